@@ -1,0 +1,122 @@
+"""The taxonomy of failure: a table of codes and one family of exceptions.
+
+ServiceError                 anything a caller is told: code, sentence, status, retryable
++ InvalidRequest             the request is wrong; names the fields
++ UpstreamError              Bedrock refused, broke or fell silent; keeps its own words for the log
+
+Which code has which status, and whether we try again, is docs/reference.md, "Errors".
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """One row of the table. `retryable`: the caller may try again. `retried`: we do so ourselves."""
+
+    name: str
+    status: int
+    retryable: bool
+    retried: bool
+    sentence: str
+
+
+_ROWS = (
+    Code("validation", 422, False, False, "The request is not valid."),
+    Code("unauthenticated", 401, False, False, "An API key is needed."),
+    Code("forbidden", 403, False, False, "This is not allowed."),
+    Code("access_denied", 403, False, False, "AWS refused access."),
+    Code("not_found", 404, False, False, "There is nothing here."),
+    Code("model_not_found", 404, False, False, "Bedrock does not know this model."),
+    Code("gone", 410, False, False, "This stream is no longer kept."),
+    Code("method_not_allowed", 405, False, False, "This address does not take that method."),
+    Code("conflict", 409, False, False, "Another request is in the way."),
+    Code("too_large", 413, False, False, "The request is too large."),
+    Code("unsupported_media_type", 415, False, False, "The body must be application/json."),
+    Code("rate_limited", 429, True, False, "This key has reached its limit."),
+    Code("overloaded", 503, True, False, "The service is full."),
+    Code("draining", 503, True, False, "The service is shutting down."),
+    Code("throttled", 429, True, True, "Bedrock is throttling this model."),
+    Code("model_not_ready", 429, True, True, "The model is not ready yet."),
+    Code("quota_exceeded", 429, False, False, "An AWS quota is used up."),
+    Code("model_timeout", 504, True, True, "The model took too long."),
+    Code("model_error", 502, True, True, "The model failed."),
+    Code("upstream_unavailable", 503, True, True, "Bedrock cannot be reached."),
+    Code("upstream_truncated", 502, True, True, "The model's answer broke off."),
+    Code("upstream_corrupt", 502, True, True, "The model's answer could not be read."),
+    Code("upstream_stalled", 504, True, True, "The model fell silent."),
+    Code("interrupted", 502, True, False, "The process that ran this generation died."),
+    Code("deadline_exceeded", 504, False, False, "The generation took longer than it may."),
+    Code("internal", 500, False, False, "Something went wrong on our side."),
+)
+
+CODES = {row.name: row for row in _ROWS}
+
+
+class FieldError(NamedTuple):
+    """One mistake in a request: the field's path (`messages.0.content`) and what would be right."""
+
+    field: str
+    message: str
+
+
+class ServiceError(Exception):
+    """What a caller is told when something fails. The message never holds a prompt, an answer or a secret."""
+
+    def __init__(
+        self, code: str, message: str | None = None, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        self.code = CODES[code]
+        self.message = message or self.code.sentence
+        self.status = status or self.code.status
+        self.retry_after = retry_after
+        super().__init__(self.message)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the caller may try again."""
+        return self.code.retryable
+
+    @property
+    def retried(self) -> bool:
+        """Whether the engine tries again."""
+        return self.code.retried
+
+
+class InvalidRequest(ServiceError):
+    """The request is wrong: 422 where our schema says so, 400 where the model or the JSON parser does."""
+
+    def __init__(self, message: str, fields: Sequence[FieldError] = (), *, status: int = 422) -> None:
+        super().__init__("validation", message, status=status)
+        self.fields = tuple(fields)
+
+
+class UpstreamError(ServiceError):
+    """Bedrock refused, broke or fell silent.
+
+    `aws_code`, `aws_message` and `original_status` are Bedrock's own words, for the log alone.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str | None = None,
+        *,
+        retry_after: float | None = None,
+        retried: bool | None = None,
+        aws_code: str | None = None,
+        aws_message: str | None = None,
+        original_status: int | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(code, message, status=400 if code == "validation" else None, retry_after=retry_after)
+        self._retried = retried
+        self.aws_code = aws_code
+        self.aws_message = aws_message
+        self.original_status = original_status
+        self.request_id = request_id
+
+    @property
+    def retried(self) -> bool:
+        """Whether the engine tries again: the table's word, unless Bedrock's details say otherwise."""
+        return self.code.retried if self._retried is None else self._retried
