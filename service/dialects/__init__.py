@@ -1,0 +1,1 @@
+"""The formats our clients speak: request in, events out; pure."""
