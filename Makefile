@@ -3,9 +3,10 @@
 PYTHON ?= python3
 JOBS ?= auto# test processes at once: as many as there are cores
 
-ENVIRONMENT = $(PYTHON) requirements/environment.py
 BIN = .venv/bin
-SOURCES = service tests requirements $(wildcard bench)
+ENVIRONMENT = command -v $(PYTHON) >/dev/null || { \
+	echo "There is no $(PYTHON) here: Artesian needs Python 3.11 or newer (make PYTHON=… names another one)." >&2; exit 1; }; \
+	$(PYTHON) requirements/environment.py
 
 .DEFAULT_GOAL := help
 .PHONY: help run test fmt lint types bench soak lock clean
@@ -17,12 +18,7 @@ run: ## install what is locked, once, and start the service with its built-in Be
 	@$(ENVIRONMENT) run
 	@exec $(BIN)/artesian serve
 
-test: ## format check, lint, types and the whole test suite: what CI runs
-	@$(ENVIRONMENT) test
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/mypy
+test: lint types ## format check, lint, types and the whole test suite: what CI runs
 	$(BIN)/pytest -n $(JOBS) --dist worksteal
 
 fmt: ## put the code into the house's format, and mend what the linter can
@@ -49,7 +45,7 @@ soak: ## the fault and crash suites, longer than a developer waits for
 	@$(ENVIRONMENT) test
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m soak --timeout 900
 
-lock: ## resolve the dependencies anew into requirements/*.lock
+lock: ## put what pyproject.toml asks for into requirements/*.lock (UPGRADE=1: all anew; NOW=name: no waiting for it)
 	@$(PYTHON) requirements/resolve.py $(if $(UPGRADE),--upgrade) $(addprefix --now ,$(NOW))
 
 clean: ## remove what these commands made, the environment included

@@ -17,8 +17,10 @@ if sys.version_info < (3, 11):  # said before anything below needs it
 
 import fcntl
 import hashlib
+import json
 import os
 import subprocess
+import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,13 +41,10 @@ SERVED_BY = {"run": ("run", "test"), "test": ("test",)}
 def main(name: str) -> None:
     """Make the environment called `name`, unless it is there."""
     with alone():
-        if (
-            any(stamp(lock).exists() and stamp(lock).read_text() == wanted(lock) for lock in SERVED_BY[name])
-            and usable()
-        ):
-            return
         if not usable():
             make()
+        if any(installed(lock) for lock in SERVED_BY[name]):
+            return
         UNFINISHED.touch()
         install(name)
         stamp(name).write_text(wanted(name))
@@ -68,10 +67,21 @@ def stamp(lock: str) -> Path:
     return VENV / f"{lock}.stamp"
 
 
+def installed(lock: str) -> bool:
+    """Whether what is wanted of `lock` is what was installed from it."""
+    return stamp(lock).exists() and stamp(lock).read_text() == wanted(lock)
+
+
+def lockfile(lock: str) -> Path:
+    """Where the pins and their hashes are."""
+    return ROOT / "requirements" / f"{lock}.lock"
+
+
 def wanted(lock: str) -> str:
     """A fingerprint of all that decides what is installed."""
-    parts = [ROOT / "requirements" / f"{lock}.lock", ROOT / "pyproject.toml", ROOT / "service" / "__init__.py"]
-    return hashlib.sha256(b"\0".join(part.read_bytes() for part in parts)).hexdigest()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    decides = json.dumps([project["build-system"], project["project"], project["tool"]["hatch"]])
+    return hashlib.sha256(lockfile(lock).read_bytes() + decides.encode()).hexdigest()
 
 
 def birth() -> str:
@@ -98,7 +108,7 @@ def install(name: str) -> None:
     """Install what `name`'s lock holds, then the project itself, for which no network is needed any more."""
     print(f"Installing requirements/{name}.lock into .venv: a minute or so, once.", file=sys.stderr)
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    locked = ["--require-hashes", "--requirement", str(ROOT / "requirements" / f"{name}.lock")]
+    locked = ["--require-hashes", "--requirement", str(lockfile(name))]
     itself = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(ROOT)]
     for arguments in (locked, itself):
         if subprocess.run([*pip, *arguments], check=False).returncode:
