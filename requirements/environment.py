@@ -107,14 +107,12 @@ def make() -> None:
 def install(name: str) -> None:
     """Install what `name`'s lock holds, then the project itself, for which no network is needed any more."""
     print(f"Installing requirements/{name}.lock into .venv: a minute or so, once.", file=sys.stderr)
-    pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     locked = ["--require-hashes", "--requirement", str(lockfile(name))]
-    itself = ["--no-deps", "--no-index", "--no-build-isolation", "--editable", str(ROOT)]
+    itself = ["--no-index", "--no-build-isolation", "--editable", str(ROOT)]
     for arguments in (locked, itself):
-        if subprocess.run([*pip, *arguments], check=False).returncode:
-            sys.exit(
-                "The packages could not be installed; pip says why above. The next try starts from an empty .venv."
-            )
+        pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+        if subprocess.run([*pip, "--no-deps", *arguments], check=False).returncode:  # a lock has all of them
+            sys.exit("pip could not install that, and says why above. The next try starts from an empty .venv.")
 
 
 if __name__ == "__main__":

@@ -55,7 +55,14 @@ def patience(now: list[str]) -> list[str]:
 def compile_lock(uv: Path, lock: str, options: list[str]) -> None:
     """Write one lock, for every platform and Python from 3.11 on."""
     universal = ["--universal", "--python-version", "3.11", "--generate-hashes"]
-    quiet = ["--quiet", "--no-annotate", "--no-emit-index-url", "--custom-compile-command", "make lock"]
+    quiet = [
+        "--quiet",
+        "--no-annotate",
+        "--no-strip-extras",
+        "--no-emit-index-url",
+        "--custom-compile-command",
+        "make lock",
+    ]
     target = ["--output-file", f"requirements/{lock}.lock"]
     if subprocess.run([uv, "pip", "compile", *options, *universal, *quiet, *target], check=False, cwd=ROOT).returncode:
         sys.exit(f"requirements/{lock}.lock is as it was; uv says why above.")
