@@ -90,12 +90,21 @@ class ToolChoice(Struct, frozen=True):
     name: str | None = None
 
 
+EFFORT_BUDGETS = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384, "max": 32768}
+"""Tokens of reasoning that an effort comes to; 1,024 is the least that Claude takes (bedrock-runtime, 2026-11)."""
+
+
 class Reasoning(Struct, frozen=True):
     """How much to reason: one of the two, or neither for the model's own measure; `enabled` false: not at all."""
 
     effort: str | None = None
     budget_tokens: int | None = None
     enabled: bool = True
+
+    @property
+    def budget(self) -> int:
+        """The tokens it may take: what was said, or what an effort comes to for models that want a number."""
+        return self.budget_tokens or EFFORT_BUDGETS.get(self.effort or "medium", EFFORT_BUDGETS["medium"])
 
 
 class Guardrail(Struct, frozen=True):

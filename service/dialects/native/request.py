@@ -1,0 +1,301 @@
+"""The native request: strict, and clear about what is wrong with it."""
+
+import binascii
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from service import generation
+
+DEFAULT_MAX_TOKENS = 500
+_MEDIA_TYPE = r"^[a-z0-9.+-]+/[a-z0-9.+-]+$"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _base64(value: str) -> str:
+    try:
+        binascii.a2b_base64(value, strict_mode=True)
+    except binascii.Error:
+        raise ValueError("must be base64, without line breaks or a data: prefix") from None
+    return value
+
+
+def _not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be empty or blank")
+    return value
+
+
+Base64 = Annotated[str, Field(min_length=1), AfterValidator(_base64)]
+Said = Annotated[str, AfterValidator(_not_blank)]
+ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+ToolUseId = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.:-]{1,64}$")]
+
+
+class TextBlock(_Strict):
+    """A piece of text; `citations`, as answers have them, may be handed back and are passed over."""
+
+    type: Literal["text"]
+    text: Said
+    citations: list[dict[str, Any]] | None = None
+
+    def value(self) -> generation.Text:
+        """Put it in our terms."""
+        return generation.Text(self.text)
+
+
+class ImageBlock(_Strict):
+    """An image."""
+
+    type: Literal["image"]
+    media_type: Literal["image/png", "image/jpeg", "image/gif", "image/webp"]
+    data: Base64
+
+    def value(self) -> generation.Image:
+        """Put it in our terms."""
+        return generation.Image(self.media_type, self.data)
+
+
+class DocumentBlock(_Strict):
+    """A document."""
+
+    type: Literal["document"]
+    media_type: str = Field(pattern=_MEDIA_TYPE)
+    data: Base64
+    name: str = Field(default="document", min_length=1, max_length=200)
+
+    def value(self) -> generation.Document:
+        """Put it in our terms."""
+        return generation.Document(self.media_type, self.data, self.name)
+
+
+class ToolUseBlock(_Strict):
+    """A call the model made. `input_text` and `server`, as answers have them, are passed over."""
+
+    type: Literal["tool_use"]
+    id: ToolUseId
+    name: ToolName
+    input: dict[str, Any]
+    input_text: str | None = None
+    server: bool | None = None
+
+    def value(self) -> generation.ToolUse:
+        """Put it in our terms."""
+        return generation.ToolUse(self.id, self.name, self.input)
+
+
+ResultBlock = Annotated[TextBlock | ImageBlock | DocumentBlock, Field(discriminator="type")]
+
+
+class ToolResultBlock(_Strict):
+    """The answer to a call."""
+
+    type: Literal["tool_result"]
+    tool_use_id: ToolUseId
+    content: str | list[ResultBlock] = ""
+    is_error: bool = False
+
+    def value(self) -> generation.ToolResult:
+        """Put it in our terms."""
+        if isinstance(self.content, str):
+            content: tuple[Any, ...] = (generation.Text(self.content),) if self.content else ()
+        else:
+            content = tuple(block.value() for block in self.content)
+        return generation.ToolResult(self.tool_use_id, content, self.is_error)
+
+
+class ReasoningBlock(_Strict):
+    """Reasoning of an earlier turn, unchanged."""
+
+    type: Literal["reasoning"]
+    text: str | None = None
+    signature: str | None = None
+    redacted: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.redacted is None) == (self.text is None):
+            raise ValueError("needs either text (with its signature) or redacted")
+        return self
+
+    def value(self) -> generation.ReasoningBlock:
+        """Put it in our terms."""
+        return generation.ReasoningBlock(self.text, self.signature, self.redacted)
+
+
+class CachePointBlock(_Strict):
+    """What stands before it may be cached."""
+
+    type: Literal["cache_point"]
+    ttl: Literal["5m", "1h"] | None = None
+
+    def value(self) -> generation.CachePoint:
+        """Put it in our terms."""
+        return generation.CachePoint(self.ttl)
+
+
+Block = Annotated[
+    TextBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock | ReasoningBlock | CachePointBlock,
+    Field(discriminator="type"),
+]
+
+
+class Message(_Strict):
+    """One turn."""
+
+    role: Literal["user", "assistant"]
+    content: Said | Annotated[list[Block], Field(min_length=1)]
+
+    def value(self) -> generation.Message:
+        """Put it in our terms."""
+        if isinstance(self.content, str):
+            return generation.Message(self.role, (generation.Text(self.content),))
+        return generation.Message(self.role, tuple(block.value() for block in self.content))
+
+
+class Tool(_Strict):
+    """A tool the model may call."""
+
+    name: ToolName
+    description: Annotated[str, Field(min_length=1)] | None = None
+    input_schema: dict[str, Any]
+
+    @field_validator("input_schema")
+    @classmethod
+    def _object(cls, schema: dict[str, Any]) -> dict[str, Any]:
+        if schema.get("type") != "object":
+            raise ValueError('must be a JSON Schema with "type": "object" at its root')
+        return schema
+
+
+class NamedTool(_Strict):
+    """The tool that must be called."""
+
+    name: ToolName
+
+
+class Reasoning(_Strict):
+    """How much to reason: `effort` or `budget_tokens`."""
+
+    effort: Literal["low", "medium", "high"] | None = None
+    budget_tokens: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if (self.effort is None) == (self.budget_tokens is None):
+            raise ValueError("needs either effort or budget_tokens")
+        return self
+
+
+class Guardrail(_Strict):
+    """A guardrail of Amazon Bedrock."""
+
+    id: str = Field(min_length=1, max_length=2048)
+    version: str = Field(pattern=r"^([1-9][0-9]{0,7}|DRAFT)$")
+    trace: bool | Literal["enabled", "disabled", "enabled_full"] | None = None
+    stream_mode: Literal["sync", "async"] | None = None
+
+    def value(self) -> generation.Guardrail:
+        """Put it in our terms."""
+        trace = self.trace
+        if isinstance(trace, bool):
+            trace = "enabled" if trace else "disabled"
+        return generation.Guardrail(self.id, self.version, trace, self.stream_mode)
+
+
+class Parameters(_Strict):
+    """What may accompany a prompt, wherever it stands."""
+
+    model_id: str | None = Field(default=None, min_length=1, max_length=2048)
+    system: Said | None = None
+    max_tokens: int | None = Field(default=None, ge=1, description=f"{DEFAULT_MAX_TOKENS} where it is absent")
+    temperature: float | None = Field(default=None, ge=0, le=1)
+    top_p: float | None = Field(default=None, ge=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
+    stop_sequences: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=2500)
+    tools: list[Tool] = []
+    tool_choice: Literal["auto", "any", "none"] | NamedTool | None = None
+    reasoning: Reasoning | None = None
+    guardrail: Guardrail | None = None
+    stream: bool = False
+    api: Literal["auto", "converse", "invoke"] | None = None
+    on_interruption: generation.OnInterruption | None = None
+    on_disconnect: generation.OnDisconnect | None = None
+    store: bool = True
+    metadata: dict[Annotated[str, Field(max_length=256)], Annotated[str, Field(max_length=256)]] = Field(
+        default={}, max_length=16
+    )
+    extra: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _tool_exists(self) -> Self:
+        names = {tool.name for tool in self.tools}
+        if isinstance(self.tool_choice, NamedTool) and self.tool_choice.name not in names:
+            raise ValueError("tool_choice: names a tool that is not in tools")
+        if self.tool_choice == "any" and not names:
+            raise ValueError("tool_choice: any needs tools")
+        if len(names) < len(self.tools):
+            raise ValueError("tools: two tools have the same name")
+        return self
+
+
+class Generate(Parameters):
+    """The body of `POST /api/generate`."""
+
+    prompt: Said | None = None
+    messages: list[Message] | None = Field(default=None, min_length=1)
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Self:
+        if self.prompt is None and self.messages is None:
+            raise ValueError("prompt: is needed (or messages)")
+        if self.prompt is not None and self.messages is not None:
+            raise ValueError("prompt: cannot stand beside messages; give one of the two")
+        return self
+
+    def turns(self) -> tuple[generation.Message, ...]:
+        """Return the conversation in our terms."""
+        if self.messages is None:
+            return (generation.Message("user", (generation.Text(self.prompt or ""),)),)
+        return tuple(message.value() for message in self.messages)
+
+
+def to_request(
+    parameters: Parameters, messages: tuple[generation.Message, ...], *, default_model_id: str, default_api: str
+) -> generation.Request:
+    """Put a native request in our terms."""
+    reasoning = parameters.reasoning and generation.Reasoning(
+        effort=parameters.reasoning.effort, budget_tokens=parameters.reasoning.budget_tokens
+    )
+    max_tokens = parameters.max_tokens or DEFAULT_MAX_TOKENS + (reasoning.budget if reasoning else 0)
+    return generation.Request(
+        model_id=parameters.model_id or default_model_id,
+        messages=messages,
+        system=(generation.Text(parameters.system),) if parameters.system else (),
+        max_tokens=max_tokens,
+        temperature=parameters.temperature,
+        top_p=parameters.top_p,
+        top_k=parameters.top_k,
+        stop_sequences=tuple(parameters.stop_sequences),
+        tools=tuple(generation.Tool(tool.name, tool.input_schema, tool.description) for tool in parameters.tools),
+        tool_choice=_tool_choice(parameters.tool_choice),
+        reasoning=reasoning,
+        guardrail=parameters.guardrail and parameters.guardrail.value(),
+        api=parameters.api or default_api,  # type: ignore[arg-type]
+        extra=parameters.extra,
+        metadata=parameters.metadata,
+    )
+
+
+def _tool_choice(choice: str | NamedTool | None) -> generation.ToolChoice | None:
+    match choice:
+        case None:
+            return None
+        case NamedTool():
+            return generation.ToolChoice("tool", choice.name)
+        case "auto" | "any" | "none":
+            return generation.ToolChoice(choice)
+    raise AssertionError(choice)

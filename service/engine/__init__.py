@@ -1,0 +1,1 @@
+"""The engine: generations from queued to their end."""

@@ -1,0 +1,92 @@
+"""What one generation cost: tokens over all its attempts, and time."""
+
+from collections.abc import Callable
+
+from msgspec import structs
+
+from service.deltas import Metrics, Timing, Usage
+
+
+class Account:
+    """The bill of one generation. Times are the loop's seconds."""
+
+    def __init__(self, clock: Callable[[], float], region: str | None) -> None:
+        self._clock = clock
+        self._region = region
+        self._began = clock()
+        self._first: float | None = None
+        self._waited_s = 0.0
+        self._earlier: Usage | None = None
+        self._usage: Usage | None = None  # of the attempt under way
+        self._timing = Timing()
+        self.unknown_kinds: set[str] = set()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the request came."""
+        return self._clock() - self._began
+
+    def waited(self, since: float) -> float:
+        """Note that the time since `since` was spent waiting for others; return the time now."""
+        now = self._clock()
+        self._waited_s += now - since
+        return now
+
+    def first_token(self) -> None:
+        """Note that the answer has begun."""
+        if self._first is None:
+            self._first = self._clock()
+
+    def begin(self) -> None:
+        """Open an attempt."""
+        self._usage = Usage()
+
+    def use(self, usage: Usage) -> None:
+        """Take the wire's count for this attempt."""
+        self._usage = (self._usage or Usage()).merged(usage)
+
+    def time(self, timing: Timing) -> None:
+        """Take Bedrock's own clock."""
+        self._timing = timing
+
+    def unknown(self, kind: str) -> None:
+        """Note a kind of chunk that we have not met."""
+        self.unknown_kinds.add(kind)
+
+    def finished(self) -> None:
+        """Close an attempt that came to its own end: its count is whole."""
+        self._close(self._usage or Usage())
+
+    def cut(self, counted_tokens: int) -> None:
+        """Close an attempt that was cut off, if one is open: what it did not report is what we counted.
+
+        A count that came early (Claude's first chunk says 1 to 8 output tokens) is no report of the whole.
+        """
+        usage, self._usage = self._usage, None
+        if usage is None or (counted_tokens == 0 and usage == Usage()):
+            return
+        output = max(counted_tokens, usage.output_tokens or 0)
+        self._close(structs.replace(usage, output_tokens=output, total_tokens=None, estimated=True))
+
+    def _close(self, usage: Usage) -> None:
+        self._earlier = usage if self._earlier is None else self._earlier.plus(usage)
+        self._usage = None
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of all attempts together."""
+        return self._earlier or Usage()
+
+    def metrics(self, attempts: int, model_id: str) -> Metrics:
+        """Close the account."""
+        elapsed = self.elapsed_s
+        return Metrics(
+            time_to_first_token=None if self._first is None else round(self._first - self._began, 6),
+            latency=round(elapsed, 6),
+            gateway_time=round(max(elapsed - self._waited_s, 0.0), 6),
+            bedrock_latency_ms=self._timing.latency_ms,
+            bedrock_first_byte_ms=self._timing.first_byte_ms,
+            attempts=attempts,
+            region=self._region,
+            model_id=model_id,
+        )

@@ -1,0 +1,141 @@
+"""One call to Bedrock: what it says, sorted into what readers see and what the account keeps."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+from service.bedrock.catalog import Target
+from service.bedrock.upstream import Upstream
+from service.deltas import (
+    SHOWN,
+    Delta,
+    Event,
+    GuardrailTrace,
+    Opened,
+    Stop,
+    Timing,
+    Unknown,
+    Usage,
+)
+from service.engine.account import Account
+from service.engine.progress import Meter
+from service.engine.watchdog import Watch, Watchdog
+from service.errors import UpstreamError
+from service.generation import Request
+from service.settings import Settings
+
+T = TypeVar("T")
+
+
+class Attempt:
+    """One call. `show` is given each batch, and whether some of the answer is in it; `opened` tells of life."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        watchdog: Watchdog,
+        settings: Settings,
+        account: Account,
+        meter: Meter,
+        *,
+        show: Callable[[list[Event], bool], None],
+        opened: Callable[[], None],
+    ) -> None:
+        self.heard = False
+        self.stop: Stop | None = None
+        self._upstream = upstream
+        self._watchdog = watchdog
+        self._settings = settings
+        self._account = account
+        self._meter = meter
+        self._show = show
+        self._opened = opened
+        self._task: asyncio.Task[None] | None = None
+        self._watch: Watch | None = None
+        self._stalled = False
+
+    async def run(self, request: Request, target: Target, prefill: str = "") -> None:
+        """Call, and read the answer to its end.
+
+        Raises:
+            UpstreamError: Bedrock refused, broke off or fell silent.
+        """
+        self._task = asyncio.current_task()
+        began = self._watchdog.time()
+        with self._watchdog.watch(self._settings.first_event_timeout, self._silence) as self._watch:
+            async with AsyncExitStack() as stack:
+                call = self._upstream.open(request, target, prefill=prefill)
+                answer = await self._listen(began, stack.enter_async_context(call))
+                while (batch := await self._listen(began, answer.read())) is not None:
+                    if batch:
+                        self._sort(batch)
+
+    async def _listen(self, began: float, sound: Awaitable[T]) -> T:
+        """Wait for Bedrock under the watch: before the first piece since the call began, then since the last read."""
+        since = self._watchdog.time()
+        watch = self._watch
+        assert watch is not None  # noqa: S101 - `run` has set it
+        watch.since = since if self.heard else began
+        try:
+            return await sound
+        except asyncio.CancelledError:
+            if not self._stalled or self._task is None:
+                raise
+            self._task.uncancel()
+            raise self._stall() from None
+        finally:
+            watch.since = None
+            self._account.waited(since)
+
+    def _silence(self) -> None:
+        """Wake the task out of its wait; the watch is armed only while it waits in `_listen`."""
+        self._stalled = True
+        if self._task:
+            self._task.cancel()
+
+    def _stall(self) -> UpstreamError:
+        if self.heard:
+            return UpstreamError("upstream_stalled")
+        return UpstreamError("upstream_stalled", "The model did not begin to answer in time.", retried=False)
+
+    def _sort(self, batch: list[Delta]) -> None:
+        """Pass on the answer's events, one batch as one; keep the rest."""
+        events: list[Event] = []
+        said = False
+        for delta in batch:
+            if isinstance(delta, SHOWN):
+                said = True
+                events.append(delta)
+                self._meter.count(delta)
+            elif isinstance(delta, GuardrailTrace):
+                events.append(delta)
+            else:
+                self._note(delta)
+        if said and not self.heard:
+            self._begin()
+        if events:
+            self._show(events, said)
+        else:
+            self._opened()
+
+    def _begin(self) -> None:
+        self.heard = True
+        self._account.first_token()
+        if self._watch:
+            self._watch.limit_s = self._settings.idle_timeout
+            self._watchdog.mind(self._watch)
+
+    def _note(self, delta: Usage | Stop | Timing | Opened | Unknown) -> None:
+        """Keep what is no event of its own."""
+        match delta:
+            case Usage():
+                self._account.use(delta)
+                if delta.output_tokens is not None:
+                    self._meter.report(delta.output_tokens)
+            case Stop():
+                self.stop = delta
+            case Timing():
+                self._account.time(delta)
+            case Unknown():
+                self._account.unknown(delta.kind)

@@ -1,0 +1,204 @@
+"""One generation's run: attempts at Bedrock, and what they say into the stream's log."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.bedrock.catalog import Target
+from service.bedrock.upstream import Upstream
+from service.deltas import Done, Event, Failed, Start, Status, Stop, StopReason
+from service.engine.account import Account
+from service.engine.admission import Places
+from service.engine.attempt import Attempt
+from service.engine.progress import Meter
+from service.engine.retry import Budget, Retries, delay_before
+from service.engine.watchdog import Watchdog
+from service.errors import ServiceError, UpstreamError
+from service.settings import Settings
+from service.streams.journal import Journal
+from service.streams.log import StreamLog
+from service.streams.record import State
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every producer of a process shares. `on_end` is told of each end that is in the log."""
+
+    settings: Settings
+    upstream: Upstream
+    journal: Journal
+    watchdog: Watchdog
+    places: Places
+    budget: Budget
+    on_end: Callable[[StreamLog, Done | Failed], None]
+
+
+class Producer:
+    """Runs one generation, from its place in the queue to its last event."""
+
+    def __init__(self, log: StreamLog, target: Target, parts: Parts) -> None:
+        self.log = log
+        self._target = target
+        self._parts = parts
+        self._settings = parts.settings
+        self._loop = asyncio.get_running_loop()
+        self._account = Account(self._loop.time, parts.upstream.region)
+        self._retries = Retries(parts.settings.max_retries, parts.budget)
+        self._meter = Meter(log.record.request.max_tokens, parts.settings.expected_token_rate, self._loop.time)
+        self._held: list[Event] | None = []  # what waits for the commit; None: committed
+        self._shown = False
+        self._stop: Stop | None = None
+        self._why: ServiceError | None = None
+        self._stopping = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Run to the end. Whatever happens, the log gets exactly one last event."""
+        self._task = asyncio.current_task()
+        commit = self._loop.call_later(self._settings.commit_after, self._commit)
+        try:
+            if not self._stopping:
+                await self._generate()
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+        except ServiceError as error:
+            self._why = self._why or error
+        except Exception:
+            logger.exception("A generation failed", extra={"stream_id": self.log.stream_id})
+            self._why = ServiceError("internal")
+        finally:
+            commit.cancel()
+        self._finish()
+
+    def stop(self, why: ServiceError | None = None) -> None:
+        """End the generation now: failed with `why`, or cancelled. Bedrock's connection is closed at once."""
+        if self._stopping or self.log.end:
+            return
+        self._stopping, self._why = True, why
+        if self._task:
+            self._task.cancel()
+
+    async def _generate(self) -> None:
+        with self._parts.watchdog.watch(self._settings.request_timeout, self._too_late) as deadline:
+            deadline.since = self._loop.time()
+            async with self._parts.places.place(self._queued):
+                self._tell("starting")
+                while not await self._attempt():
+                    pass
+
+    def _too_late(self) -> None:
+        self.stop(ServiceError("deadline_exceeded"))
+
+    def _queued(self, place: int) -> None:
+        self._tell("queued", Status("queued", place=place))
+
+    async def _attempt(self) -> bool:
+        """Make one attempt. False: it failed, and the time for the next has come."""
+        self._retries.begin()
+        self._account.begin()
+        self._meter.begin_attempt()
+        parts = self._parts
+        attempt = Attempt(
+            parts.upstream,
+            parts.watchdog,
+            self._settings,
+            self._account,
+            self._meter,
+            show=self._show,
+            opened=self._commit,
+        )
+        try:
+            await attempt.run(self.log.record.request, self._target)
+        except UpstreamError as error:
+            self._account.cut(self._meter.attempt_tokens)
+            await self._recover(error)
+            return False
+        self._account.finished()
+        self._stop = attempt.stop
+        return True
+
+    async def _recover(self, error: UpstreamError) -> None:
+        """Wait until it is time for the next attempt, or give up."""
+        if self._stopping:
+            raise asyncio.CancelledError
+        self._log_failure(error)
+        left = self._settings.request_timeout - self._account.elapsed_s
+        if self._shown or not self._retries.may_follow(error, left):
+            raise error
+        attempt = self._retries.attempts + 1
+        delay = delay_before(attempt, error)
+        self._tell("starting", Status("retrying", attempt=attempt, delay=round(delay, 3), message=error.message))
+        since = self._loop.time()
+        await asyncio.sleep(delay)
+        self._account.waited(since)
+
+    def _log_failure(self, error: UpstreamError) -> None:
+        logger.info(
+            "An attempt failed: %s",
+            error.code.name,
+            extra={
+                "stream_id": self.log.stream_id,
+                "attempt": self._retries.attempts,
+                "aws_code": error.aws_code,
+                "aws_request_id": error.request_id,
+                "original_status": error.original_status,
+            },
+        )
+
+    def _show(self, events: list[Event], said: bool) -> None:  # noqa: FBT001 - one of two facts of a callback
+        """Give readers a batch, with a word on its progress where that is due."""
+        self._shown = self._shown or said
+        if progress := self._meter.tick():
+            events.append(progress)
+        self._append(events, "streaming")
+
+    def _tell(self, state: State, status: Status | None = None) -> None:
+        """Note a state, and say it to the reader: at once, or at the commit."""
+        self.log.state = state
+        if status is None:
+            return
+        if self._held is None:
+            self._append([status], state)
+        else:
+            self._held.append(status)
+
+    def _commit(self) -> None:
+        """Let the stream begin for its readers, if it has not begun."""
+        if self._held is not None:
+            self._append([], self.log.state)
+
+    def _append(self, events: list[Event], state: State) -> None:
+        if self._held is not None:
+            record = self.log.record
+            start = Start(record.stream_id, self._target.model_id, self._target.api, self._settings.backend)
+            events = [start, *self._held, *events]
+            self._held = None
+        self._parts.journal.append(self.log, events, state)
+
+    def _finish(self) -> None:
+        self._account.cut(self._meter.attempt_tokens)
+        end: Done | Failed
+        if self._why:
+            end = self._failure(self._why)
+            self._append([end], "failed")
+        else:
+            stop = Stop(StopReason.CANCELLED, None) if self._stopping else self._stop or Stop(StopReason.OTHER, None)
+            metrics = self._account.metrics(self._retries.attempts, self._target.model_id)
+            end = Done(stop.reason, stop.raw, self._account.usage, metrics, stop.sequence)
+            self._append([end], "cancelled" if self._stopping else "done")
+        self._parts.on_end(self.log, end)
+
+    def _failure(self, error: ServiceError) -> Failed:
+        return Failed(
+            code=error.code.name,
+            message=error.message,
+            status=error.status,
+            retryable=error.retryable,
+            partial=self._shown,
+            retry_after=error.retry_after,
+            retried=self._retries.attempts > 1,
+        )

@@ -1,0 +1,76 @@
+"""One timer for every silence the process minds: upstreams that stall, deadlines, readers that want a heartbeat.
+
+A timer re-armed at each read would cost a third of a delta that comes alone; here a read only notes the time.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+_GRAIN_S = 0.02  # silences are measured no finer than this
+_REST_S = 3600.0
+
+
+class Watch:
+    """One silence. `since` is the loop's time of the last sound; None: nobody listens just now."""
+
+    __slots__ = ("expire", "limit_s", "since")
+
+    def __init__(self, limit_s: float, expire: Callable[[], None]) -> None:
+        self.limit_s = limit_s
+        self.expire = expire
+        self.since: float | None = None
+
+
+class Watchdog:
+    """Calls `expire` of each watch whose silence lasted longer than its limit, again and again while it lasts."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._watches: set[Watch] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._next = float("inf")
+        self.time = self._loop.time
+
+    @contextmanager
+    def watch(self, limit_s: float, expire: Callable[[], None]) -> Iterator[Watch]:
+        """Mind a silence while the block lasts. It begins when `since` is set, and `limit_s` may change."""
+        watch = Watch(limit_s, expire)
+        self._watches.add(watch)
+        self.mind(watch)
+        try:
+            yield watch
+        finally:
+            self._watches.discard(watch)
+
+    def mind(self, watch: Watch) -> None:
+        """Look at a watch in time, after its limit was shortened or it was armed anew."""
+        if (due := self._loop.time() + watch.limit_s) < self._next:
+            self._schedule(due)
+
+    def close(self) -> None:
+        """Stop watching."""
+        if self._timer:
+            self._timer.cancel()
+
+    def _schedule(self, due: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._next = due
+        self._timer = self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        due = now + _REST_S
+        for watch in tuple(self._watches):
+            if watch.since is None:
+                due = min(due, now + watch.limit_s)
+            elif now - watch.since >= watch.limit_s:
+                watch.since = now
+                watch.expire()
+                due = min(due, now + watch.limit_s)
+            else:
+                due = min(due, watch.since + watch.limit_s)
+        self._timer, self._next = None, float("inf")
+        if self._watches:
+            self._schedule(max(due, now + _GRAIN_S))

@@ -1,0 +1,158 @@
+"""A stream's log in this process: numbered events, and the readers that follow them.
+
+The producer appends batches and knows no reader; readers take what is new and know no producer. Events are numbered
+from 1 without a gap when they are appended, and shown once the journal has them safe.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from service.deltas import Done, Event, Failed, Start, Status, StopReason, TextDelta, ToolCallDelta
+from service.errors import ServiceError
+from service.streams.record import Record, State
+
+BATCH = 512
+"""Events a reader takes at once: a bound on the bytes of one write when it has much to catch up."""
+
+_EVENT_BYTES = 96  # a struct, its slot in the list and its index, measured with CPython 3.11
+_OTHER_BYTES = 400  # an event with more than a text: few in a stream
+
+
+def size_of(event: Event) -> int:
+    """Estimate the memory an event takes, in bytes."""
+    match event:
+        case TextDelta(text=text) | ToolCallDelta(arguments=text):
+            return _EVENT_BYTES + sys.getsizeof(text)
+    return _OTHER_BYTES
+
+
+class StreamLog:
+    """One stream. `events[n - 1]` is event n; `numbered` counts those not yet shown as well."""
+
+    def __init__(self, record: Record, *, epoch: int = 1) -> None:
+        self.record = record
+        self.epoch = epoch
+        self.events: list[Event] = []
+        self.numbered = 0
+        self.state: State = "queued"
+        self.resumable = True
+        self.ended_at: float | None = None
+        self.size = 0
+        self.readers = 0
+        self.on_readers: Callable[[int], None] = _ignore
+        self.on_growth: Callable[[int], None] = _ignore
+        self._gone: ServiceError | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    @property
+    def stream_id(self) -> str:
+        """The stream's id."""
+        return self.record.stream_id
+
+    @property
+    def end(self) -> Done | Failed | None:
+        """The last event, once it is shown."""
+        return last if self.events and isinstance(last := self.events[-1], Done | Failed) else None
+
+    @property
+    def refusal(self) -> Failed | None:
+        """The failure of a generation that showed nothing: it can still be told as an HTTP error."""
+        end = self.end
+        if isinstance(end, Failed) and all(isinstance(event, Start | Status) for event in self.events[:-1]):
+            return end
+        return None
+
+    def number(self, events: Sequence[Event]) -> int:
+        """Give events their numbers, and return the first."""
+        first = self.numbered + 1
+        self.numbered += len(events)
+        return first
+
+    def show(self, first: int, events: Sequence[Event]) -> None:
+        """Let the readers see events, in order."""
+        if first != len(self.events) + 1:
+            raise AssertionError(f"stream {self.stream_id}: event {first} shown after {len(self.events)}")
+        self.events.extend(events)
+        self.numbered = max(self.numbered, len(self.events))
+        self._grow(sum(map(size_of, events)))
+        if (state := _state_after(events[-1])) is not None:
+            self.state = state
+            self.ended_at = asyncio.get_running_loop().time()
+        self.wake()
+
+    def _grow(self, size: int) -> None:
+        self.size += size
+        self.on_growth(size)
+
+    def drop(self, error: ServiceError) -> None:
+        """Forget the events: whoever still reads is told why, and sees no gap."""
+        self._gone = error
+        self._grow(-self.size)
+        self.events = []
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake every reader."""
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_result(None)
+
+    def take(self, after: int) -> Sequence[Event]:
+        """Return the next events after number `after`: a bounded batch, empty where nothing is new.
+
+        Raises:
+            ServiceError: the stream has been dropped.
+        """
+        if self._gone:
+            raise self._gone
+        return self.events[after : after + BATCH]
+
+    async def wait(self, after: int) -> None:
+        """Wait until there is more than `after` events, or until somebody wakes the readers."""
+        if len(self.events) > after or self._gone:
+            return
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.add(waiting)
+        try:
+            await waiting
+        finally:
+            self._waiting.discard(waiting)
+
+    async def wait_for_end(self) -> Done | Failed:
+        """Wait for the last event.
+
+        Raises:
+            ServiceError: the stream has been dropped.
+        """
+        while not (end := self.end):
+            self.take(0)
+            await self.wait(len(self.events))
+        return end
+
+    @contextmanager
+    def reader(self) -> Iterator[None]:
+        """Count as a reader; what becomes of a stream that nobody reads is its owner's affair (`on_readers`)."""
+        self.readers += 1
+        self.on_readers(self.readers)
+        try:
+            yield
+        finally:
+            self.readers -= 1
+            self.on_readers(self.readers)
+
+
+def _state_after(event: Event) -> State | None:
+    match event:
+        case Done(stop_reason=StopReason.CANCELLED):
+            return "cancelled"
+        case Done():
+            return "done"
+        case Failed():
+            return "failed"
+    return None
+
+
+def _ignore(_: int) -> None:
+    """Nobody minds."""

@@ -1,0 +1,74 @@
+"""The logs one process holds, within a bound of memory and of time."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from service.errors import ServiceError
+from service.streams.log import StreamLog
+
+
+class Shelf:
+    """Logs by stream id. Finished ones go after `ttl_s` seconds, or when memory is short, the oldest first."""
+
+    def __init__(self, *, ttl_s: float, memory_bytes: int) -> None:
+        self._ttl_s = ttl_s
+        self._memory_bytes = memory_bytes
+        self._logs: dict[str, StreamLog] = {}
+        self._finished: OrderedDict[str, StreamLog] = OrderedDict()  # in the order they ended
+        self.size = 0
+        self.evicted = 0
+
+    def __len__(self) -> int:
+        return len(self._logs)
+
+    def __iter__(self) -> Iterator[StreamLog]:
+        return iter(list(self._logs.values()))
+
+    @property
+    def full(self) -> bool:
+        """Whether running streams alone fill the memory: no further one should begin."""
+        return self.size > self._memory_bytes and not self._finished
+
+    def put(self, log: StreamLog) -> None:
+        """Hold a log and watch its growth."""
+        self._logs[log.stream_id] = log
+        self.size += log.size
+        log.on_growth = lambda size: self._grown(log, size)
+        if log.end:
+            self._finished[log.stream_id] = log
+
+    def get(self, stream_id: str) -> StreamLog | None:
+        """Return a log that is still held."""
+        self.expire()
+        return self._logs.get(stream_id)
+
+    def take_out(self, log: StreamLog, error: ServiceError | None = None) -> None:
+        """Let a log go; its readers, if any, are told."""
+        if self._logs.pop(log.stream_id, None) is None:
+            return
+        self._finished.pop(log.stream_id, None)
+        log.drop(error or ServiceError("gone"))
+
+    def expire(self) -> None:
+        """Let go of what has been finished for longer than `ttl_s`."""
+        if not self._finished:
+            return
+        horizon = asyncio.get_running_loop().time() - self._ttl_s
+        while self._finished:
+            oldest = next(iter(self._finished.values()))
+            if oldest.ended_at is None or oldest.ended_at > horizon:
+                return
+            self.take_out(oldest)
+
+    def _grown(self, log: StreamLog, size: int) -> None:
+        self.size += size
+        if log.end and log.stream_id in self._logs:
+            self._finished.setdefault(log.stream_id, log)
+        if size > 0 and self.size > self._memory_bytes:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        while self._finished and self.size > self._memory_bytes:
+            self.evicted += 1
+            self.take_out(next(iter(self._finished.values())))
