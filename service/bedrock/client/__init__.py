@@ -1,0 +1,238 @@
+"""Amazon Bedrock over the SDK, opened once: the only importer of aioboto3, botocore and aiohttp.
+
+The SDK finds credentials, signs and sends. Bodies are ours, put in by its `before-call` hook, so that a field newer
+than its service model goes out; answers are taken at `before-parse`, as they came, because its parsers hide unknown
+members, the details of exceptions, unreadable JSON and a cut (measured with aiobotocore 2.25.1, 2026-11-22).
+"""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any, Literal, Self
+
+import aioboto3
+import msgspec
+from aiobotocore.config import AioConfig
+from msgspec import Struct
+
+import service
+from service.bedrock.client.credentials import Credentials, PatientSession, deaf_session
+from service.bedrock.client.exchange import Exchange, Response, current, put_body, take_answer
+from service.bedrock.client.failures import sdk_errors
+from service.bedrock.refusals import STALE_CREDENTIALS, bare
+from service.errors import UpstreamError
+from service.settings import Settings
+
+Operation = Literal["Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", "CountTokens"]
+_METHODS: dict[Operation, str] = {
+    "Converse": "converse",
+    "ConverseStream": "converse_stream",
+    "InvokeModel": "invoke_model",
+    "InvokeModelWithResponseStream": "invoke_model_with_response_stream",
+    "CountTokens": "count_tokens",
+}
+
+_SPARE_CONNECTIONS = 8  # beside the streams: token counts, and connections that are just being closed
+_CONTROL_S = 10.0  # a whole call to the control plane
+_READY_S = 1.0  # how long /readyz may look for credentials
+
+
+class Endpoint(Struct, frozen=True):
+    """Which Bedrock to call. `url` and `control_url` replace AWS's own addresses."""
+
+    backend: Literal["local", "aws"]
+    url: str | None = None
+    control_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+    @classmethod
+    def aws(cls, settings: Settings) -> Self:
+        """Amazon Bedrock, or what the settings put in its place."""
+        return cls(
+            "aws", settings.bedrock_endpoint_url, settings.control_endpoint_url, settings.region, settings.profile
+        )
+
+    @classmethod
+    def local(cls, url: str) -> Self:
+        """The built-in Bedrock, which believes any signature."""
+        return cls("local", url, url, "us-east-1")
+
+
+class Call(Struct, frozen=True):
+    """One call: `body` is JSON that is ready to be sent, `model_id` an id or an ARN as Bedrock knows it."""
+
+    operation: Operation
+    model_id: str
+    body: bytes
+    headers: Mapping[str, str] = {}
+
+
+class Client:
+    """One SDK session, and its clients for the two planes of Bedrock."""
+
+    def __init__(self, endpoint: Endpoint, config: AioConfig, stack: AsyncExitStack) -> None:
+        self.endpoint = endpoint
+        self._config = config
+        self._stack = stack
+        self._credentials = Credentials()
+        self._session: Any = None
+        self._planes: dict[str, Any] = {}
+        self._opening = asyncio.Lock()
+
+    @property
+    def region(self) -> str | None:
+        """The region in use; None where nobody has named one."""
+        with suppress(UpstreamError), sdk_errors(Exchange()):
+            return self._region()
+        return None
+
+    @property
+    def auth_scheme(self) -> Literal["bearer", "sigv4"]:
+        """How calls are authorised. A bearer key beats every other credential, explicit ones included (measured)."""
+        token = self.endpoint.backend == "aws" and os.environ.get("AWS_BEARER_TOKEN_BEDROCK")
+        return "bearer" if token else "sigv4"
+
+    async def credentials_found(self) -> bool:
+        """Whether there are credentials, within a second and without asking Bedrock; whether they are good it knows."""
+        if self.endpoint.backend == "local" or self.auth_scheme == "bearer":
+            return True
+        try:
+            async with asyncio.timeout(_READY_S):
+                with sdk_errors(Exchange()):
+                    self._opened_session()
+                    return await self._credentials.find() is not None
+        except (TimeoutError, UpstreamError):
+            return False
+
+    async def send(self, call: Call) -> Response:
+        """Send a call and return its answer when the headers have come; whoever gets it closes it.
+
+        Raises:
+            UpstreamError: Bedrock refused, or could not be reached.
+        """
+        exchange = Exchange(call.body, call.headers)
+        try:
+            await self._ask(exchange, "bedrock-runtime", _METHODS[call.operation], modelId=call.model_id)
+        except UpstreamError as error:
+            if error.aws_code and bare(error.aws_code) in STALE_CREDENTIALS:
+                self._credentials.forget()
+            raise
+        return exchange.response()
+
+    async def list_models(self) -> list[dict[str, Any]]:
+        """The foundation models that write text, as the control plane describes them."""
+        answer = await self._control("list_foundation_models", byOutputModality="TEXT")
+        return _rows(answer, "modelSummaries")
+
+    async def list_profiles(self) -> list[dict[str, Any]]:
+        """All inference profiles, AWS's and the account's own."""
+        profiles: list[dict[str, Any]] = []
+        page: dict[str, str] = {}
+        while True:
+            answer = await self._control("list_inference_profiles", maxResults=1000, **page)
+            profiles += _rows(answer, "inferenceProfileSummaries")
+            if not (token := answer.get("nextToken")):
+                return profiles
+            page = {"nextToken": token}
+
+    async def get_profile(self, arn: str) -> dict[str, Any]:
+        """One inference profile: its `models` say what hides behind an application profile's opaque id."""
+        return await self._control("get_inference_profile", inferenceProfileIdentifier=arn)
+
+    async def _control(self, method: str, **parameters: Any) -> dict[str, Any]:
+        exchange = Exchange()
+        try:
+            async with asyncio.timeout(_CONTROL_S):
+                await self._ask(exchange, "bedrock", method, **parameters)
+        except TimeoutError as silence:
+            raise UpstreamError("upstream_unavailable", "Bedrock's control plane did not answer in time.") from silence
+        try:
+            answer = msgspec.json.decode(await exchange.response().read_all())
+        except msgspec.DecodeError as mistake:
+            raise UpstreamError("upstream_corrupt", "Bedrock's list could not be read.") from mistake
+        return answer if isinstance(answer, dict) else {}
+
+    async def _ask(self, exchange: Exchange, plane: str, method: str, **parameters: Any) -> None:
+        token = current.set(exchange)
+        try:
+            with sdk_errors(exchange):
+                client = await self._plane(plane)
+                await getattr(client, method)(**parameters)
+        except BaseException:
+            exchange.close()
+            raise
+        finally:
+            current.reset(token)
+
+    async def _plane(self, name: str) -> Any:
+        """The SDK's client for `bedrock-runtime` or `bedrock`: made at its first use, or when it can be."""
+        if name not in self._planes:
+            async with self._opening:
+                if name not in self._planes:
+                    self._planes[name] = await self._stack.enter_async_context(self._new_plane(name))
+        return self._planes[name]
+
+    @asynccontextmanager
+    async def _new_plane(self, name: str) -> AsyncIterator[Any]:
+        local = self.endpoint.backend == "local"
+        keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"} if local else {}
+        url = self.endpoint.url if name == "bedrock-runtime" else self.endpoint.control_url
+        opening = self._opened_session().client(
+            name,
+            region_name=self._region(),
+            endpoint_url=url,
+            config=self._config,
+            verify=False if local else None,  # plain HTTP: no certificates to be loaded
+            **keys,
+        )
+        async with opening as client:
+            client.meta.events.register("before-call", put_body)
+            client.meta.events.register("before-parse", take_answer)
+            yield client
+
+    def _region(self) -> str | None:
+        # The SDK reads AWS_DEFAULT_REGION and the profile alone, while Lambda, ECS and other SDKs set AWS_REGION.
+        session = self._opened_session()
+        return self.endpoint.region or session.region_name or os.environ.get("AWS_REGION") or None
+
+    def _opened_session(self) -> Any:
+        if self._session is None:  # a profile that does not exist fails here, at each call and not at the start
+            own = deaf_session() if self.endpoint.backend == "local" else PatientSession(self._credentials)
+            self._session = aioboto3.Session(botocore_session=own, profile_name=self.endpoint.profile)
+        return self._session
+
+
+@asynccontextmanager
+async def open_client(endpoint: Endpoint, *, max_streams: int, connect_timeout: float) -> AsyncIterator[Client]:
+    """Open the client for the life of the process.
+
+    Without credentials, a region or a profile that exists it opens too: then each call says what is missing.
+    """
+    for name in ("boto3", "botocore", "aiobotocore", "aiohttp"):
+        logging.getLogger(name).setLevel(logging.INFO)  # at DEBUG they log prompts and answers
+    async with AsyncExitStack() as stack:
+        client = Client(endpoint, _config(endpoint, max_streams, connect_timeout), stack)
+        with suppress(UpstreamError), sdk_errors(Exchange()):
+            await client._plane("bedrock-runtime")  # noqa: SLF001 -- now, since it costs a tenth of a second
+        yield client
+
+
+def _config(endpoint: Endpoint, max_streams: int, connect_timeout: float) -> AioConfig:
+    # In code the scheme beats a bearer key of the environment, and no proxies means none of the environment's.
+    local = {"signature_version": "v4", "proxies": {}} if endpoint.backend == "local" else {}
+    return AioConfig(
+        connect_timeout=connect_timeout,
+        read_timeout=None,  # it would arm a timer at each read; the engine's one watchdog minds silence
+        max_pool_connections=max_streams + _SPARE_CONNECTIONS,  # the one beyond would wait silently, without end
+        retries={"total_max_attempts": 1, "mode": "standard"},  # the engine retries, where it is seen and counted
+        parameter_validation=False,  # the body is ours
+        user_agent_extra=f"artesian/{service.__version__}",
+        **local,
+    )
+
+
+def _rows(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    return [row for row in answer.get(name) or [] if isinstance(row, dict)]

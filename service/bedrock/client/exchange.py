@@ -1,0 +1,103 @@
+"""What goes past the SDK: our body and headers on the way out, the raw answer on the way back."""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+
+from service.errors import UpstreamError
+
+# The SDK lets aiohttp's exceptions through; the RuntimeError is a read after the client was closed.
+_CUT = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
+
+
+class Response:
+    """What Bedrock answered: headers in lower case, and a body that is read as it comes."""
+
+    __slots__ = ("_raw", "_rest", "headers")
+
+    def __init__(self, headers: Mapping[str, str], body: Any) -> None:
+        self.headers = headers
+        self._rest = body if isinstance(body, bytes) else b""
+        self._raw: aiohttp.ClientResponse | None = None if isinstance(body, bytes) else body
+
+    @property
+    def request_id(self) -> str | None:
+        """AWS's name for this call."""
+        return self.headers.get("x-amzn-requestid")
+
+    async def read(self) -> bytes:
+        """Wait for the next bytes; `b""` is the body's clean end.
+
+        Raises:
+            UpstreamError: `upstream_truncated`, where the connection was cut.
+        """
+        if self._raw is None:
+            rest, self._rest = self._rest, b""
+            return rest
+        try:
+            return await self._raw.content.readany()
+        except _CUT as cut:
+            raise UpstreamError("upstream_truncated", request_id=self.request_id) from cut
+
+    async def read_all(self) -> bytes:
+        """Read a whole body."""
+        pieces = []
+        while piece := await self.read():
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def close(self) -> None:
+        """Drop the connection at once; one whose body was read to its end has long gone back to the pool."""
+        if self._raw is None:
+            return
+        # `close` alone would wait for the peer's farewell under TLS, and Bedrock would go on until then.
+        if (connection := self._raw.connection) and (transport := connection.transport):
+            transport.abort()
+        self._raw.close()
+
+
+class Exchange:
+    """One call, as the SDK's hooks see it; None for a body leaves the SDK's own."""
+
+    __slots__ = ("answer", "answer_headers", "body", "headers", "status")
+
+    def __init__(self, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> None:
+        self.body = body
+        self.headers = headers or {}
+        self.status = 0
+        self.answer: Any = b""
+        self.answer_headers: Mapping[str, str] = {}
+
+    def response(self) -> Response:
+        """The answer, from which on it is the caller's to close."""
+        return Response(self.answer_headers, self.answer)
+
+    def close(self) -> None:
+        """Give up an answer that nobody will get."""
+        self.response().close()
+
+
+current: ContextVar[Exchange] = ContextVar("current")
+"""The call that this task is making; the SDK hands its hooks nothing of ours."""
+
+
+def put_body(params: dict[str, Any], **_: Any) -> None:
+    """The SDK's `before-call` hook."""
+    exchange = current.get()
+    if exchange.body is not None:  # before signing, so that the length and the signature are right
+        params["body"] = exchange.body
+        params["headers"]["Content-Type"] = "application/json"
+        params["headers"].update(exchange.headers)
+
+
+def take_answer(response_dict: dict[str, Any], **_: Any) -> None:
+    """The SDK's `before-parse` hook."""
+    exchange = current.get()
+    exchange.status = response_dict["status_code"]
+    exchange.answer_headers = response_dict["headers"]
+    exchange.answer = response_dict["body"]
+    if isinstance(exchange.answer, bytes):
+        response_dict["body"] = b"{}"  # enough for the SDK's parser, which gets to decide about nothing
