@@ -1,6 +1,7 @@
 """Every setting, validated. Read once, in `main` and `cli`, and passed by value from there."""
 
 import ipaddress
+import json
 import os
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -53,8 +54,8 @@ class Settings(BaseSettings):
     bedrock_control_endpoint_url: Address | None = None
 
     default_model_id: str = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
-    model_aliases: dict[str, Alias] = {}
-    fallbacks: dict[str, list[str]] = {}
+    model_aliases: Annotated[dict[str, Alias], NoDecode] = {}
+    fallbacks: Annotated[dict[str, list[str]], NoDecode] = {}
     api: Literal["auto", "converse", "invoke"] = "auto"
 
     max_retries: int = Field(default=3, ge=0)  # further attempts after the first
@@ -110,15 +111,30 @@ class Settings(BaseSettings):
             return value
         return {name: {"id": to} if isinstance(to, str) else to for name, to in value.items()}
 
+    # Here and not in pydantic-settings, whose error names neither the variable nor what is wrong with it. Of several
+    # validators before a field the last one written runs first.
+    @field_validator("model_aliases", "fallbacks", mode="before")
+    @classmethod
+    def _read_json(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"Input should be JSON: {error}") from error
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        mistakes = []
         if self.workers > 1 and self.journal_url == "memory://":
-            raise ValueError("ARTESIAN_WORKERS: more than 1 needs an ARTESIAN_JOURNAL_URL other than memory://")
+            mistakes.append("ARTESIAN_WORKERS: more than 1 needs an ARTESIAN_JOURNAL_URL other than memory://")
         if not (self.api_keys_file or self.allow_anonymous or is_loopback(self.host)):
-            raise ValueError(
+            mistakes.append(
                 "ARTESIAN_HOST: an address that is not loopback needs ARTESIAN_API_KEYS_FILE "
                 "(or ARTESIAN_ALLOW_ANONYMOUS=true, which lets anyone who reaches it spend your money)"
             )
+        if mistakes:
+            raise ValueError("\n".join(mistakes))
         return self
 
     @property
@@ -150,9 +166,7 @@ def read_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError([_line(mistake) for mistake in error.errors()]) from error
-    except ValueError as error:  # pydantic-settings: JSON that cannot be read
-        raise SettingsError([str(error)]) from error
+        raise SettingsError([line for mistake in error.errors() for line in _line(mistake).splitlines()]) from error
 
 
 def _line(mistake: Any) -> str:
