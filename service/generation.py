@@ -32,6 +32,10 @@ class Document(_Value, frozen=True, tag="document"):
     media_type: str
     data: str
     name: str = "document"
+    context: str | None = None
+    """What the model should know of it, where the model takes that."""
+    citations: bool = False
+    """Whether the answer should cite it, where the model can."""
 
 
 class ToolUse(_Value, frozen=True, tag="tool_use"):
@@ -100,6 +104,8 @@ class Reasoning(Struct, frozen=True):
     effort: str | None = None
     budget_tokens: int | None = None
     enabled: bool = True
+    display: str | None = None
+    """Claude's `summarized` or `omitted`: whether the reasoning is shown, where the model takes that."""
 
     @property
     def budget(self) -> int:
