@@ -94,7 +94,7 @@ class ToolChoice(Struct, frozen=True):
     name: str | None = None
 
 
-EFFORT_BUDGETS = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384, "max": 32768}
+EFFORT_BUDGETS = {"minimal": 1024, "low": 1024, "medium": 4096, "high": 16384, "xhigh": 24576, "max": 32768}
 """Tokens of reasoning that an effort comes to; 1,024 is the least that Claude takes (bedrock-runtime, 2026-11)."""
 
 
