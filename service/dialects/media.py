@@ -1,0 +1,107 @@
+"""Images and documents in a request: carried in it as base64, and never fetched from anywhere."""
+
+import binascii
+import mimetypes
+import re
+
+import msgspec
+
+from service.dialects.refusal import wrong
+from service.generation import Block, Document, Image, ToolResult
+
+_DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*;base64,(?P<data>.*)", re.DOTALL)
+_SPACES = re.compile(r"\s+")
+_NO_NAME = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")  # Bedrock's document names: no dots, no underscores
+_NAME_LENGTH = 200
+
+_TYPES = {"image/jpg": "image/jpeg"}
+
+
+def image(url: str, field: str) -> Image:
+    """Read an image from its data URL.
+
+    Raises:
+        InvalidRequest: it is no data URL of an image.
+    """
+    media_type, encoded = data_url(url, field)
+    if not media_type.startswith("image/"):
+        raise wrong(field, "This must be a data URL of an image.")
+    return Image(media_type, encoded)
+
+
+def document(url: str, name: str | None, field: str) -> Document:
+    """Read a document from its data URL; bare base64 will do where the file's name tells the type.
+
+    Raises:
+        InvalidRequest: neither can be read.
+    """
+    if not url.startswith("data:") and "://" not in url and (guessed := mimetypes.guess_type(name or "")[0]):
+        return Document(guessed, base64(url, field), document_name(name))
+    media_type, encoded = data_url(url, field)
+    return Document(media_type, encoded, document_name(name))
+
+
+def data_url(url: str, field: str) -> tuple[str, str]:
+    """Split a data URL into its media type and its base64.
+
+    Raises:
+        InvalidRequest: it is another kind of URL, or not base64.
+    """
+    found = _DATA_URL.fullmatch(url)
+    if found is None:
+        raise wrong(field, "This must be a data URL (data:<media type>;base64,…); nothing is fetched from elsewhere.")
+    media_type = found["type"].lower()
+    return _TYPES.get(media_type, media_type), base64(found["data"], field)
+
+
+def base64(data: str, field: str) -> str:
+    """Check base64, and take out its white space.
+
+    Raises:
+        InvalidRequest: it is not base64, or empty.
+    """
+    compact = _SPACES.sub("", data)
+    try:
+        decoded = binascii.a2b_base64(compact, strict_mode=True)
+    except ValueError:  # binascii.Error is one, and so is what it says of a character outside ASCII
+        raise wrong(field, "This is not valid base64.") from None
+    if not decoded:
+        raise wrong(field, "This is empty.")
+    return compact
+
+
+def document_name(title: str | None) -> str:
+    """Make a name that Bedrock takes: letters, digits, single spaces, hyphens, brackets and parentheses."""
+    stem = (title or "").rsplit("/", 1)[-1]
+    if "." in stem.lstrip("."):
+        stem = stem.rsplit(".", 1)[0]
+    name = _SPACES.sub(" ", _NO_NAME.sub("-", stem)).strip(" -")
+    return name[:_NAME_LENGTH].rstrip() or "document"
+
+
+class Names:
+    """Tells documents of one request apart: Bedrock refuses a name that comes twice."""
+
+    def __init__(self) -> None:
+        self._taken: set[str] = set()
+
+    def apart(self, block: Block) -> Block:
+        """Give a document a name of its own."""
+        match block:
+            case Document():
+                return msgspec.structs.replace(block, name=self._free(block.name))
+            case ToolResult() if any(isinstance(part, Document) for part in block.content):
+                content = tuple(
+                    msgspec.structs.replace(part, name=self._free(part.name)) if isinstance(part, Document) else part
+                    for part in block.content
+                )
+                return msgspec.structs.replace(block, content=content)
+        return block
+
+    def _free(self, name: str) -> str:
+        free, number = name, 1
+        while free in self._taken:
+            number += 1
+            free = f"{name[: _NAME_LENGTH - 8]} ({number})"
+        self._taken.add(free)
+        return free
