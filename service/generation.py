@@ -122,6 +122,9 @@ class Guardrail(Struct, frozen=True):
     stream_mode: Literal["sync", "async"] | None = None
 
 
+Api = Literal["auto", "converse", "invoke"]
+
+
 class Request(Struct, frozen=True):
     """What to ask of a model. None: left to the model; families send only what is set."""
 
@@ -140,7 +143,7 @@ class Request(Struct, frozen=True):
     guardrail: Guardrail | None = None
     output_schema: dict[str, Any] | None = None
     output_schema_name: str | None = None
-    api: Literal["auto", "converse", "invoke"] = "auto"
+    api: Api = "auto"
     extra: dict[str, Any] = {}
     beta: tuple[str, ...] = ()
     metadata: dict[str, str] = {}

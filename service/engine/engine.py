@@ -42,9 +42,12 @@ class Engine:
         self._producers: dict[str, Producer] = {}
         self._drained = asyncio.Event()
         self.draining = False
+        self.closing = False
+        """Whether the process is about to go: readers of what still runs elsewhere are sent there."""
         self.watchdog = parts.watchdog
         self.settings = parts.settings
         self.upstream = parts.upstream
+        self.journal = parts.journal
 
     @property
     def running(self) -> int:

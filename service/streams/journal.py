@@ -25,6 +25,10 @@ class Journal(Protocol):
 
     name: str
 
+    @property
+    def available(self) -> bool:
+        """Whether what is appended is kept just now."""
+
     async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
         """Begin a stream, bound to `key`; or return the one that is bound to it already.
 

@@ -23,6 +23,7 @@ class MemoryJournal:
     """The `memory://` journal."""
 
     name = "memory"
+    available = True
 
     def __init__(self, *, ttl_s: float, memory_bytes: int) -> None:
         self._ttl_s = ttl_s

@@ -94,12 +94,9 @@ class NativeEvents:
                 return b"", failure(event, self._stream_id)
 
 
-def whole(heading: Heading, events: Sequence[Event]) -> Json:
-    """Fold a finished stream into the answer of `stream: false`."""
+def whole(heading: Heading, events: Sequence[Event], end: Done) -> Json:
+    """Fold a stream that ended well into the answer of `stream: false`."""
     answer = Answer(events)
-    end = answer.end
-    if not isinstance(end, Done):
-        raise AssertionError("only a stream that ended well has a whole answer")
     return {
         "text": answer.text,
         "model_id": end.metrics.model_id or heading.model_id,

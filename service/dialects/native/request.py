@@ -189,6 +189,10 @@ class Reasoning(_Strict):
             raise ValueError("needs either effort or budget_tokens")
         return self
 
+    def value(self) -> generation.Reasoning:
+        """Put it in our terms."""
+        return generation.Reasoning(effort=self.effort, budget_tokens=self.budget_tokens)
+
 
 class Guardrail(_Strict):
     """A guardrail of Amazon Bedrock."""
@@ -264,12 +268,14 @@ class Generate(Parameters):
 
 
 def to_request(
-    parameters: Parameters, messages: tuple[generation.Message, ...], *, default_model_id: str, default_api: str
+    parameters: Parameters,
+    messages: tuple[generation.Message, ...],
+    *,
+    default_model_id: str,
+    default_api: generation.Api,
 ) -> generation.Request:
     """Put a native request in our terms."""
-    reasoning = parameters.reasoning and generation.Reasoning(
-        effort=parameters.reasoning.effort, budget_tokens=parameters.reasoning.budget_tokens
-    )
+    reasoning = parameters.reasoning.value() if parameters.reasoning else None
     max_tokens = parameters.max_tokens or DEFAULT_MAX_TOKENS + (reasoning.budget if reasoning else 0)
     return generation.Request(
         model_id=parameters.model_id or default_model_id,
@@ -283,8 +289,8 @@ def to_request(
         tools=tuple(generation.Tool(tool.name, tool.input_schema, tool.description) for tool in parameters.tools),
         tool_choice=_tool_choice(parameters.tool_choice),
         reasoning=reasoning,
-        guardrail=parameters.guardrail and parameters.guardrail.value(),
-        api=parameters.api or default_api,  # type: ignore[arg-type]
+        guardrail=parameters.guardrail.value() if parameters.guardrail else None,
+        api=parameters.api or default_api,
         extra=parameters.extra,
         metadata=parameters.metadata,
     )

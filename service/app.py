@@ -1,0 +1,156 @@
+"""The application: its parts opened in order, and closed in the opposite one."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI, Request, Response
+from starlette.middleware.cors import CORSMiddleware
+
+from service import __version__
+from service.bedrock.client import Client, Endpoint, open_client
+from service.bedrock.offers import Offers
+from service.bedrock.upstream import Upstream
+from service.deltas import Done, Failed
+from service.engine.engine import Engine, open_engine
+from service.routers import docs, documents, generate, health, models, problems, streams
+from service.routers.guard import Guard
+from service.routers.reply import ClientGone
+from service.serving import drain_on_signal
+from service.settings import Settings
+from service.streams.log import StreamLog
+from service.streams.memory import MemoryJournal
+
+logger = logging.getLogger(__name__)
+
+_READ_BY_PAGES = [
+    "X-Stream-Id",
+    "X-Request-Id",
+    "request-id",
+    "Retry-After",
+    "RateLimit",
+    "RateLimit-Policy",
+    "X-Artesian-Backend",
+]
+_SENT_BY_PAGES = [
+    "Content-Type",
+    "Authorization",
+    "x-api-key",
+    "Last-Event-ID",
+    "Idempotency-Key",
+    "X-On-Disconnect",
+]
+
+
+class State(TypedDict):
+    """What the lifespan opens for the requests."""
+
+    engine: Engine
+    bedrock: Client
+    backend_url: str | None
+    offers: Offers
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application; nothing is opened before its lifespan begins."""
+    app = FastAPI(
+        title="Artesian",
+        version=__version__,
+        description="The streaming front door to Amazon Bedrock.",
+        lifespan=_open,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        max_body_size=settings.max_body,
+    )
+    app.state.settings = settings
+    app.state.address = None
+    for router in (generate.router, streams.router, models.router, health.router, docs.router):
+        app.include_router(router)
+    docs.mount_assets(app)
+    documents.install(app)
+    problems.install(app)
+    app.add_exception_handler(ClientGone, _nobody)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
+            allow_headers=_SENT_BY_PAGES,
+            expose_headers=_READ_BY_PAGES,
+        )
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+async def _nobody(_: Request, __: Exception) -> Response:
+    """Answer a client that has left: 499, as nginx logs it."""
+    return Response(status_code=499)
+
+
+@asynccontextmanager
+async def _open(app: FastAPI) -> AsyncIterator[State]:
+    settings: Settings = app.state.settings
+    async with AsyncExitStack() as stack:
+        endpoint = await _endpoint(settings, stack)
+        client = await stack.enter_async_context(
+            open_client(endpoint, max_streams=settings.max_streams, connect_timeout=settings.connect_timeout)
+        )
+        aliases = {name: (alias.id, alias.family) for name, alias in settings.model_aliases.items()}
+        upstream = Upstream(client, aliases=aliases, api=settings.api)
+        journal = await stack.enter_async_context(
+            MemoryJournal(ttl_s=settings.stream_ttl, memory_bytes=settings.stream_memory)
+        )
+        engine = await stack.enter_async_context(open_engine(settings, upstream, journal, _log_end))
+        offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
+        stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout)))
+        if app.state.address:
+            print(_welcome(settings, app.state.address, endpoint.url), flush=True)  # noqa: T201 - the terminal's first lines
+        yield {"engine": engine, "bedrock": client, "backend_url": endpoint.url, "offers": offers}
+
+
+def _welcome(settings: Settings, url: str, backend_url: str | None) -> str:
+    """Say where the service is and what to try."""
+    backend = f"the local Bedrock at {backend_url}" if settings.backend == "local" else "Amazon Bedrock"
+    return f"""
+Artesian {__version__}, in front of {backend}
+
+  Chat page   {url}/
+  Interface   {url}/docs
+  Try         curl -N '{url}/api/generate?prompt=Why+is+the+sky+blue%3F'
+
+Ctrl-C stops it.
+"""
+
+
+async def _endpoint(settings: Settings, stack: AsyncExitStack) -> Endpoint:
+    """Name the Bedrock to call, and start the built-in one unless it runs outside of this worker."""
+    if settings.backend == "aws":
+        return Endpoint.aws(settings)
+    if settings.workers > 1:
+        return Endpoint.local(f"http://127.0.0.1:{settings.local_port}")
+    return Endpoint.local(await stack.enter_async_context(local_bedrock(settings)))
+
+
+def local_bedrock(settings: Settings) -> AbstractAsyncContextManager[str]:
+    """Run the built-in Bedrock while the block lasts; the value is its address."""
+    from service.local.server import serve_local
+
+    return serve_local(port=settings.local_port, faults=settings.local_faults, text_url=settings.local_text_url)
+
+
+def _log_end(log: StreamLog, end: Done | Failed) -> None:
+    """Leave one line for each generation, without a word of what was said."""
+    outcome = end.stop_reason if isinstance(end, Done) else end.code
+    said: dict[str, object] = {
+        "stream_id": log.stream_id,
+        "caller": log.record.caller,
+        "model_id": log.record.request.model_id,
+        "outcome": str(outcome),
+        "events": log.numbered,
+    }
+    if isinstance(end, Done):
+        said |= {"attempts": end.metrics.attempts, "latency": end.metrics.latency}
+        said |= {"input_tokens": end.usage.input_tokens, "output_tokens": end.usage.output_tokens}
+    logger.info("Generation ended: %s", outcome, extra=said)

@@ -1,0 +1,129 @@
+"""The command: `artesian serve`, `artesian local-bedrock`."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from service.settings import Settings, SettingsError, read_settings
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")]
+
+
+@app.callback()
+def _artesian() -> None:
+    """The streaming front door to Amazon Bedrock."""
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on (ARTESIAN_HOST).")] = None,
+    port: Port = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes (ARTESIAN_WORKERS).")] = None,
+) -> None:
+    """Run the service."""
+    overrides = {"host": host, "port": port, "workers": workers}
+    settings = _settings(**{name: value for name, value in overrides.items() if value is not None})
+    from service.telemetry.logs import configure_logs
+
+    configure_logs(settings.log_format, settings.log_level)
+    if settings.workers > 1:
+        _serve_workers(settings)
+    else:
+        _serve_here(settings)
+
+
+def _serve_here(settings: Settings) -> None:
+    from service.app import create_app
+    from service.serving import serve
+
+    serve(settings, create_app(settings))
+
+
+def _serve_workers(settings: Settings) -> None:
+    from service.serving import serve_workers
+
+    with _local_bedrock_outside(settings) as port:
+        os.environ |= {"ARTESIAN_LOCAL_PORT": str(port), "ARTESIAN_WORKERS": str(settings.workers)}
+        os.environ |= {"ARTESIAN_HOST": settings.host, "ARTESIAN_PORT": str(settings.port)}
+        serve_workers(settings)
+
+
+@contextmanager
+def _local_bedrock_outside(settings: Settings) -> Iterator[int]:
+    """Run one local Bedrock for all workers, in a process of its own; the value is its port."""
+    if settings.backend != "local":
+        yield 0
+        return
+    import subprocess
+
+    port = settings.local_port or _free_port()
+    command = [sys.executable, "-m", "service.cli", "local-bedrock", "--port", str(port), "--quiet"]
+    process = subprocess.Popen(command)
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@app.command("local-bedrock")
+def local_bedrock(
+    port: Port = None,
+    faults: Annotated[bool | None, typer.Option(help="Obey the header X-Artesian-Fault.")] = None,
+    quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Run the built-in Bedrock alone: point any AWS SDK's endpoint at it."""
+    overrides = {"local_port": port, "local_faults": faults}
+    settings = _settings(**{name: value for name, value in overrides.items() if value is not None})
+    from service.app import local_bedrock as run
+
+    async def serve_until_interrupted() -> None:
+        async with run(settings) as url:
+            if not quiet:
+                typer.echo(f"Local Bedrock: {url}\nTry: AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url} aws bedrock-runtime …")
+            await _interrupted()
+
+    asyncio.run(serve_until_interrupted())
+
+
+async def _interrupted() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    import signal
+
+    loop, interrupted = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    await interrupted.wait()
+
+
+def _settings(**overrides: object) -> Settings:
+    """Read the settings, or say what is wrong with each and stop."""
+    try:
+        return read_settings(**overrides)
+    except SettingsError as error:
+        for line in error.lines:
+            typer.echo(line, err=True)
+        raise typer.Exit(2) from None
+
+
+def main() -> None:
+    """Run the command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""What handlers are given: the engine, the settings, who asks, and the headers that matter."""
+
+from typing import Annotated, cast
+
+from fastapi import Depends, Header, Request
+
+from service.engine.engine import Engine
+from service.errors import InvalidRequest
+from service.generation import OnDisconnect
+from service.settings import Settings
+from service.streams.journal import Key
+
+ANONYMOUS = "anonymous"
+_LONGEST_KEY = 255
+
+
+def _engine(request: Request) -> Engine:
+    return cast("Engine", request.state.engine)
+
+
+def _settings(request: Request) -> Settings:
+    return cast("Settings", request.app.state.settings)
+
+
+def _caller() -> str:
+    return ANONYMOUS
+
+
+EngineDep = Annotated[Engine, Depends(_engine)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+CallerDep = Annotated[str, Depends(_caller)]
+
+KeyHeader = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", description="1 to 255 visible characters: the same key attaches to the same stream"
+    ),
+]
+DisconnectHeader = Annotated[
+    OnDisconnect | None, Header(alias="X-On-Disconnect", description="What becomes of the generation without a reader")
+]
+
+
+def idempotency_key(header: str | None, caller: str, fingerprint: str) -> Key | None:
+    """Read an `Idempotency-Key`.
+
+    Raises:
+        InvalidRequest: it is empty, too long, or has characters one cannot see.
+    """
+    if header is None:
+        return None
+    if not (1 <= len(header) <= _LONGEST_KEY and all("!" <= character <= "~" for character in header)):
+        raise InvalidRequest("Idempotency-Key: must be 1 to 255 visible ASCII characters.", status=400)
+    return Key(caller, header, fingerprint)

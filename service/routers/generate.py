@@ -1,0 +1,110 @@
+"""`/api/generate`: one prompt or conversation, one answer."""
+
+import hashlib
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import ConfigDict, Field
+
+from service.dialects.native import events
+from service.dialects.native.request import Generate, Parameters, Said, to_request
+from service.engine.engine import Engine, Order
+from service.generation import OnDisconnect, Policies
+from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, idempotency_key
+from service.routers.documents import ANSWER_OR_EVENTS, EVENTS, GENERATING
+from service.routers.reply import StreamReply, whole
+from service.routers.resuming import StreamRoute, heading, native_encoder
+from service.streams.log import StreamLog
+
+router = APIRouter(prefix="/api", tags=["Generate"], route_class=StreamRoute)
+
+
+class Prompt(Parameters):
+    """What an EventSource can say: a prompt, and the parameters that are single values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    prompt: Said
+    stream: bool = True
+    ticket: str | None = Field(default=None, exclude=True, description="A ticket from POST /api/tickets")
+
+
+@router.post(
+    "/generate", summary="Answer a prompt, whole or as a stream", responses=EVENTS | ANSWER_OR_EVENTS | GENERATING
+)
+async def generate(
+    request: Request,
+    body: Generate,
+    engine: EngineDep,
+    caller: CallerDep,
+    key: KeyHeader = None,
+    on_disconnect: DisconnectHeader = None,
+) -> Response:
+    """Answer with one JSON object, or with `stream: true` with Server-Sent Events."""
+    order = _order(engine, body, caller, key, on_disconnect)
+    return await _answer(request, engine, order, stream=body.stream)
+
+
+@router.post("/generate/stream", summary="Stream an answer", responses=EVENTS | GENERATING)
+async def generate_stream(
+    request: Request,
+    body: Generate,
+    engine: EngineDep,
+    caller: CallerDep,
+    key: KeyHeader = None,
+    on_disconnect: DisconnectHeader = None,
+) -> Response:
+    """The same as `POST /api/generate`, always as Server-Sent Events."""
+    order = _order(engine, body.model_copy(update={"stream": True}), caller, key, on_disconnect)
+    return await _answer(request, engine, order, stream=True)
+
+
+@router.get("/generate", summary="Stream an answer to an EventSource", responses=EVENTS | ANSWER_OR_EVENTS | GENERATING)
+async def generate_by_query(
+    request: Request,
+    query: Annotated[Prompt, Query()],
+    engine: EngineDep,
+    caller: CallerDep,
+    on_disconnect: DisconnectHeader = None,
+) -> Response:
+    """Stream to an EventSource, which can neither POST nor read an HTTP error: a refusal is a 200 with its event."""
+    body = Generate.model_validate(query.model_dump(exclude_unset=True))
+    return await _answer(request, engine, _order(engine, body, caller, None, on_disconnect), stream=query.stream)
+
+
+def _order(engine: Engine, body: Generate, caller: str, key: str | None, on_disconnect: OnDisconnect | None) -> Order:
+    settings = engine.settings
+    leaves = on_disconnect or body.on_disconnect or settings.on_disconnect
+    policies = Policies(
+        on_interruption=body.on_interruption or settings.on_interruption,
+        on_disconnect=leaves if body.stream or key else "cancel",  # nobody could come back to it
+        store=body.store,
+    )
+    return Order(
+        request=to_request(body, body.turns(), default_model_id=settings.default_model_id, default_api=settings.api),
+        caller=caller,
+        dialect="native",
+        policies=policies,
+        key=idempotency_key(key, caller, fingerprint(body)),
+    )
+
+
+def fingerprint(body: Parameters) -> str:
+    """Tell one body from another, whatever the order of its members."""
+    members = body.model_dump(mode="json", exclude_unset=True)
+    return hashlib.sha256(msgspec.json.encode(members, order="deterministic")).hexdigest()
+
+
+async def _answer(request: Request, engine: Engine, order: Order, *, stream: bool) -> Response:
+    log = await engine.start(order)
+    if stream:
+        return StreamReply(engine, log, native_encoder(log), fresh=True)
+    return await answer_whole(request, log)
+
+
+async def answer_whole(request: Request, log: StreamLog) -> Response:
+    """Wait for the whole answer and send it as one JSON object."""
+    end = await whole(request.receive, log)
+    body = events.whole(heading(log), log.events, end)
+    return Response(msgspec.json.encode(body), media_type="application/json", headers={"X-Stream-Id": log.stream_id})

@@ -1,0 +1,87 @@
+"""The door: what every request has to be before anything else looks at it.
+
+Pure ASGI, since it stands in the way of each stream. Without keys it also minds who asks, so that no web page can
+spend its visitor's money through a service on the visitor's machine: DNS rebinding shows in Host, a foreign page in
+`Sec-Fetch-Site` and Origin.
+"""
+
+import re
+import secrets
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import ServiceError
+from service.routers.problems import problem
+from service.settings import Settings, is_loopback
+
+_HEALTH = frozenset({"/healthz", "/readyz"})  # a prober names no host that we could know
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_JSON = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE)
+
+
+class Guard:
+    """ASGI middleware: gives a request its id, and refuses what must not pass."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._hosts = {host.lower() for host in settings.allowed_hosts}
+        self._origins = {origin.lower().rstrip("/") for origin in settings.cors_origins}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        asked = headers.get("x-request-id", "")
+        request_id = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(16)
+        scope["artesian.request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered = MutableHeaders(scope=message)
+                answered.setdefault("X-Request-Id", request_id)
+                answered.setdefault("X-Content-Type-Options", "nosniff")
+            await send(message)
+
+        if refusal := self._refusal(scope, headers):
+            await problem(Request(scope, receive), refusal)(scope, receive, send_with_id)
+            return
+        await self._app(scope, receive, send_with_id)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> ServiceError | None:
+        if scope["path"] not in _HEALTH and not self._settings.api_keys_file and (why := self._foreign(headers)):
+            return ServiceError("forbidden", why)
+        if (
+            scope["method"] in _WITH_BODY
+            and _has_body(headers)
+            and not _JSON.fullmatch(headers.get("content-type", ""))
+        ):
+            return ServiceError("unsupported_media_type")
+        return None
+
+    def _foreign(self, headers: Headers) -> str | None:
+        """Say why a request does not come from here, if so."""
+        host = urlsplit("//" + headers.get("host", "")).hostname or ""
+        if not (is_loopback(host) or host in self._hosts or host == self._settings.host):
+            return "Host: this service answers on loopback and on the names in ARTESIAN_ALLOWED_HOSTS only."
+        if headers.get("sec-fetch-site") == "cross-site" and not self._listed(headers.get("origin")):
+            return "Sec-Fetch-Site: other web pages may not use this service; see ARTESIAN_CORS_ORIGINS."
+        if (origin := headers.get("origin")) is not None and not self._listed(origin):
+            return "Origin: this page may not use this service; see ARTESIAN_CORS_ORIGINS."
+        return None
+
+    def _listed(self, origin: str | None) -> bool:
+        if origin is None or origin == "null":
+            return False
+        host = urlsplit(origin).hostname or ""
+        return origin.lower() in self._origins or is_loopback(host) or host in self._hosts
+
+
+def _has_body(headers: Headers) -> bool:
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

@@ -1,0 +1,123 @@
+"""Errors as HTTP answers: `application/problem+json` (RFC 9457), or what a surface's own clients read.
+
+Nothing here repeats a value that the caller sent.
+"""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from service.dialects.native.events import refusal_event
+from service.errors import CODES, FieldError, InvalidRequest, ServiceError
+from service.routers.headers import EVENT_STREAM_HEADERS, wants_events
+from service.streams.record import NOWHERE
+
+logger = logging.getLogger(__name__)
+
+_BY_STATUS = {
+    400: "validation",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+
+
+def answer(request: Request, error: ServiceError) -> Response:
+    """Tell an error: as an event to an EventSource, which cannot read an HTTP error, else as problem+json."""
+    if request.method == "GET" and request.url.path == "/api/generate" and wants_events(request):
+        headers = {**EVENT_STREAM_HEADERS, "X-Stream-Id": NOWHERE}
+        return Response(refusal_event(error, NOWHERE), media_type="text/event-stream", headers=headers)
+    return problem(request, error)
+
+
+def problem(request: Request, error: ServiceError) -> Response:
+    """Tell an error as problem+json."""
+    body: dict[str, Any] = {
+        "type": f"urn:artesian:error:{error.code.name}",
+        "title": error.code.sentence.rstrip("."),
+        "status": error.status,
+        "detail": error.message,
+        "error": error.message,
+        "code": error.code.name,
+        "retryable": error.retryable,
+        "request_id": request.scope.get("artesian.request_id"),
+    }
+    if isinstance(error, InvalidRequest) and error.fields:
+        body["errors"] = [field._asdict() for field in error.fields]
+    return Response(
+        msgspec.json.encode(body),
+        status_code=error.status,
+        headers=retry_headers(error),
+        media_type="application/problem+json",
+    )
+
+
+def retry_headers(error: ServiceError) -> dict[str, str]:
+    """Say when to come back, where waiting helps: whole seconds, rounded up."""
+    return {} if error.retry_after is None else {"Retry-After": str(max(1, ceil(error.retry_after)))}
+
+
+def from_pydantic(errors: list[dict[str, Any]], *, bad_json: bool = False) -> InvalidRequest:
+    """Put a validation's mistakes in our words, without the values."""
+    if bad_json:
+        return InvalidRequest("The body is not JSON that can be read.", status=400)
+    fields = [_field(mistake) for mistake in errors]
+    return InvalidRequest("; ".join(f"{field.field}: {field.message}" for field in fields), fields)
+
+
+def _field(mistake: Mapping[str, Any]) -> FieldError:
+    where, message = mistake["loc"], mistake["msg"].removeprefix("Value error, ")
+    path = ".".join(str(part) for part in where[1:] if not _is_tag(part))
+    if mistake["type"] == "extra_forbidden":
+        message = "is not a field of this request"
+    elif mistake["type"] == "missing":
+        message = "is needed"
+    elif mistake["type"] == "value_error" and ": " in message:  # a rule over several fields names its own
+        named, message = message.split(": ", 1)
+        path = f"{path}.{named}" if path else named
+    return FieldError(path or str(where[0]) if where else "body", message)
+
+
+def _is_tag(part: object) -> bool:
+    """Whether a part of a location is a branch of a union and no field: pydantic names those too."""
+    return isinstance(part, str) and (part in _TAGS or "[" in part or part[:1].isupper())
+
+
+_TAGS = {"str", "list", "text", "image", "document", "tool_use", "tool_result", "reasoning", "cache_point"}
+
+
+def install(app: FastAPI) -> None:
+    """Tell every error of `app` in our way."""
+
+    async def service_error(request: Request, error: ServiceError) -> Response:
+        return answer(request, error)
+
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        mistakes = list(error.errors())
+        return answer(request, from_pydantic(mistakes, bad_json=any(m["type"] == "json_invalid" for m in mistakes)))
+
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        code = _BY_STATUS.get(error.status_code, "internal" if error.status_code >= 500 else "validation")  # noqa: PLR2004
+        sentence = CODES[code].sentence if error.status_code in _BY_STATUS else HTTPStatus(error.status_code).phrase
+        if error.status_code == HTTPStatus.BAD_REQUEST:
+            sentence = "The body is not JSON that can be read."
+        response = answer(request, ServiceError(code, sentence, status=error.status_code))
+        response.headers.update(error.headers or {})
+        return response
+
+    async def bug(request: Request, error: Exception) -> Response:
+        logger.error("Unhandled error", exc_info=error)
+        return answer(request, ServiceError("internal"))
+
+    app.add_exception_handler(ServiceError, service_error)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, http_error)  # type: ignore[arg-type]
+    app.add_exception_handler(Exception, bug)

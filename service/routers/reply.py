@@ -1,0 +1,163 @@
+"""How a stream becomes a response: once, for all surfaces."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+import anyio
+from sse_starlette import EventSourceResponse
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from service.deltas import Done, Failed
+from service.dialects.dialect import Encoder
+from service.engine.engine import Engine
+from service.errors import CODES, ServiceError
+from service.routers.headers import EVENT_STREAM_HEADERS
+from service.streams.log import StreamLog
+
+T = TypeVar("T")
+
+
+class ClientGone(Exception):
+    """The client left before there was an answer."""
+
+
+class Refused(ServiceError):
+    """A generation that failed before it showed anything: its failure is still an HTTP error."""
+
+    def __init__(self, failed: Failed) -> None:
+        super().__init__(failed.code, failed.message, status=failed.status, retry_after=failed.retry_after)
+        self.tried_again = failed.retried
+
+    @property
+    def retryable(self) -> bool:
+        """As the generation's own failure says."""
+        return CODES[self.code.name].retryable
+
+
+class StreamReply(EventSourceResponse):
+    """Sends a stream's events after number `after`, live to its end.
+
+    The status line waits for the first event: a generation that fails before it is an HTTP error (`fresh` streams
+    only; who comes back to a stream gets its events, whatever they are). While the response lasts it counts as a
+    reader of the stream.
+    """
+
+    def __init__(
+        self, engine: Engine, log: StreamLog, encoder: Encoder, *, after: int = 0, fresh: bool = False
+    ) -> None:
+        self._engine = engine
+        self._log = log
+        self._encoder = encoder
+        self._after = after
+        self._fresh = fresh
+        self._silent = False
+        closing = anyio.Event()
+        super().__init__(
+            self._events(closing),
+            media_type=encoder.media_type,
+            headers={
+                **EVENT_STREAM_HEADERS,
+                "X-Stream-Id": log.stream_id,
+                "X-Artesian-Backend": engine.settings.backend,
+            },
+            ping=0,  # the heartbeats are ours: one watchdog minds them all
+            send_timeout=engine.settings.send_timeout,
+            shutdown_event=closing,
+            shutdown_grace_period=engine.settings.drain_timeout + 1,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Wait for the stream to begin, then send it."""
+        with self._log.reader():
+            try:
+                await unless_gone(receive, self._begin())
+            except ClientGone:
+                return
+            if self._fresh and (refusal := self._log.refusal):
+                raise Refused(refusal)
+            await super().__call__(scope, receive, send)
+
+    async def _begin(self) -> None:
+        while not self._log.take(0):
+            await self._log.wait(0)
+
+    async def _events(self, closing: anyio.Event) -> AsyncIterator[bytes]:
+        log, encoder, after, watchdog = self._log, self._encoder, self._after, self._engine.watchdog
+        self._fold()
+        with watchdog.watch(self._engine.settings.heartbeat, self._beat) as silence:
+            silence.since = watchdog.time()
+            while True:
+                events = log.take(after)
+                if events:
+                    data = encoder.encode(after + 1, events)
+                    after += len(events)
+                    if data:
+                        silence.since, self._silent = watchdog.time(), False
+                        yield data
+                    if isinstance(events[-1], Done | Failed):
+                        return
+                elif self._silent:
+                    self._silent = False
+                    yield encoder.heartbeat
+                elif closing.is_set() or self._engine.closing:
+                    yield encoder.reconnect()
+                    return
+                else:
+                    await log.wait(after)
+
+    def _fold(self) -> None:
+        """Show the encoder what this reader has seen already."""
+        seen = 0
+        while seen < self._after:
+            events = self._log.take(seen)[: self._after - seen]
+            self._encoder.encode(seen + 1, events)
+            seen += len(events)
+
+    def _beat(self) -> None:
+        self._silent = True
+        self._log.wake()
+
+
+async def whole(receive: Receive, log: StreamLog) -> Done:
+    """Wait for a stream's end, as its reader.
+
+    Raises:
+        Refused: the generation failed.
+        ClientGone: nobody waits for the answer any more.
+    """
+    with log.reader():
+        end = await unless_gone(receive, log.wait_for_end())
+    if isinstance(end, Failed):
+        raise Refused(end)
+    return end
+
+
+async def unless_gone(receive: Receive, wait: Coroutine[Any, Any, T]) -> T:
+    """Wait for something for as long as the client does: a handler is not told when its client leaves.
+
+    Raises:
+        ClientGone: the client has left.
+    """
+    waiting = asyncio.ensure_future(wait)
+    leaving = asyncio.ensure_future(_left(receive))
+    try:
+        await asyncio.wait((waiting, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if waiting.done():
+            return waiting.result()
+        raise ClientGone
+    finally:
+        for task in (waiting, leaving):
+            task.cancel()
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def nobody(_: Request) -> Response:
+    """Answer a client that has left (nginx's 499)."""
+    return Response(status_code=499)

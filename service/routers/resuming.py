@@ -1,0 +1,65 @@
+"""Coming back: `Last-Event-ID` on any call that streams attaches to its stream, before anything else is looked at."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any, cast
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from service.dialects.dialect import Encoder, Heading
+from service.dialects.native.events import NativeEvents
+from service.engine.engine import Engine
+from service.errors import InvalidRequest
+from service.routers.deps import ANONYMOUS
+from service.routers.reply import StreamReply
+from service.streams.log import StreamLog
+from service.streams.record import NOWHERE, parse_event_id
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StreamRoute(APIRoute):
+    """A route that can be come back to. Its body and its query do not matter then: nothing is generated."""
+
+    def get_route_handler(self) -> Handler:
+        """Look for `Last-Event-ID` before FastAPI validates the request."""
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            if (last := request.headers.get("last-event-id")) is None:
+                return await handler(request)
+            return await resume(cast("Engine", request.state.engine), ANONYMOUS, last)
+
+        return handle
+
+
+async def resume(engine: Engine, caller: str, last_event_id: str) -> Response:
+    """Go on after an event; 204 where it was the last."""
+    stream_id, after = parse_event_id(last_event_id)
+    if stream_id == NOWHERE:
+        return Response(status_code=204)
+    log = await engine.find(stream_id, caller)
+    return follow(engine, log, native_encoder(log), after)
+
+
+def follow(engine: Engine, log: StreamLog, encoder: Encoder, after: int) -> Response:
+    """Send a stream's events after number `after`; 204 where there will be none, which stops EventSource.
+
+    Raises:
+        InvalidRequest: 400, the stream has no such event yet.
+    """
+    if after > len(log.events):
+        raise InvalidRequest("Last-Event-ID: this stream has not come that far.", status=400)
+    if log.end and after == len(log.events):
+        return Response(status_code=204, headers={"X-Stream-Id": log.stream_id})
+    return StreamReply(engine, log, encoder, after=after)
+
+
+def heading(log: StreamLog) -> Heading:
+    """What an encoder may know of a stream."""
+    return Heading(log.stream_id, log.record.request.model_id, log.record.created)
+
+
+def native_encoder(log: StreamLog) -> NativeEvents:
+    """Encode a stream natively, whatever it was begun in."""
+    return NativeEvents(heading(log))

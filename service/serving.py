@@ -1,0 +1,98 @@
+"""Running the service under uvicorn, and a shutdown that lets streams end.
+
+uvicorn closes its listeners as soon as SIGTERM comes. Here the process drains first: `/readyz` turns 503, no further
+generation is taken, and those that run go on for `DRAIN_TIMEOUT`; only then does uvicorn hear of the signal. That is
+done from the lifespan, so it holds in a worker and under a bare `uvicorn service.main:app` as well.
+"""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from service.settings import Settings
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CLOSE_S = 5  # for connections that do not end by themselves once the streams have
+
+
+@contextmanager
+def drain_on_signal(drain: Callable[[], Awaitable[None]]) -> Iterator[None]:
+    """While the block lasts, drain before the server hears of a signal; a second signal is heard at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # a server in a thread hears no signals
+        return
+    loop = asyncio.get_running_loop()
+    server = {number: signal.getsignal(number) for number in _SIGNALS}
+    tasks: set[asyncio.Task[None]] = set()
+
+    def tell_server(number: int, frame: FrameType | None) -> None:
+        handler = server[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    async def drain_then_tell(number: int, frame: FrameType | None) -> None:
+        try:
+            await drain()
+        finally:
+            tell_server(number, frame)
+
+    def begin(number: int, frame: FrameType | None) -> None:
+        tasks.add(loop.create_task(drain_then_tell(number, frame)))
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if tasks:
+            tell_server(number, frame)
+        else:
+            loop.call_soon_threadsafe(begin, number, frame)
+
+    for number in _SIGNALS:
+        signal.signal(number, on_signal)
+    try:
+        yield
+    finally:
+        for number, handler in server.items():
+            signal.signal(number, handler)
+
+
+def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
+    """Configure uvicorn for the service."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="asyncio",  # uvloop accepts one connection a loop turn, and a delta costs the same on both
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_CLOSE_S,
+        workers=settings.workers,
+        backlog=4096,
+    )
+
+
+def serve(settings: Settings, app: FastAPI) -> None:
+    """Serve in this process until a signal ends it. `app.state.address` is where it can be reached."""
+    config = configuration(settings, app)
+    listening = config.bind_socket()
+    app.state.address = _address(settings.host, listening.getsockname()[1])
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _address(host: str, port: int) -> str:
+    """Where a browser on this machine reaches the service."""
+    if host in {"0.0.0.0", "::"}:
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve_workers(settings: Settings) -> None:
+    """Serve in `WORKERS` processes that share one socket; a worker that dies is replaced."""
+    config = configuration(settings, "service.main:app")
+    Multiprocess(config, sockets=[config.bind_socket()]).run()

@@ -1,0 +1,1 @@
+"""Logs, metrics and traces: listeners that the engine tells, never in its way."""
