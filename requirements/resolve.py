@@ -59,7 +59,6 @@ def compile_lock(uv: Path, lock: str, options: list[str]) -> None:
         "--quiet",
         "--no-annotate",
         "--no-strip-extras",
-        "--no-emit-index-url",
         "--custom-compile-command",
         "make lock",
     ]
