@@ -25,6 +25,8 @@ from service.bedrock.refusals import STALE_CREDENTIALS, bare
 from service.errors import UpstreamError
 from service.settings import Settings
 
+__all__ = ["Call", "Client", "Endpoint", "Operation", "Response", "open_client"]
+
 Operation = Literal["Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", "CountTokens"]
 _METHODS: dict[Operation, str] = {
     "Converse": "converse",

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiobotocore.session import AioSession
 from botocore.configprovider import BOTOCORE_DEFAUT_SESSION_VARIABLES
+from botocore.exceptions import BotoCoreError, ClientError
 
 _ASK_AGAIN_S = 5.0  # how long "no credentials" is believed: a metadata service that is not there costs a second
 
@@ -15,24 +16,42 @@ class Credentials:
 
     method = None  # the SDK asks where they come from, for its user agent
 
-    def __init__(self) -> None:
+    def __init__(self, ask_again_s: float = _ASK_AGAIN_S) -> None:
         self.load: Any = None
         self._found: Any = None
+        self._trouble: Exception | None = None
+        self._ask_again_s = ask_again_s
         self._ask_again = 0.0
         self._looking = asyncio.Lock()
 
     async def find(self) -> Any:
-        """Credentials that refresh themselves, or None."""
+        """Credentials that refresh themselves, or None.
+
+        Raises:
+            BotoCoreError: a source was named and failed, as a credential process or a login does.
+            ClientError: so did a role.
+        """
         async with self._looking:
-            now = asyncio.get_running_loop().time()
-            if self._found is None and now >= self._ask_again:
-                self._ask_again = now + _ASK_AGAIN_S
-                self._found = await self.load()
+            if self._found is None and self._time() >= self._ask_again:
+                await self._look()
+            if self._trouble:
+                raise self._trouble.with_traceback(None)
             return self._found
+
+    async def _look(self) -> None:
+        self._trouble = None
+        try:
+            self._found = await self.load()
+        except (BotoCoreError, ClientError) as trouble:
+            self._trouble = trouble
+        self._ask_again = self._time() + self._ask_again_s
+
+    def _time(self) -> float:
+        return asyncio.get_running_loop().time()
 
     def forget(self) -> None:
         """Go through the chain again: what was found has been refused, and a file may have been renewed."""
-        if asyncio.get_running_loop().time() >= self._ask_again:
+        if self._time() >= self._ask_again:
             self._found = None
 
     async def get_frozen_credentials(self) -> Any:
@@ -42,6 +61,10 @@ class Credentials:
 
     async def get_account_id(self) -> None:
         """No address of Bedrock's depends on the account."""
+
+    def get_deferred_property(self, _: str) -> Any:
+        """The SDK asks for the account in this way too."""
+        return self.get_account_id
 
 
 class PatientSession(AioSession):  # type: ignore[misc] # the SDK has no types
