@@ -1,7 +1,8 @@
 """What keeps streams: the protocol that memory, SQLite and Valkey implement, and that one suite of tests holds them to.
 
 A journal gives a stream its log, keeps the log's events safe before any reader sees them, and finds a stream again by
-its id. `docs/resuming.md` says what follows from that for readers.
+its id. A shared journal also lets another process go on with a stream: a producer holds a lease, and every append
+carries the lease's epoch, so that one that was replaced can add nothing more.
 """
 
 from collections.abc import Sequence
@@ -20,14 +21,32 @@ class Key(NamedTuple):
     fingerprint: str
 
 
+class Owner(Protocol):
+    """Whoever produces this process's streams, as a journal knows it. None of these may wait."""
+
+    def cancel_asked(self, stream_id: str) -> None:
+        """Somebody, anywhere, cancels a stream that this process produces."""
+
+    def replaced(self, log: StreamLog) -> None:
+        """Another process has taken the stream over: its producer here must stop, and append nothing more."""
+
+    def abandoned(self, stream_id: str) -> None:
+        """A stream's producer has let its lease run out: it may be taken over."""
+
+
 class Journal(Protocol):
     """Where streams live."""
 
     name: str
+    shared: bool
+    """Whether another process can read these streams and go on with them."""
 
     @property
     def available(self) -> bool:
         """Whether what is appended is kept just now."""
+
+    def attach(self, owner: Owner) -> None:
+        """Name who is to be told."""
 
     async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
         """Begin a stream, bound to `key`; or return the one that is bound to it already.
@@ -38,13 +57,29 @@ class Journal(Protocol):
         """
 
     def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
-        """Give events their numbers, keep them safe and then show them, in that order. Never waits."""
+        """Give events their numbers, keep them safe and then show them, in that order. Never waits.
+
+        Where they cannot be kept the stream goes on all the same: it is announced as not resumable by a `status`
+        event, and shown from memory.
+        """
 
     async def find(self, stream_id: str) -> StreamLog | None:
         """Return a stream's log, followed live where another process produces it."""
 
-    def unbind(self, key: Key) -> None:
+    async def take_over(self, stream_id: str) -> StreamLog | None:
+        """Take the lease of an abandoned stream, to go on with it; None where another was quicker or it has ended."""
+
+    async def release(self, log: StreamLog) -> None:
+        """Give up a lease, so that another process takes over at once."""
+
+    async def ask_cancel(self, stream_id: str) -> None:
+        """Tell the producer of a stream, wherever it is, that the stream is cancelled."""
+
+    async def is_read_elsewhere(self, log: StreamLog) -> bool:
+        """Whether readers of other processes follow a stream that is produced here."""
+
+    async def unbind(self, key: Key) -> None:
         """Free a key whose generation was never admitted."""
 
     async def purge(self, log: StreamLog) -> None:
-        """Forget a stream at once."""
+        """Forget a stream at once, everywhere."""

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 from service.deltas import Event
 from service.errors import InvalidRequest, ServiceError
-from service.streams.journal import Key
+from service.streams.journal import Key, Owner
 from service.streams.log import StreamLog
 from service.streams.record import Record, State
 from service.streams.shelf import Shelf
@@ -23,6 +23,7 @@ class MemoryJournal:
     """The `memory://` journal."""
 
     name = "memory"
+    shared = False
     available = True
 
     def __init__(self, *, ttl_s: float, memory_bytes: int) -> None:
@@ -60,7 +61,24 @@ class MemoryJournal:
         """Return a stream that is still held."""
         return self.shelf.get(stream_id)
 
-    def unbind(self, key: Key) -> None:
+    def attach(self, owner: Owner) -> None:
+        """Nobody has to be told: no other process knows these streams."""
+
+    async def take_over(self, stream_id: str) -> StreamLog | None:  # noqa: ARG002 - as above
+        """Take over nothing: a stream ends with its process."""
+        return None
+
+    async def release(self, log: StreamLog) -> None:
+        """Hold no lease, and give none up."""
+
+    async def ask_cancel(self, stream_id: str) -> None:
+        """Tell nobody: the producer is in this process."""
+
+    async def is_read_elsewhere(self, log: StreamLog) -> bool:  # noqa: ARG002 - as above
+        """Say no: there is no elsewhere."""
+        return False
+
+    async def unbind(self, key: Key) -> None:
         """Free a key whose generation was never admitted."""
         self._keys.pop((key.caller, key.key), None)
 
