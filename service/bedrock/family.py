@@ -1,12 +1,16 @@
 """What a family is: the shape of one kind of model on InvokeModel, as pure functions.
 
-A family knows no client, clock or logger. Converse is not a family, but its decoder keeps the same protocol.
+A family knows no client, clock or logger. Each is a module of `families/`: a function that builds the body, and a class
+that reads the answer. Converse is not a family, but `converse.CONVERSE` has the same shape, so that `upstream` drives
+both in one way: a chunk of Converse is `{event type: payload}`.
 """
 
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from service.bedrock.catalog import Model
+from msgspec import Struct
+
+from service.bedrock.models import Model
 from service.deltas import Delta
 from service.generation import Request
 
@@ -14,37 +18,61 @@ Json = dict[str, Any]
 
 
 class Decoder(Protocol):
-    """Turns one answer's chunks into deltas; its state is the answer so far."""
+    """Turns one answer into deltas; its state is the answer so far."""
 
-    def decode(self, chunk: Json) -> list[Delta]:
-        """Translate one chunk. Empty text yields nothing; what is not understood yields `Unknown`.
+    def decode(self, chunk: Any) -> list[Delta]:
+        """Translate one chunk of a stream. Empty text yields nothing; what is not understood yields `Unknown`.
 
         Raises:
             UpstreamError: a kind we know in a shape we cannot read, or an error object in the stream.
         """
 
     def finish(self) -> list[Delta]:
-        """Close the answer at the body's clean end.
+        """Close a stream at the body's clean end.
 
         Raises:
             UpstreamError: `upstream_truncated`, where the wire never said that the answer was over.
         """
 
+    def whole(self, answer: Any, headers: Mapping[str, str]) -> list[Delta]:
+        """Translate a whole answer; `headers` (lower case) hold the usage of families whose body does not.
 
-class Family(Protocol):
-    """One module of `families/`."""
+        Raises:
+            UpstreamError: an answer we cannot read.
+        """
 
-    name: str
 
-    def body(self, request: Request, model: Model, *, stream: bool, prefill: str = "") -> Json:
-        """Build InvokeModel's body. `prefill` is the answer so far, to be gone on from.
+class Body(Protocol):
+    """Builds the operation's body."""
+
+    def __call__(self, request: Request, model: Model, *, stream: bool, prefill: str = "") -> Json:
+        """Build the body. `prefill` is the answer so far, to be gone on from.
 
         Raises:
             InvalidRequest: the request holds what this family has no words for.
         """
 
-    def decoder(self) -> Decoder:
-        """Begin one streamed answer."""
 
-    def whole(self, answer: Json, headers: Mapping[str, str]) -> list[Delta]:
-        """Translate a whole answer; `headers` (lower case) hold the usage of families whose body does not."""
+class Reader(Protocol):
+    """Makes a decoder for one answer to a request."""
+
+    def __call__(self, request: Request, model: Model, prefill: str = "") -> Decoder:
+        """Begin one answer; `prefill` is what its body was given."""
+
+
+class Family(Struct, frozen=True):
+    """One wire shape: what is sent, and how both kinds of answer are read."""
+
+    name: str
+    body: Body
+    reader: Reader
+
+    def decoder(self, request: Request, model: Model, *, prefill: str = "") -> Decoder:
+        """Begin one streamed answer."""
+        return self.reader(request, model, prefill)
+
+    def whole(
+        self, answer: Any, headers: Mapping[str, str], request: Request, model: Model, *, prefill: str = ""
+    ) -> list[Delta]:
+        """Translate a whole answer."""
+        return self.reader(request, model, prefill).whole(answer, headers)
