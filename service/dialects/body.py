@@ -26,8 +26,8 @@ _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")  # the pattern and le
 _METADATA_ENTRIES = 16
 
 
-def read(body: object, shape: type[T]) -> T:
-    """Read a body into its shape; members that the shape lacks are passed over.
+def read(body: object, shape: type[T], *, at: str = "") -> T:
+    """Read a body, or the part of one that stands `at` a field; members that the shape lacks are passed over.
 
     Raises:
         InvalidRequest: the body does not have the shape.
@@ -35,18 +35,18 @@ def read(body: object, shape: type[T]) -> T:
     try:
         return msgspec.convert(body, shape)
     except msgspec.ValidationError as exc:
-        raise _explained(str(exc)) from None
+        raise _explained(str(exc), at) from None
 
 
 _AT = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
 
 
-def _explained(sentence: str) -> InvalidRequest:
+def _explained(sentence: str, at: str) -> InvalidRequest:
     """Turn msgspec's sentence into ours; it names types and paths, never a value."""
     found = _AT.match(sentence)
     what, path = (found["what"], found["path"] or "") if found else (sentence, "")
-    field = path.replace("[", ".").replace("]", "").strip(".")
+    field = f"{at}.{path}".replace("[", ".").replace("]", "").replace("..", ".").strip(".")
     if missing := _MISSING.match(what):
         field = f"{field}.{missing['name']}" if field else missing["name"]
         return wrong(field, "This field is required.")

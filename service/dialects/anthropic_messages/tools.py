@@ -113,8 +113,8 @@ _BASH = "Run a command in a persistent bash session, or restart the session."
 
 _EDITOR = """\
 View and edit text files. `view` shows a file, or some of its lines, or lists a directory; `create` writes a file of \
-`file_text`; `str_replace` replaces `old_str`, which must occur exactly once, by `new_str`; `insert` puts `insert_text` \
-after the line `insert_line` (0: at the beginning)."""
+`file_text`; `str_replace` replaces `old_str`, which must occur exactly once, by `new_str`; `insert` puts \
+`insert_text` after the line `insert_line` (0: at the beginning)."""
 
 _MEMORY = """\
 Keep notes in files under /memories, across conversations. `view` shows a file or lists a directory; `create` writes a \

@@ -1,0 +1,22 @@
+"""OpenAI's Responses: `POST /v1/responses`, and reading, resuming, cancelling and deleting one."""
+
+from service.dialects.openai_chat.errors import error
+from service.dialects.openai_responses.events import Events
+from service.dialects.openai_responses.request import Parsed, References, parse, references
+from service.dialects.openai_responses.response import Options, deleted, home, response_id, stream_id
+from service.dialects.openai_responses.whole import whole
+
+__all__ = [
+    "Events",
+    "Options",
+    "Parsed",
+    "References",
+    "deleted",
+    "error",
+    "home",
+    "parse",
+    "references",
+    "response_id",
+    "stream_id",
+    "whole",
+]
