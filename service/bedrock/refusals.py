@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -128,6 +129,7 @@ def anthropic_error(error: Any) -> UpstreamError:
     return _error(_ANTHROPIC.get(word, "model_error"), word, said.get("message"))
 
 
+@lru_cache(maxsize=256)  # asked of each frame, and a stream has about six names
 def is_failure(event_type: str) -> bool:
     """Whether an `:event-type` is an exception's name, as some gateways send it."""
     return event_type.lower().endswith("exception")

@@ -1,0 +1,148 @@
+"""Answers as they come: frames, or a whole body, to batches of deltas."""
+
+from typing import Any, Protocol
+
+import msgspec
+
+from service.bedrock.client import Response
+from service.bedrock.eventstream import Frame, FrameDecoder
+from service.bedrock.family import Decoder
+from service.bedrock.models import Api
+from service.bedrock.refusals import broken_off, is_failure
+from service.deltas import Delta, Unknown
+from service.errors import UpstreamError
+
+_FAILURES = frozenset({"exception", "error"})
+
+
+class Answer(Protocol):
+    """One answer of Bedrock's, as it comes."""
+
+    async def read(self) -> list[Delta] | None:
+        """Wait for the next batch, which may be empty; None is the clean end.
+
+        Raises:
+            UpstreamError: the answer broke off, failed or cannot be read.
+        """
+
+
+class StreamedAnswer:
+    """Frames to deltas, in one pass over what a read brought."""
+
+    def __init__(self, response: Response, api: Api, decoder: Decoder) -> None:
+        self._response = response
+        self._frames = FrameDecoder()
+        self._decoder = decoder
+        self._unpack = self._event if api == "converse" else self._chunk
+        self._failure: UpstreamError | None = None
+        self._ended = False
+
+    async def read(self) -> list[Delta] | None:
+        """Wait for the next batch; what came before a failure in the same read is told first."""
+        if self._failure:
+            raise self._failure
+        if self._ended:
+            return None
+        try:
+            received = await self._response.read()
+        except UpstreamError:
+            received = b""  # a cut: whether it took anything away from the answer the decoders know
+        if not received:
+            return self._finish()
+        deltas: list[Delta] = []
+        try:
+            for frame in self._frames.feed(received):
+                if frame.kind in _FAILURES:
+                    raise broken_off(frame)
+                deltas += self._unpack(frame)
+            self._failure = self._frames.broken
+        except UpstreamError as failure:
+            self._failure = failure
+        if self._failure:
+            self._failure.request_id = self._failure.request_id or self._response.request_id
+            if not deltas:
+                raise self._failure
+        return deltas
+
+    def _finish(self) -> list[Delta] | None:
+        self._ended = True
+        try:
+            self._frames.finish()
+            return self._decoder.finish() or None
+        except UpstreamError as failure:
+            failure.request_id = self._response.request_id
+            self._failure = failure
+            raise
+
+    def _event(self, frame: Frame) -> list[Delta]:
+        """Read Converse's frame: the event's name, and its JSON."""
+        if is_failure(frame.name):
+            raise broken_off(frame)
+        return self._decoder.decode({frame.name: read_json(frame.payload)})
+
+    def _chunk(self, frame: Frame) -> list[Delta]:
+        """Read InvokeModel's frame: the family's JSON in base64."""
+        if frame.name != "chunk":
+            if is_failure(frame.name):
+                raise broken_off(frame)
+            return [Unknown(frame.name)]
+        try:
+            chunk = _parse(_parse_part(frame.payload).bytes)
+        except ValueError as mistake:
+            raise UpstreamError("upstream_corrupt") from mistake
+        return self._decoder.decode(chunk)
+
+
+class WholeAnswer:
+    """An answer that comes as one batch."""
+
+    def __init__(self, response: Response, decoder: Decoder) -> None:
+        self._response = response
+        self._decoder = decoder
+        self._told = False
+
+    async def read(self) -> list[Delta] | None:
+        """The whole answer, then the end."""
+        if self._told:
+            return None
+        try:
+            answer = read_json(await self._response.read_all())
+            deltas = self._decoder.whole(answer, self._response.headers)
+        except UpstreamError as failure:
+            failure.request_id = failure.request_id or self._response.request_id
+            raise
+        self._told = True
+        return deltas
+
+
+def expect_frames(response: Response) -> None:
+    """Refuse HTML or JSON in place of frames, which a body shorter than a frame's prelude would not show.
+
+    Raises:
+        UpstreamError: `upstream_corrupt`.
+    """
+    kind = response.headers.get("content-type", "")
+    if kind.startswith(("text/", "application/json", "application/xml")):
+        raise UpstreamError("upstream_corrupt", request_id=response.request_id)
+
+
+def read_json(text: bytes) -> Any:
+    """Read JSON that should be there.
+
+    Raises:
+        UpstreamError: `upstream_corrupt`.
+    """
+    try:
+        return _parse(text)
+    except ValueError as mistake:
+        raise UpstreamError("upstream_corrupt") from mistake
+
+
+class _Part(msgspec.Struct, gc=False):
+    """The payload of a chunk's frame; reading the member as bytes undoes its base64."""
+
+    bytes: bytes
+
+
+_parse = msgspec.json.Decoder().decode
+_parse_part = msgspec.json.Decoder(_Part).decode

@@ -1,0 +1,165 @@
+"""The one door to Bedrock: a request in, batches of deltas out, each batch what one read of the network brought."""
+
+import base64
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import msgspec
+
+from service.bedrock import catalog
+from service.bedrock.answers import Answer, StreamedAnswer, WholeAnswer, expect_frames
+from service.bedrock.catalog import Alias, Target
+from service.bedrock.client import Call, Client, Operation, Response
+from service.bedrock.converse import CONVERSE
+from service.bedrock.family import Family
+from service.bedrock.profiles import Profiles
+from service.errors import InvalidRequest, UpstreamError
+from service.generation import Request
+
+_OPERATIONS: dict[tuple[str, bool], Operation] = {
+    ("converse", True): "ConverseStream",
+    ("converse", False): "Converse",
+    ("invoke", True): "InvokeModelWithResponseStream",
+    ("invoke", False): "InvokeModel",
+}
+_COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
+"""The members of a Converse body that CountTokens takes."""
+
+
+class Upstream:
+    """Bedrock, as the engine sees it."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        aliases: Mapping[str, Alias] | None = None,
+        api: Literal["auto", "converse", "invoke"] = "auto",
+    ) -> None:
+        self._client = client
+        self._aliases = aliases or {}
+        self._api = api
+        self._profiles = Profiles(client)
+
+    @property
+    def region(self) -> str | None:
+        """The region that is called."""
+        return self._client.region
+
+    async def resolve(self, request: Request) -> Target:
+        """Choose what to call for a request; asks the control plane, once, where an ARN hides its family.
+
+        Raises:
+            InvalidRequest: an alias names a family that does not exist.
+        """
+        hidden = None
+        if catalog.hidden_family(request.model_id, self._aliases):
+            arn, _ = self._aliases.get(request.model_id, (request.model_id, None))
+            hidden = await self._profiles.behind(arn)
+        return catalog.resolve(request, api=self._api, aliases=self._aliases, hidden=hidden)
+
+    @asynccontextmanager
+    async def open(self, request: Request, target: Target, prefill: str = "") -> AsyncIterator[Answer]:
+        """Call the model; leaving the block closes the call. `prefill` is the answer so far, to be gone on from.
+
+        Raises:
+            InvalidRequest: the request holds what the model's family has no words for.
+            UpstreamError: Bedrock refused before its first frame.
+        """
+        family = _family(target)
+        body = family.body(request, target.model, stream=target.streams, prefill=prefill)
+        response = await self._send(_OPERATIONS[target.api, target.streams], request, target, body)
+        try:
+            decoder = family.decoder(request, target.model, prefill=prefill)
+            if not target.streams:
+                yield WholeAnswer(response, decoder)
+            else:
+                expect_frames(response)
+                yield StreamedAnswer(response, target.api, decoder)
+        finally:
+            response.close()
+
+    async def count_tokens(self, request: Request, target: Target) -> int:
+        """Ask how many tokens the request has. Bedrock charges nothing for it, and not every model can."""
+        body = _family(target).body(request, target.model, stream=False)
+        if target.api == "converse":
+            counted: dict[str, Any] = {"converse": {name: body[name] for name in _COUNTED if name in body}}
+        else:
+            counted = {"invokeModel": {"body": base64.b64encode(_encoded(body)).decode()}}
+        call = Call("CountTokens", target.base_id, _encoded({"input": counted}), _headers(request, "converse"))
+        response = await self._client.send(call)
+        try:
+            tokens: int = _parse_count(await response.read_all()).inputTokens
+        except ValueError as mistake:
+            raise UpstreamError("upstream_corrupt", request_id=response.request_id) from mistake
+        return tokens
+
+    async def _send(self, operation: Operation, request: Request, target: Target, body: dict[str, Any]) -> Response:
+        if target.api == "invoke":
+            _guard_stream(body, request)
+        call = Call(operation, target.model_id, _encoded(body), _headers(request, target.api))
+        try:
+            return await self._client.send(call)
+        except UpstreamError as refusal:
+            if refusal.code.name == "model_not_found" and (names := catalog.nearest(target.model_id)):
+                refusal.message = f"{refusal.message} The nearest models of the catalogue: {', '.join(names)}."
+            raise
+
+
+class _Count(msgspec.Struct):
+    inputTokens: int  # noqa: N815 -- Bedrock's name
+
+
+_parse_count = msgspec.json.Decoder(_Count).decode
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(body)
+    except UnicodeEncodeError as mistake:  # half of a surrogate pair, which JSON's escapes can write
+        raise InvalidRequest("The request holds a character that is not one.", status=400) from mistake
+
+
+def _family(target: Target) -> Family:
+    if target.api == "converse":
+        return CONVERSE
+    from service.bedrock.families import FAMILIES
+
+    return FAMILIES[target.family]
+
+
+_TRACES = {"enabled": "ENABLED", "disabled": "DISABLED", "enabled_full": "ENABLED_FULL"}
+_MODES = {"sync": "SYNCHRONOUS", "async": "ASYNCHRONOUS"}
+
+
+def _guard_stream(body: dict[str, Any], request: Request) -> None:
+    """Say in InvokeModel's body how a guardrail goes about a stream: the one thing it has no header for."""
+    if request.guardrail and request.guardrail.stream_mode:
+        config = body.setdefault("amazon-bedrock-guardrailConfig", {})
+        config.setdefault("streamProcessingMode", _MODES[request.guardrail.stream_mode])
+
+
+def _headers(request: Request, api: str) -> dict[str, str]:
+    """What stands in no body: a fault for the built-in Bedrock, and what Converse would take in its own."""
+    wanted: dict[str, Any] = {"X-Artesian-Fault": request.fault}
+    if api == "invoke":
+        guardrail, tier, speed = (
+            request.guardrail,
+            request.extra.get("serviceTier"),
+            request.extra.get("performanceConfig"),
+        )
+        wanted |= {
+            "X-Amzn-Bedrock-GuardrailIdentifier": guardrail and guardrail.id,
+            "X-Amzn-Bedrock-GuardrailVersion": guardrail and guardrail.version,
+            "X-Amzn-Bedrock-Trace": guardrail and _TRACES.get(guardrail.trace or ""),
+            "X-Amzn-Bedrock-Request-Metadata": json.dumps(request.metadata) if request.metadata else None,
+            "X-Amzn-Bedrock-Service-Tier": isinstance(tier, dict) and tier.get("type"),
+            "X-Amzn-Bedrock-PerformanceConfig-Latency": isinstance(speed, dict) and speed.get("latency"),
+        }
+    headers = {name: value for name, value in wanted.items() if value and isinstance(value, str)}
+    for name, value in headers.items():
+        if not (value.isascii() and value.isprintable()):
+            raise InvalidRequest(f"The value for {name} holds a character that no header can carry.", status=400)
+    return headers
