@@ -137,7 +137,12 @@ def local_bedrock(settings: Settings) -> AbstractAsyncContextManager[str]:
     """Run the built-in Bedrock while the block lasts; the value is its address."""
     from service.local.server import serve_local
 
-    return serve_local(port=settings.local_port, faults=settings.local_faults, text_url=settings.local_text_url)
+    return serve_local(
+        port=settings.local_port,
+        rate=settings.local_rate,
+        faults=settings.local_faults,
+        text_url=settings.local_text_url,
+    )
 
 
 def _log_end(log: StreamLog, end: Done | Failed) -> None:

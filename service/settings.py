@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535)
     workers: int = Field(default=1, ge=1)
     local_port: int = Field(default=0, ge=0, le=65535)
+    local_rate: float = Field(default=40, ge=0)  # tokens a second of the built-in Bedrock; 0: as fast as it goes
     local_faults: bool = False
     local_text_url: Address | None = None
 
