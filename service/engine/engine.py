@@ -1,15 +1,19 @@
 """The engine: starts generations, finds their streams, cancels them, and lets them end when the process must."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import time
 
 from msgspec import Struct, structs
 
+from service.bedrock import parameters
+from service.bedrock.catalog import Target
 from service.bedrock.upstream import Upstream
 from service.deltas import Done, Failed
 from service.engine.admission import Places
+from service.engine.attendance import Attendance
 from service.engine.producer import Parts, Producer
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
@@ -18,11 +22,18 @@ from service.generation import Policies, Request
 from service.settings import Settings
 from service.streams.journal import Journal, Key
 from service.streams.log import StreamLog
-from service.streams.record import ENDED, Record, new_stream_id
+from service.streams.record import Record, new_stream_id
+
+logger = logging.getLogger(__name__)
+
+_CANCEL_S = 5.0  # for the word to reach another process and its end to come back
 
 
 class Order(Struct, frozen=True):
-    """What a router asks of the engine. `options` are the dialect's own; `dropped` names what it left out."""
+    """What a router asks of the engine. `options` are the dialect's own; `dropped` names what it left out.
+
+    `lenient`: what the model would refuse is taken out instead of being refused.
+    """
 
     request: Request
     caller: str
@@ -31,6 +42,7 @@ class Order(Struct, frozen=True):
     options: dict[str, object] = {}
     dropped: tuple[str, ...] = ()
     key: Key | None = None
+    lenient: bool = False
 
 
 class Engine:
@@ -40,7 +52,8 @@ class Engine:
         self._parts = parts
         self._tasks = tasks
         self._producers: dict[str, Producer] = {}
-        self._drained = asyncio.Event()
+        self._taking_over: set[str] = set()
+        self._idle = asyncio.Event()
         self.draining = False
         self.closing = False
         """Whether the process is about to go: readers of what still runs elsewhere are sent there."""
@@ -63,33 +76,61 @@ class Engine:
         if self.draining:
             raise ServiceError("draining", retry_after=1)
         self._parts.places.check()
-        target = await self._parts.upstream.resolve(order.request)
-        record = Record(
-            stream_id=new_stream_id(),
-            caller=order.caller,
-            created=time(),
-            dialect=order.dialect,
-            request=structs.replace(order.request, model_id=target.model_id),
-            policies=order.policies,
-            options=dict(order.options),
-            dropped=order.dropped,
-        )
-        log = await self._parts.journal.begin(record, order.key)
+        target = await self.upstream.resolve(order.request)
+        record = _record(order, target)
+        log = await self.journal.begin(record, order.key)
         if log.stream_id == record.stream_id:
             self._produce(Producer(log, target, self._parts))
         return log
 
     def _produce(self, producer: Producer) -> None:
         log = producer.log
+        attendance = Attendance(
+            log,
+            self.journal,
+            self._tasks,
+            policy=log.record.policies.on_disconnect,
+            grace_s=self.settings.resume_grace,
+            leave=producer.stop,
+        )
         self._producers[log.stream_id] = producer
-        log.on_readers = _attendance(producer, self.settings.resume_grace)
         task = self._tasks.create_task(producer.run(), name=f"generation {log.stream_id}")
-        task.add_done_callback(lambda _: self._left(log.stream_id))
 
-    def _left(self, stream_id: str) -> None:
-        self._producers.pop(stream_id, None)
-        if not self._producers:
-            self._drained.set()
+        def ended(_: asyncio.Task[None]) -> None:
+            attendance.close()
+            del self._producers[log.stream_id]
+            if not self._producers:
+                self._idle.set()
+
+        task.add_done_callback(ended)
+        if producer.taken_over:
+            attendance.note(log.readers)
+
+    def cancel_asked(self, stream_id: str) -> None:
+        """Stop a generation that was cancelled in another process."""
+        if producer := self._producers.get(stream_id):
+            producer.stop()
+
+    def replaced(self, log: StreamLog) -> None:
+        """Stop a generation that another process has taken over, without a word."""
+        if producer := self._producers.get(log.stream_id):
+            producer.let_go()
+
+    def abandoned(self, stream_id: str) -> None:
+        """Take over a generation whose process has died or let it go."""
+        if not self.draining and stream_id not in self._producers and stream_id not in self._taking_over:
+            self._taking_over.add(stream_id)
+            self._tasks.create_task(self._take_over(stream_id))
+
+    async def _take_over(self, stream_id: str) -> None:
+        try:
+            if log := await self.journal.take_over(stream_id):
+                target = await self.upstream.resolve(log.record.request)
+                self._produce(Producer(log, target, self._parts, taken_over=True))
+        except ServiceError as error:
+            logger.warning("A stream could not be taken over: %s", error.code.name, extra={"stream_id": stream_id})
+        finally:
+            self._taking_over.discard(stream_id)
 
     async def find(self, stream_id: str, caller: str) -> StreamLog:
         """Return a caller's stream.
@@ -97,7 +138,7 @@ class Engine:
         Raises:
             ServiceError: `gone`, nobody knows it any more; `not_found`, it is another caller's.
         """
-        log = await self._parts.journal.find(stream_id)
+        log = await self.journal.find(stream_id)
         if log is None:
             raise ServiceError("gone")
         if log.record.caller != caller:
@@ -105,53 +146,76 @@ class Engine:
         return log
 
     async def cancel(self, stream_id: str, caller: str) -> StreamLog:
-        """Cancel a generation, and return its log once it has ended."""
+        """Cancel a generation wherever it runs, and return its log once it has ended."""
         log = await self.find(stream_id, caller)
         if producer := self._producers.get(stream_id):
             producer.stop()
-        await log.wait_for_end()
+        elif not log.end:
+            await self.journal.ask_cancel(stream_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CANCEL_S):
+                await log.wait_for_end()
         return log
 
     async def purge(self, log: StreamLog) -> None:
         """Forget a stream."""
-        await self._parts.journal.purge(log)
+        await self.journal.purge(log)
 
     async def drain(self, timeout_s: float) -> None:
-        """Take no further generation, let those that run go on for a while, then end them."""
+        """Take no further generation, let those that run go on for a while, then end them or let others go on."""
         self.draining = True
         if self._producers:
-            self._drained.clear()
-            try:
+            self._idle.clear()
+            with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
-                    await self._drained.wait()
-            except TimeoutError:
-                self.stop_all()
+                    await self._idle.wait()
+        await self.close()
 
-    def stop_all(self) -> None:
-        """End every generation of this process now."""
+    async def close(self) -> None:
+        """End what runs: handed to another process where the journal allows it, else as `draining`."""
+        self.draining = self.closing = True
+        kept = [producer for producer in self._producers.values() if self._can_move(producer)]
         for producer in list(self._producers.values()):
-            producer.stop(ServiceError("draining", "The service was shut down before the answer was complete."))
+            if producer in kept:
+                producer.let_go()
+            else:
+                producer.stop(ServiceError("draining", "The service was shut down before the answer was complete."))
+        while self._producers:
+            self._idle.clear()
+            await self._idle.wait()
+        for producer in kept:
+            await self.journal.release(producer.log)
+            producer.log.wake()
+
+    def _can_move(self, producer: Producer) -> bool:
+        return self.journal.shared and self.journal.available and producer.log.resumable
 
 
-def _attendance(producer: Producer, grace_s: float) -> Callable[[int], None]:
-    """Mind a generation that nobody reads, as its policy says."""
-    loop = asyncio.get_running_loop()
-    policy = producer.log.record.policies.on_disconnect
-    leaving: asyncio.TimerHandle | None = None
+def _record(order: Order, target: Target) -> Record:
+    """Write a generation down, as its model can take it.
 
-    def on_readers(readers: int) -> None:
-        nonlocal leaving
-        if leaving:
-            leaving.cancel()
-            leaving = None
-        if readers or policy == "drain" or producer.log.state in ENDED:
-            return
-        if policy == "cancel":
-            producer.stop()
-        else:
-            leaving = loop.call_later(grace_s, producer.stop)
-
-    return on_readers
+    Raises:
+        InvalidRequest: it asks for what the model is known not to take.
+    """
+    request, dropped = order.request, list(order.dropped)
+    if order.lenient:
+        request, more = parameters.lenient(request, target)
+        dropped += more
+    else:
+        parameters.check(request, target)
+    stream_id = new_stream_id()
+    if request.fault:  # the attempts of one generation follow one script
+        request = structs.replace(request, fault=f"{request.fault};key={stream_id}")
+    return Record(
+        stream_id=stream_id,
+        caller=order.caller,
+        created=time(),
+        dialect=order.dialect,
+        request=request,
+        policies=order.policies,
+        options=dict(order.options),
+        dropped=tuple(dropped),
+    )
 
 
 @asynccontextmanager
@@ -172,10 +236,10 @@ async def open_engine(
     try:
         async with asyncio.TaskGroup() as tasks:
             engine = Engine(parts, tasks)
+            journal.attach(engine)
             try:
                 yield engine
             finally:
-                engine.draining = True
-                engine.stop_all()
+                await engine.close()
     finally:
         watchdog.close()

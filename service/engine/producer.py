@@ -5,12 +5,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec import structs
+
 from service.bedrock.catalog import Target
 from service.bedrock.upstream import Upstream
-from service.deltas import Done, Event, Failed, Start, Status, Stop, StopReason
+from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta
 from service.engine.account import Account
 from service.engine.admission import Places
 from service.engine.attempt import Attempt
+from service.engine.continuation import Leg, next_leg
 from service.engine.progress import Meter
 from service.engine.retry import Budget, Retries, delay_before
 from service.engine.watchdog import Watchdog
@@ -39,20 +42,21 @@ class Parts:
 class Producer:
     """Runs one generation, from its place in the queue to its last event."""
 
-    def __init__(self, log: StreamLog, target: Target, parts: Parts) -> None:
+    def __init__(self, log: StreamLog, target: Target, parts: Parts, *, taken_over: bool = False) -> None:
         self.log = log
-        self._target = target
+        self.taken_over = taken_over
+        self._first = self._leg = Leg(log.record.request, target)
         self._parts = parts
         self._settings = parts.settings
         self._loop = asyncio.get_running_loop()
         self._account = Account(self._loop.time, parts.upstream.region)
         self._retries = Retries(parts.settings.max_retries, parts.budget)
         self._meter = Meter(log.record.request.max_tokens, parts.settings.expected_token_rate, self._loop.time)
-        self._held: list[Event] | None = []  # what waits for the commit; None: committed
-        self._shown = False
+        self._held: list[Event] | None = None if log.events else []  # what waits for the commit; None: committed
+        self._shown = any(isinstance(event, SHOWN) for event in log.events)
         self._stop: Stop | None = None
         self._why: ServiceError | None = None
-        self._stopping = False
+        self._stopping = self._moved = False
         self._task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -72,7 +76,8 @@ class Producer:
             self._why = ServiceError("internal")
         finally:
             commit.cancel()
-        self._finish()
+        if not self._moved:
+            self._finish()
 
     def stop(self, why: ServiceError | None = None) -> None:
         """End the generation now: failed with `why`, or cancelled. Bedrock's connection is closed at once."""
@@ -82,13 +87,32 @@ class Producer:
         if self._task:
             self._task.cancel()
 
+    def let_go(self) -> None:
+        """End without a last event: another process goes on with the stream."""
+        self._moved = True
+        self.stop()
+
     async def _generate(self) -> None:
         with self._parts.watchdog.watch(self._settings.request_timeout, self._too_late) as deadline:
             deadline.since = self._loop.time()
             async with self._parts.places.place(self._queued):
                 self._tell("starting")
+                if self._shown:
+                    self._go_on()
                 while not await self._attempt():
                     pass
+
+    def _go_on(self) -> None:
+        """Take up what another process has begun and shown."""
+        self._retries.begin()
+        self._account.begin()
+        for event in self.log.events:
+            self._meter.count(event)
+        self._account.cut(self._meter.total_tokens)
+        policy = self.log.record.policies.on_interruption
+        error = ServiceError("interrupted")
+        self._leg = next_leg(policy, self._first, self.log.events, self._meter.total_tokens, error)
+        self._tell("continuing")
 
     def _too_late(self) -> None:
         self.stop(ServiceError("deadline_exceeded"))
@@ -111,30 +135,55 @@ class Producer:
             show=self._show,
             opened=self._commit,
         )
+        leg = self._leg
         try:
-            await attempt.run(self.log.record.request, self._target)
+            await attempt.run(leg.request, leg.target, leg.seam.prefill if leg.seam else "")
         except UpstreamError as error:
             self._account.cut(self._meter.attempt_tokens)
             await self._recover(error)
             return False
         self._account.finished()
         self._stop = attempt.stop
+        if leg.seam and (rest := leg.seam.close()):
+            self._append([TextDelta(0, rest)], "continuing")
         return True
 
     async def _recover(self, error: UpstreamError) -> None:
-        """Wait until it is time for the next attempt, or give up."""
+        """Prepare the next attempt and wait until it is time for it, or give up."""
         if self._stopping:
             raise asyncio.CancelledError
         self._log_failure(error)
         left = self._settings.request_timeout - self._account.elapsed_s
-        if self._shown or not self._retries.may_follow(error, left):
+        if self._shown:
+            await self._all_shown()
+            policy = self.log.record.policies.on_interruption
+            leg = next_leg(policy, self._first, self.log.events, self._meter.total_tokens, error)
+        else:
+            leg = self._first
+        if not self._retries.may_follow(error, left):
             raise error
+        self._leg = leg
+        await self._pause(error)
+
+    async def _pause(self, error: ServiceError) -> None:
+        """Wait for the next attempt's time, and tell the reader."""
         attempt = self._retries.attempts + 1
         delay = delay_before(attempt, error)
-        self._tell("starting", Status("retrying", attempt=attempt, delay=round(delay, 3), message=error.message))
+        status = Status(
+            "reconnecting" if self._shown else "retrying",
+            attempt=attempt,
+            delay=round(delay, 3),
+            message=error.message,
+        )
+        self._tell("continuing" if self._shown else "starting", status)
         since = self._loop.time()
         await asyncio.sleep(delay)
         self._account.waited(since)
+
+    async def _all_shown(self) -> None:
+        """Wait until the journal has shown what was appended: an answer goes on from all of it."""
+        while len(self.log.events) < self.log.numbered:
+            await self.log.wait(len(self.log.events))
 
     def _log_failure(self, error: UpstreamError) -> None:
         logger.info(
@@ -151,6 +200,11 @@ class Producer:
 
     def _show(self, events: list[Event], said: bool) -> None:  # noqa: FBT001 - one of two facts of a callback
         """Give readers a batch, with a word on its progress where that is due."""
+        if leg_mark := self._leg.mark if said else None:
+            events = [leg_mark, *events]
+            self._leg = structs.replace(self._leg, mark=None)
+        if self._leg.seam:
+            events = self._leg.seam.join(events)
         self._shown = self._shown or said
         if progress := self._meter.tick():
             events.append(progress)
@@ -174,7 +228,7 @@ class Producer:
     def _append(self, events: list[Event], state: State) -> None:
         if self._held is not None:
             record = self.log.record
-            start = Start(record.stream_id, self._target.model_id, self._target.api, self._settings.backend)
+            start = Start(record.stream_id, self._leg.target.model_id, self._leg.target.api, self._settings.backend)
             events = [start, *self._held, *events]
             self._held = None
         self._parts.journal.append(self.log, events, state)
@@ -187,7 +241,7 @@ class Producer:
             self._append([end], "failed")
         else:
             stop = Stop(StopReason.CANCELLED, None) if self._stopping else self._stop or Stop(StopReason.OTHER, None)
-            metrics = self._account.metrics(self._retries.attempts, self._target.model_id)
+            metrics = self._account.metrics(self._retries.attempts, self._leg.target.model_id)
             end = Done(stop.reason, stop.raw, self._account.usage, metrics, stop.sequence)
             self._append([end], "cancelled" if self._stopping else "done")
         self._parts.on_end(self.log, end)

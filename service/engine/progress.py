@@ -34,6 +34,11 @@ class Meter:
         """What we counted of this attempt ourselves: an estimate."""
         return -(-(self._bytes - self._bytes_before) // _BYTES_A_TOKEN)
 
+    @property
+    def total_tokens(self) -> int:
+        """What we counted of all attempts."""
+        return -(-self._bytes // _BYTES_A_TOKEN)
+
     def report(self, output_tokens: int) -> None:
         """Take the wire's count of this attempt so far."""
         self._reported = output_tokens

@@ -42,7 +42,7 @@ async def generate(
     on_disconnect: DisconnectHeader = None,
 ) -> Response:
     """Answer with one JSON object, or with `stream: true` with Server-Sent Events."""
-    order = _order(engine, body, caller, key, on_disconnect)
+    order = _order(request, engine, body, caller, key=key, on_disconnect=on_disconnect)
     return await _answer(request, engine, order, stream=body.stream)
 
 
@@ -56,7 +56,8 @@ async def generate_stream(
     on_disconnect: DisconnectHeader = None,
 ) -> Response:
     """The same as `POST /api/generate`, always as Server-Sent Events."""
-    order = _order(engine, body.model_copy(update={"stream": True}), caller, key, on_disconnect)
+    body = body.model_copy(update={"stream": True})
+    order = _order(request, engine, body, caller, key=key, on_disconnect=on_disconnect)
     return await _answer(request, engine, order, stream=True)
 
 
@@ -70,10 +71,20 @@ async def generate_by_query(
 ) -> Response:
     """Stream to an EventSource, which can neither POST nor read an HTTP error: a refusal is a 200 with its event."""
     body = Generate.model_validate(query.model_dump(exclude_unset=True))
-    return await _answer(request, engine, _order(engine, body, caller, None, on_disconnect), stream=query.stream)
+    return await _answer(
+        request, engine, _order(request, engine, body, caller, on_disconnect=on_disconnect), stream=query.stream
+    )
 
 
-def _order(engine: Engine, body: Generate, caller: str, key: str | None, on_disconnect: OnDisconnect | None) -> Order:
+def _order(
+    request: Request,
+    engine: Engine,
+    body: Generate,
+    caller: str,
+    *,
+    key: str | None = None,
+    on_disconnect: OnDisconnect | None = None,
+) -> Order:
     settings = engine.settings
     leaves = on_disconnect or body.on_disconnect or settings.on_disconnect
     policies = Policies(
@@ -82,7 +93,13 @@ def _order(engine: Engine, body: Generate, caller: str, key: str | None, on_disc
         store=body.store,
     )
     return Order(
-        request=to_request(body, body.turns(), default_model_id=settings.default_model_id, default_api=settings.api),
+        request=to_request(
+            body,
+            body.turns(),
+            default_model_id=settings.default_model_id,
+            default_api=settings.api,
+            fault=request.headers.get("x-artesian-fault") if settings.local_faults else None,
+        ),
         caller=caller,
         dialect="native",
         policies=policies,

@@ -273,6 +273,7 @@ def to_request(
     *,
     default_model_id: str,
     default_api: generation.Api,
+    fault: str | None = None,
 ) -> generation.Request:
     """Put a native request in our terms."""
     reasoning = parameters.reasoning.value() if parameters.reasoning else None
@@ -293,6 +294,7 @@ def to_request(
         api=parameters.api or default_api,
         extra=parameters.extra,
         metadata=parameters.metadata,
+        fault=fault,
     )
 
 
