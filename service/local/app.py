@@ -1,0 +1,81 @@
+"""The local Bedrock as an ASGI app: which path is which operation, and what an error looks like."""
+
+import math
+import re
+from urllib.parse import unquote_to_bytes
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from service.local import control
+from service.local.answering import Job, Local
+from service.local.calls import Calls
+from service.local.console import Console
+from service.local.exchange import BrokenOff, Exchange
+from service.local.faults import Script, parse
+from service.local.meter import Meter
+from service.local.operations import run
+from service.local.refusal import Refused
+
+FAULT_HEADER = "x-artesian-fault"
+_MODEL_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)")
+
+
+def create_local_app(*, rate: float = 40.0, faults: bool = False, text_url: str | None = None) -> Starlette:
+    """Build the app. `rate` is in tokens a second; 0: as fast as it goes. `faults`: obey `X-Artesian-Fault`."""
+    local = Local(rate=rate or math.inf, faults=faults, text_url=text_url, meter=Meter(), calls=Calls())
+    routes = [
+        *control.routes(),
+        *(Console(local.calls).routes() if faults else ()),
+        Route("/{path:path}", _Door(local)),
+    ]
+    app = Starlette(routes=routes, exception_handlers={Refused: _refuse})
+    app.state.calls = local.calls
+    return app
+
+
+async def _refuse(_: Request, refused: Exception) -> Response:
+    assert isinstance(refused, Refused)  # noqa: S101 what it is registered for
+    return refused.response()
+
+
+class _Door:
+    """Reads the raw path, since a model id may hold an encoded slash, and runs the operation."""
+
+    def __init__(self, local: Local) -> None:
+        self._local = local
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = Exchange(scope, receive, send)
+        try:
+            await self._answer(exchange)
+        except Refused as refused:
+            await refused.response()(scope, receive, send)
+        except ConnectionError:
+            # The client left, or a fault broke the connection off: nothing is left to be said.
+            if isinstance(exchange.broken, BrokenOff):
+                raise
+
+    async def _answer(self, exchange: Exchange) -> None:
+        path = exchange.scope["raw_path"].decode("ascii")
+        found = _MODEL_PATH.fullmatch(path)
+        if not found or exchange.scope["method"] != "POST":
+            raise Refused("Unable to determine service/operation name to be authorized", "UnknownOperationException")
+        model_id = unquote_to_bytes(found[1]).decode(errors="replace")
+        headers, body = exchange.headers(), await exchange.body()
+        fault = headers.get(FAULT_HEADER, "") if self._local.faults else ""
+        script = parse(fault) if fault else Script(())
+        call = self._local.calls.open(found[2], model_id, script.key or headers.get("amz-sdk-invocation-id", ""), fault)
+        step = script.step(call.attempt)
+        done = False
+        try:
+            job = Job(self._local, exchange, found[2], model_id, headers, body, call, step)
+            done = await exchange.unless_left(run(job))
+        except Refused as refused:
+            call.status, done = refused.status, True
+            raise
+        finally:
+            call.close(client_left=not done)

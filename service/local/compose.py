@@ -1,0 +1,111 @@
+"""Composes an answer: reasoning, words, calls, in the order in which the model would say them."""
+
+import json
+from uuid import UUID
+
+from msgspec import Struct
+
+from service.local import guardrail, limits, speech, thought, tokens, toolbox
+from service.local.answer import Block
+from service.local.prompt import Prompt, Tool
+from service.local.samples import Material, sample
+
+
+class Answer(Struct, frozen=True):
+    """The blocks of an answer and why it stops. `live`: its words come from elsewhere, as the last block."""
+
+    blocks: tuple[Block, ...]
+    stop: str = "end_turn"
+    sequence: str | None = None
+    trace: dict[str, object] | None = None
+    live: bool = False
+
+
+def answer(prompt: Prompt, *, ids: str = "tooluse_", live: bool = False) -> Answer:
+    """Answer a prompt. `ids`: how the ids of calls begin; empty for a plain UUID.
+
+    `live`: somebody else finds the words; what is composed is everything before them.
+    """
+    blocked = guardrail.blocked(prompt)
+    trace = guardrail.trace(prompt)
+    if blocked:
+        return Answer((Block(0, "text", blocked),), "guardrail_intervened", trace=trace)
+    blocks: list[Block] = []
+    if prompt.reasoning and not prompt.prefill:
+        blocks.append(_thinking(prompt))
+    called = toolbox.calls(prompt)
+    if called:
+        _add_calls(blocks, prompt, called, ids)
+    elif not live or prompt.schema is not None:
+        _add_words(blocks, prompt)
+    else:
+        return Answer(_limited(blocks, prompt).blocks, trace=trace, live=True)
+    limited = _limited(blocks, prompt)
+    return Answer(limited.blocks, limited.stop, limited.sequence, trace)
+
+
+def _thinking(prompt: Prompt) -> Block:
+    said = thought.reason(prompt)
+    if prompt.model.family == "claude_messages" and thought.is_redacted(prompt):
+        return Block(0, "redacted", thought.redact(said))
+    if prompt.model.family == "nova":
+        return Block(0, "thinking", "[REDACTED]")
+    return Block(0, "thinking", said, signature=thought.sign(said) if prompt.model.family == "claude_messages" else "")
+
+
+def _add_words(blocks: list[Block], prompt: Prompt) -> None:
+    if prompt.schema is not None:
+        written = json.dumps(sample(prompt.schema, Material(prompt.asked)), ensure_ascii=False)
+        blocks.append(Block(len(blocks), "text", _rest(written, prompt.prefill)))
+        return
+    for text, citation in guardrail.cited(prompt):
+        blocks.append(Block(len(blocks), "text", text, citation=citation))
+    blocks.append(Block(len(blocks), "text", _rest(speech.speak(prompt), prompt.prefill)))
+
+
+def _rest(said: str, prefill: str) -> str:
+    """Go on from the answer so far, where it is the beginning of this one; otherwise say the whole of it."""
+    begun = prefill.lstrip()
+    return said[len(begun) :] if begun and said.startswith(begun) else said
+
+
+def _add_calls(blocks: list[Block], prompt: Prompt, called: list[tuple[Tool, str]], ids: str) -> None:
+    if prompt.choice == "auto" and not prompt.prefill:
+        names = " and ".join(dict.fromkeys(tool.name for tool, _ in called))
+        blocks.append(Block(len(blocks), "text", f"Let me look that up with {names}."))
+    for number, (tool, written) in enumerate(called):
+        id_ = call_id(prompt, number, ids, tool.name)
+        blocks.append(toolbox.call_block(len(blocks), tool, written, id_))
+        if tool.server:
+            blocks.append(Block(len(blocks), "server_result", toolbox.served(tool), id=id_, name=tool.name))
+    if all(tool.server for tool, _ in called):
+        blocks.append(Block(len(blocks), "text", "That is what the tool says: 42."))
+
+
+def call_id(prompt: Prompt, number: int, ids: str, name: str) -> str:
+    """Make a call's id in the manner of the model and the API (recorded)."""
+    if ids == "functions.":
+        return f"functions.{name}:{number}"
+    if not ids:
+        return str(UUID(bytes=toolbox.token(prompt, number, 16).encode()))
+    return ids + toolbox.token(prompt, number)
+
+
+def _limited(blocks: list[Block], prompt: Prompt) -> Answer:
+    """Stop where the answer has to."""
+    left = prompt.max_tokens
+    kept: list[Block] = []
+    for block in blocks:
+        if left is not None and left <= 0:
+            return Answer(tuple(kept), "max_tokens")
+        if block.kind in {"redacted", "server_result"}:
+            ended = limits.Cut(block.text)
+        else:
+            ended = limits.cut(block.text, prompt.stop_sequences if block.kind == "text" else (), left)
+        kept.append(Block(block.index, block.kind, ended.text, block.signature, block.id, block.name, block.citation))
+        if ended.reason:
+            return Answer(tuple(kept), ended.reason, ended.sequence)
+        if left is not None:
+            left -= tokens.count(block.text)
+    stop = "tool_use" if any(block.kind == "call" for block in kept) else "end_turn"
+    return Answer(tuple(kept), stop)

@@ -1,0 +1,233 @@
+"""What Bedrock checks of a Converse request beyond its shapes: each mistake is 400 with a sentence of its own.
+
+The quoted parts of bedrock's sentences are stable (reported in many threads, 2024 to 2026); the rest is ours.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from service.bedrock.catalog import Abilities, Model
+from service.local.converse.shapes import ContentBlock, ConverseRequest, Document, Message
+from service.local.refusal import Refused
+
+_CALLS = ("toolUse", "toolResult")
+_MOST_IMAGES, _MOST_DOCUMENTS = 20, 5
+_IMAGE_BYTES, _DOCUMENT_BYTES = 3_750_000, 4_500_000
+_NAME_SIGNS = frozenset(" -()[]")
+
+
+def check(request: ConverseRequest, model: Model, *, streaming: bool) -> None:
+    """Check a request.
+
+    Raises:
+        Refused: Bedrock would not take it.
+    """
+    abilities = model.on("converse")
+    if not request.messages:
+        raise Refused("The messages field is required. Add at least one message and try again.")
+    for place, message in enumerate(request.messages):
+        _check_message(message, f"messages.{place}", abilities)
+    _check_order(request, model, abilities)
+    _check_tools(request, model, abilities, streaming=streaming)
+    _check_parameters(request, model, abilities)
+    _check_results(request.messages)
+    _check_sizes(request.messages)
+
+
+def kind_of(block: ContentBlock) -> str:
+    """Return the one member of a block that is set; empty where it is not exactly one."""
+    kinds = [name for name in _KINDS if getattr(block, _KINDS[name]) is not None]
+    return kinds[0] if len(kinds) == 1 else ""
+
+
+_KINDS = {field.encode_name: field.name for field in msgspec.structs.fields(ContentBlock)}
+
+
+def blocks(messages: list[Message]) -> Iterator[ContentBlock]:
+    """Yield all blocks of all messages."""
+    return (block for message in messages for block in message.content)
+
+
+def _check_message(message: Message, place: str, abilities: Abilities) -> None:
+    if not message.content:
+        raise Refused(f"The content field in the Message object at {place} is empty. Add a ContentBlock object.")
+    kinds = [kind_of(block) for block in message.content]
+    for number, (kind, block) in enumerate(zip(kinds, message.content, strict=True)):
+        where = f"{place}.content.{number}"
+        if not kind:
+            raise Refused(
+                f"The ContentBlock object at {where} must set one of the following keys: {', '.join(_KINDS)}."
+            )
+        if kind == "text" and not (block.text or "").strip():
+            raise Refused(f"The text field in the ContentBlock object at {where} is blank. Add text to the text field.")
+        _check_kind(kind, block, where, abilities)
+    if "document" in kinds and "text" not in kinds:
+        raise Refused("A text block must be included when using documents.")
+    if "toolResult" in kinds and len(set(kinds)) > 1 and abilities.tool_result_alone:
+        raise Refused(
+            f"The message at {place} holds a toolResult beside other blocks; it must be alone in its message."
+        )
+
+
+def _check_kind(kind: str, block: ContentBlock, where: str, abilities: Abilities) -> None:
+    taken = {
+        "image": abilities.images, "document": abilities.documents, "cachePoint": abilities.cache_points,
+        "video": None if abilities.images else False, "audio": False,
+    }.get(kind)  # fmt: skip
+    if taken is False:
+        name = {"cachePoint": "cachePoint"}.get(kind, f"{kind} content")
+        raise Refused(
+            f"This model doesn't support the {name} block that you provided at {where}. Remove it and try again."
+        )
+    source = next((found.source for found in (block.image, block.document, block.video) if found), None)
+    if source and source.s3_location:
+        raise Refused("This model doesn't support the s3Uri field. Remove s3Uri and try again.")
+    if block.document:
+        _check_document(block.document, where)
+    result = block.tool_result
+    if result and result.status and abilities.tool_result_status is False:
+        raise Refused("This model doesn't support the status field. Remove status and try again.")
+
+
+def _check_document(document: Document, where: str) -> None:
+    name = document.name
+    if "  " in name or not all(sign.isalnum() or sign in _NAME_SIGNS for sign in name):
+        raise Refused(
+            f"The document file name at {where} can only contain alphanumeric characters, whitespace characters, "
+            "hyphens, parentheses, and square brackets. It can't contain more than one consecutive whitespace character."
+        )
+
+
+def _check_order(request: ConverseRequest, model: Model, abilities: Abilities) -> None:
+    first, last = request.messages[0], request.messages[-1]
+    if first.role != "user" and not abilities.leading_assistant:
+        raise Refused("A conversation must start with a user message. Try again with a conversation that starts so.")
+    if last.role == "assistant":
+        if abilities.prefill is False or (abilities.prefill is None and model.family != "nova"):
+            raise Refused(
+                f"{model.id} does not support assistant message prefill. The conversation must end with a user message."
+            )
+        text = last.content[-1].text
+        if model.family == "claude_messages" and text is not None and text != text.rstrip():
+            raise Refused("messages: final assistant content cannot end with trailing whitespace")
+    if abilities.turns is False and len(request.messages) > 1:
+        raise Refused(
+            "This model doesn't support conversation history. Try again with input that only has one user message."
+        )
+    if request.system and abilities.system is False:
+        raise Refused("This model doesn't support system messages. Try again without a system message.")
+
+
+def _check_tools(request: ConverseRequest, model: Model, abilities: Abilities, *, streaming: bool) -> None:
+    config = request.tool_config
+    if config is None:
+        if any(kind_of(block) in _CALLS for block in blocks(request.messages)):
+            raise Refused("The toolConfig field must be defined when using toolUse and toolResult content blocks.")
+        return
+    if abilities.tools is False:
+        raise Refused("This model doesn't support tool use.")
+    if streaming and abilities.tools_streaming is False:
+        raise Refused("This model doesn't support tool use in streaming mode.")
+    for place, tool in enumerate(config.tools):
+        if tool.tool_spec is not None:
+            _check_schema(tool.tool_spec.input_schema.json, place, model)
+    choice = config.tool_choice
+    mode = "tool" if choice and choice.tool else "any" if choice and choice.any is not None else "auto"
+    if (
+        choice
+        and choice.tool
+        and choice.tool.name not in {tool.tool_spec.name for tool in config.tools if tool.tool_spec}
+    ):
+        raise Refused(f"The toolChoice field names the tool {choice.tool.name}, which is not in toolConfig.tools.")
+    if mode != "auto" and abilities.tool_choice is not None and mode not in abilities.tool_choice:
+        raise Refused(f"This model doesn't support the toolConfig.toolChoice.{mode} field. Remove it and try again.")
+
+
+def _check_schema(schema: Any, place: int, model: Model) -> None:
+    where = f"toolConfig.tools.{place}.toolSpec.inputSchema.json"
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        raise Refused(f"The value at {where}.type must be one of the following: object.")
+    if model.family == "nova" and (extra := [key for key in schema if key not in {"type", "properties", "required"}]):
+        raise Refused(
+            f"Malformed input request: #/toolConfig/tools/{place}/toolSpec/inputSchema/json: extraneous key "
+            f"[{extra[0]}] is not permitted, please reformat your input and try again."
+        )
+
+
+def _check_parameters(request: ConverseRequest, model: Model, abilities: Abilities) -> None:
+    config = request.inference_config
+    refused = {
+        "temperature": config.temperature is not None and abilities.temperature is False,
+        "topP": config.top_p is not None and abilities.top_p is False,
+        "stopSequences": bool(config.stop_sequences) and abilities.stop_sequences is False,
+    }
+    for name, wrong in refused.items():
+        if wrong:
+            raise Refused(f"This model doesn't support the {name} field. Remove {name} and try again.")
+    ceiling = model.output_ceiling
+    if config.max_tokens is not None and ceiling is not None and config.max_tokens > ceiling:
+        raise Refused(
+            f"The maximum tokens you requested exceeds the model limit of {ceiling}. Try again with a maximum tokens "
+            f"value that is lower than {ceiling}."
+        )
+    for place, sequence in enumerate(config.stop_sequences):
+        if model.family == "claude_messages" and not sequence.strip():
+            raise Refused(f"stop_sequences: each stop sequence must contain non-whitespace (at {place})")
+
+
+def _check_results(messages: list[Message]) -> None:
+    """Every call is answered in the very next message, and nothing else is."""
+    for place, message in enumerate(_merged(messages)):
+        asked = {
+            block.tool_use.tool_use_id
+            for block in message[1]
+            if block.tool_use and block.tool_use.type != "server_tool_use"
+        }
+        after = _merged(messages)[place + 1][1] if place + 1 < len(_merged(messages)) else []
+        given = {block.tool_result.tool_use_id for block in after if block.tool_result}
+        if message[0] == "assistant" and asked - given and after:
+            missing = ", ".join(sorted(asked - given))
+            raise Refused(
+                f"Expected toolResult blocks at messages.{place + 1}.content for the following Ids: {missing}"
+            )
+        if message[0] == "assistant" and given - asked:
+            raise Refused(
+                "The number of toolResult blocks at messages."
+                f"{place + 1}.content exceeds the number of toolUse blocks of previous turn."
+            )
+    first = messages[0]
+    if first.role == "user" and any(block.tool_result for block in first.content):
+        raise Refused(
+            "The number of toolResult blocks at messages.0.content exceeds the number of toolUse blocks of "
+            "previous turn."
+        )
+
+
+def _merged(messages: list[Message]) -> list[tuple[str, list[ContentBlock]]]:
+    """Join neighbouring messages of one role, as Bedrock does since 2026."""
+    joined: list[tuple[str, list[ContentBlock]]] = []
+    for message in messages:
+        if joined and joined[-1][0] == message.role:
+            joined[-1][1].extend(message.content)
+        else:
+            joined.append((message.role, list(message.content)))
+    return joined
+
+
+def _check_sizes(messages: list[Message]) -> None:
+    images = [block.image for block in blocks(messages) if block.image]
+    documents = [block.document for block in blocks(messages) if block.document]
+    if len(images) > _MOST_IMAGES:
+        raise Refused(f"too many images: {len(images)} > {_MOST_IMAGES}")
+    if len(documents) > _MOST_DOCUMENTS:
+        raise Refused(f"too many documents: {len(documents)} > {_MOST_DOCUMENTS}")
+    if any(_size(image.source.bytes) > _IMAGE_BYTES for image in images):
+        raise Refused(f"image exceeds {_IMAGE_BYTES} bytes")
+    if any(_size(document.source.bytes) > _DOCUMENT_BYTES for document in documents):
+        raise Refused(f"document exceeds {_DOCUMENT_BYTES} bytes")
+
+
+def _size(encoded: str | None) -> int:
+    return len(encoded or "") * 3 // 4

@@ -1,0 +1,193 @@
+"""Converse's answers: the events of a stream, and the whole. Members stand in alphabetical order, as recorded."""
+
+import json
+from typing import Any
+
+from service.bedrock.catalog import Model
+from service.local.answer import Block, End, Piece
+from service.local.telling import Manner
+from service.local.wire import Frame, Json, Phase
+
+_CLAUDE = Manner(1, 4, opens_calls=True)
+_MANNERS = {
+    "claude_messages": _CLAUDE,
+    "claude_text": _CLAUDE,
+    "nova": Manner(1, 4, whole_calls=True),
+    "titan": Manner(80, 160),
+    "command": Manner(1, 2),
+}
+_CALM = Manner(1, 3)
+
+WILD = Frame({"contentBlockIndex": 0, "delta": {"hologram": {"depth": 3}}}, event="contentBlockDelta")
+"""A kind of delta that nobody has met."""
+
+
+def manner(model: Model) -> Manner:
+    """How a model speaks on ConverseStream."""
+    return _MANNERS.get(model.family, _CALM)
+
+
+def ids(model: Model) -> str:
+    """How the ids of calls begin."""
+    return "functions." if model.series.startswith("kimi") else "tooluse_"
+
+
+class Events:
+    """Writes the events of one answer. Text and reasoning open without a contentBlockStart (recorded)."""
+
+    def __init__(self, model: Model, paths: list[str]) -> None:
+        self._model = model
+        self._paths = paths
+        self._shift = 1 if model.series == "gpt_oss" else 0
+
+    def begin(self) -> list[Frame]:
+        """Open the answer; gpt-oss puts an empty block before all others (recorded)."""
+        frames = [Frame({"role": "assistant"}, "open", "messageStart")]
+        if self._shift:
+            frames += [self._delta(-1, {"text": ""}), self._stop(-1)]
+        elif self._model.series.startswith("jamba"):
+            frames.append(self._delta(0, {"text": ""}))
+        return frames
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece of a block, and the block's edges."""
+        block, frames = piece.block, []
+        if piece.first and (start := _start(block)):
+            frames.append(
+                Frame({"contentBlockIndex": self._at(block.index), "start": start}, "other", "contentBlockStart")
+            )
+        if piece.first and block.citation:
+            frames.append(self._delta(block.index, {"citation": block.citation}, "delta"))
+        if piece.text or block.kind in {"call", "server_call"}:
+            frames.append(self._delta(block.index, _delta(block, piece.text), "delta" if piece.text else "other"))
+        if piece.last:
+            if block.signature:
+                frames.append(self._delta(block.index, {"reasoningContent": {"signature": block.signature}}, "delta"))
+            frames += self._sprinkled(block)
+            frames.append(self._stop(block.index))
+        return frames
+
+    def end(self, end: End) -> list[Frame]:
+        """Close the answer: why it stopped, then what it cost."""
+        stop: Json = {"stopReason": end.stop}
+        if (fields := extra_fields(end, self._paths, "/delta")) is not None:
+            stop = {"additionalModelResponseFields": fields, **stop}
+        return [Frame(stop, "stop", "messageStop"), Frame(metadata(self._model, end), "last", "metadata")]
+
+    def _sprinkled(self, block: Block) -> list[Frame]:
+        """Add the empty text delta that Nova, Mistral and Llama close a text with (recorded)."""
+        closes = self._model.family in {"nova", "llama", "mistral_prompt", "mistral_chat"}
+        return [self._delta(block.index, {"text": ""})] if closes and block.kind == "text" else []
+
+    def _at(self, index: int) -> int:
+        return index + self._shift
+
+    def _delta(self, index: int, delta: Json, phase: Phase = "other") -> Frame:
+        return Frame({"contentBlockIndex": self._at(index), "delta": delta}, phase, "contentBlockDelta")
+
+    def _stop(self, index: int) -> Frame:
+        return Frame({"contentBlockIndex": self._at(index)}, "other", "contentBlockStop")
+
+
+def _start(block: Block) -> Json | None:
+    match block.kind:
+        case "call":
+            return {"toolUse": {"name": block.name, "toolUseId": block.id}}
+        case "server_call":
+            return {"toolUse": {"name": block.name, "toolUseId": block.id, "type": "server_tool_use"}}
+        case "server_result":
+            return {"toolResult": {"status": "success", "toolUseId": block.id, "type": f"{block.name}_result"}}
+        case _:
+            return None
+
+
+def _delta(block: Block, text: str) -> Json:
+    match block.kind:
+        case "thinking":
+            return {"reasoningContent": {"text": text}}
+        case "redacted":
+            return {"reasoningContent": {"redactedContent": text}}
+        case "call" | "server_call":
+            return {"toolUse": {"input": text}}
+        case "server_result":
+            return {"toolResult": [{"json": json.loads(text)}]}
+        case _:
+            return {"text": text}
+
+
+def whole(model: Model, blocks: list[Block], end: End, *, paths: list[str]) -> Json:
+    """Write the answer of Converse."""
+    ordered = sorted(blocks, key=lambda block: block.kind == "thinking") if model.series == "deepseek_r1" else blocks
+    answer: Json = {
+        "metrics": {"latencyMs": end.latency_ms},
+        "output": {"message": {"content": [_content(block) for block in ordered], "role": "assistant"}},
+        "stopReason": end.stop,
+        "usage": usage(model, end),
+    }
+    if (fields := extra_fields(end, paths, "")) is not None:
+        answer["additionalModelResponseFields"] = fields
+    if end.trace:
+        answer["trace"] = {"guardrail": end.trace}
+    return answer
+
+
+def _content(block: Block) -> Json:
+    match block.kind:
+        case "thinking":
+            signed = {"signature": block.signature} if block.signature else {}
+            return {"reasoningContent": {"reasoningText": {**signed, "text": block.text}}}
+        case "redacted":
+            return {"reasoningContent": {"redactedContent": block.text}}
+        case "call" | "server_call":
+            server = {"type": "server_tool_use"} if block.kind == "server_call" else {}
+            return {"toolUse": {"input": _input(block.text), "name": block.name, "toolUseId": block.id, **server}}
+        case "server_result":
+            content = [{"json": json.loads(block.text)}]
+            return {"toolResult": {"content": content, "status": "success", "toolUseId": block.id}}
+        case "text" if block.citation:
+            return {"citationsContent": {"citations": [block.citation], "content": [{"text": block.text}]}}
+        case _:
+            return {"text": block.text}
+
+
+def _input(written: str) -> Any:
+    try:
+        return json.loads(written)
+    except ValueError:  # cut by max_tokens
+        return {}
+
+
+def metadata(model: Model, end: End) -> Json:
+    """Write the true end of a stream."""
+    said: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": usage(model, end)}
+    return (
+        {"metrics": said["metrics"], "trace": {"guardrail": end.trace}, "usage": said["usage"]} if end.trace else said
+    )
+
+
+def usage(model: Model, end: End) -> Json:
+    """Write the tokens; what was cached stands there where the model can cache, old names beside new (recorded)."""
+    spent = end.usage
+    counted: Json = {}
+    if model.on("converse").cache_points:
+        counted = {
+            "cacheReadInputTokenCount": spent.cache_read,
+            "cacheReadInputTokens": spent.cache_read,
+            "cacheWriteInputTokenCount": spent.cache_write,
+            "cacheWriteInputTokens": spent.cache_write,
+        }
+    return {
+        **counted,
+        "inputTokens": spent.input,
+        "outputTokens": spent.output,
+        "serverToolUsage": {},
+        "totalTokens": spent.total,
+    }
+
+
+def extra_fields(end: End, paths: list[str], under: str) -> Json | None:
+    """Return what `additionalModelResponseFieldPaths` asks for: the stop sequence that hit."""
+    if f"{under}/stop_sequence" not in paths:
+        return None
+    found = {"stop_sequence": end.sequence}
+    return {under.strip("/"): found} if under else found

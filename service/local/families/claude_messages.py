@@ -1,0 +1,247 @@
+"""Claude 3 and later: Anthropic's messages."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+
+from service.bedrock.catalog import Model
+from service.local import media, shapes, thought, toolbox
+from service.local.answer import Block, End, Piece
+from service.local.families import common
+from service.local.families.claude_rules import blocks, check
+from service.local.families.claude_shapes import (
+    Base64,
+    Body,
+    Content,
+    DocumentBlock,
+    ImageBlock,
+    PlainText,
+    RedactedBlock,
+    TextBlock,
+    ThinkingBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from service.local.families.common import Asked
+from service.local.plan import Opening, Plan
+from service.local.prompt import CachePoint, Media, Part, Prompt, Text, Thought, Tool, ToolResult, ToolUse, Turn
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+_MANNER = Manner(1, 4, opens_calls=True)
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body."""
+    body = shapes.read(asked.body, Body, shapes.anthropic)
+    prompt = _prompt(body, asked, thinks=check(body, asked.model))
+    id_ = f"msg_bdrk_{toolbox.token(prompt, -1)}"
+    return Plan(
+        prompt=prompt,
+        manner=_MANNER,
+        ids="toolu_bdrk_",
+        writer=common.measured(lambda opening: Chunks(asked.model, id_, opening), prompt),
+        whole=partial(_whole, asked.model, prompt, id_),
+        wild=common.WILD,
+        headers=common.STREAM_HEADERS if asked.streaming else (),
+    )
+
+
+def _prompt(body: Body, asked: Asked, *, thinks: bool) -> Prompt:
+    turns = [
+        Turn("assistant" if message.role == "assistant" else "user", tuple(_parts(message.content, place)))
+        for place, message in enumerate(body.messages)
+    ]
+    prefill = turns.pop().text if turns[-1].role == "assistant" else ""
+    choice = body.tool_choice
+    output = body.output_config
+    return Prompt(
+        model=asked.model,
+        turns=tuple(turns),
+        system=tuple(_parts(body.system, -1)) if body.system else (),
+        tools=tuple(Tool(tool.name, tool.description, tool.input_schema) for tool in body.tools),
+        choice="auto" if choice is None else f"tool:{choice.name}" if choice.type == "tool" else choice.type,
+        parallel=not (choice and choice.disable_parallel_tool_use),
+        max_tokens=body.max_tokens,
+        stop_sequences=tuple(body.stop_sequences),
+        reasoning=thinks or asked.model.always_reasons,
+        prefill=prefill,
+        schema=output.format.schema if output and output.format else None,
+        guardrail=asked.guardrail,
+        tools_cached=any(tool.cache_control for tool in body.tools),
+    )
+
+
+def _parts(content: str | list[Content] | list[TextBlock], message: int) -> Iterator[Part]:
+    for number, block in enumerate(blocks(content)):
+        yield _part(block, f"messages.{message}.content.{number}")
+        if block.cache_control:
+            yield CachePoint()
+
+
+def _part(block: Content, place: str) -> Part:
+    match block:
+        case TextBlock():
+            return Text(block.text)
+        case ImageBlock():
+            return _image(block, place)
+        case DocumentBlock():
+            return _document(block, place)
+        case ToolUseBlock():
+            return ToolUse(block.id, block.name, block.input)
+        case ToolResultBlock():
+            said = [part.text if isinstance(part, TextBlock) else "[attachment]" for part in blocks(block.content)]
+            return ToolResult(block.tool_use_id, " ".join(said), block.is_error)
+        case ThinkingBlock():
+            handed_back = Thought(block.thinking, block.signature)
+            thought.check(handed_back, place)
+            return handed_back
+        case RedactedBlock():
+            return Thought(signature=block.data)
+
+
+def _image(block: ImageBlock, place: str) -> Media:
+    return media.image(block.source.media_type.removeprefix("image/"), media.decoded(block.source.data, place))
+
+
+def _document(block: DocumentBlock, place: str) -> Media:
+    cited = block.citations is not None and block.citations.enabled
+    source = block.source
+    if isinstance(source, Base64):
+        form, content = source.media_type.rpartition("/")[2], media.decoded(source.data, place)
+    elif isinstance(source, PlainText):
+        form, content = "txt", source.data.encode()
+    else:
+        said = source.content if isinstance(source.content, str) else "\n".join(part.text for part in source.content)
+        form, content = "txt", said.encode()
+    return media.document(form, block.title or "", content, cited=cited)
+
+
+class Chunks:
+    """Writes the chunks of one answer."""
+
+    def __init__(self, model: Model, id_: str, opening: Opening) -> None:
+        self._model = model
+        self._id = id_
+        self._opening = opening
+
+    def begin(self) -> list[Frame]:
+        """Open the message; it counts its first output token already (recorded: 1 to 8)."""
+        message = _message(self._model, self._id, [], None, None, _usage_in(self._opening, 1))
+        return [Frame({"type": "message_start", "message": message}, "open")]
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece and the edges of its block."""
+        block, index, frames = piece.block, piece.block.index, []
+        if piece.first:
+            frames.append(Frame({"type": "content_block_start", "index": index, "content_block": _start(block)}))
+            if block.citation:
+                citation = {"type": "citations_delta", "citation": _citation(block)}
+                frames.append(Frame({"type": "content_block_delta", "index": index, "delta": citation}, "delta"))
+        if block.kind != "redacted" and (piece.text or (block.kind == "call" and piece.first)):
+            delta = {"type": "content_block_delta", "index": index, "delta": _delta(block, piece.text)}
+            frames.append(Frame(delta, "delta" if piece.text else "other"))
+        if piece.last:
+            if block.kind == "thinking":
+                signature = {"type": "signature_delta", "signature": block.signature}
+                frames.append(Frame({"type": "content_block_delta", "index": index, "delta": signature}, "delta"))
+            frames.append(Frame({"type": "content_block_stop", "index": index}))
+        return frames
+
+    def end(self, end: End) -> list[Frame]:
+        """Say why it stopped and what it cost."""
+        delta = {"stop_reason": _stop(end.stop), "stop_sequence": end.sequence}
+        usage = {"output_tokens": end.usage.output}
+        return [
+            Frame({"type": "message_delta", "delta": delta, "usage": usage}, "stop"),
+            Frame({"type": "message_stop"}, "last"),
+        ]
+
+
+def _start(block: Block) -> Json:
+    match block.kind:
+        case "thinking":
+            return {"type": "thinking", "thinking": "", "signature": ""}
+        case "redacted":
+            return {"type": "redacted_thinking", "data": block.text}
+        case "call":
+            return {"type": "tool_use", "id": block.id, "name": block.name, "input": {}}
+        case _:
+            return {"type": "text", "text": "", **({"citations": []} if block.citation else {})}
+
+
+def _delta(block: Block, text: str) -> Json:
+    match block.kind:
+        case "thinking":
+            return {"type": "thinking_delta", "thinking": text}
+        case "call":
+            return {"type": "input_json_delta", "partial_json": text}
+        case _:
+            return {"type": "text_delta", "text": text}
+
+
+def _citation(block: Block) -> Json:
+    citation = block.citation or {}
+    where = citation["location"]["documentChar"]
+    return {
+        "type": "char_location",
+        "cited_text": citation["sourceContent"][0]["text"],
+        "document_index": where["documentIndex"],
+        "document_title": citation["title"],
+        "start_char_index": where["start"],
+        "end_char_index": where["end"],
+    }
+
+
+def _whole(model: Model, prompt: Prompt, id_: str, said: list[Block], end: End) -> Json:
+    opening = Opening(end.usage.input, end.usage.cache_read, end.usage.cache_write, 0)
+    content = [_content(block) for block in said]
+    answer = _message(model, id_, content, _stop(end.stop), end.sequence, _usage_in(opening, end.usage.output))
+    return common.guarded(answer, prompt, end)
+
+
+def _content(block: Block) -> Json:
+    match block.kind:
+        case "thinking":
+            return {"type": "thinking", "thinking": block.text, "signature": block.signature}
+        case "redacted":
+            return {"type": "redacted_thinking", "data": block.text}
+        case "call":
+            return {"type": "tool_use", "id": block.id, "name": block.name, "input": _input(block.text)}
+        case _:
+            return {"type": "text", "text": block.text, **({"citations": [_citation(block)]} if block.citation else {})}
+
+
+def _input(written: str) -> Json:
+    try:
+        made: Json = json.loads(written)
+    except ValueError:  # cut by max_tokens
+        return {}
+    return made
+
+
+def _message(model: Model, id_: str, content: list[Json], stop: str | None, sequence: str | None, usage: Json) -> Json:
+    return {
+        "id": id_,
+        "type": "message",
+        "role": "assistant",
+        "model": model.id.removeprefix("anthropic.").split("-v")[0],
+        "content": content,
+        "stop_reason": stop,
+        "stop_sequence": sequence,
+        "usage": usage,
+    }
+
+
+def _usage_in(opening: Opening, output: int) -> Json:
+    return {
+        "input_tokens": opening.input_tokens,
+        "cache_creation_input_tokens": opening.cache_write,
+        "cache_read_input_tokens": opening.cache_read,
+        "output_tokens": output,
+    }
+
+
+def _stop(reason: str) -> str:
+    # A guardrail's stop is told beside the answer, not in it.
+    return {"guardrail_intervened": "end_turn", "content_filtered": "refusal"}.get(reason, reason)

@@ -1,0 +1,146 @@
+"""What Anthropic checks of a messages body beyond its shape."""
+
+from collections.abc import Sequence
+
+from service.bedrock.catalog import Model
+from service.local.converse.extras import claude_thinking
+from service.local.families.claude_shapes import (
+    Body,
+    Content,
+    DocumentBlock,
+    ImageBlock,
+    Message,
+    TextBlock,
+    ToolResultBlock,
+    ToolUseBlock,
+)
+from service.local.refusal import Refused
+
+_NEWER = "2026-10-21"
+
+
+def check(body: Body, model: Model) -> bool:
+    """Check a body, and tell whether the model is to think.
+
+    Raises:
+        Refused: Anthropic would not take it.
+    """
+    abilities = model.invoke
+    for place, message in enumerate(body.messages):
+        _check_message(message, f"messages.{place}", last=place == len(body.messages) - 1, images=abilities.images)
+    _check_results(body.messages)
+    for name in ("temperature", "top_p", "top_k"):
+        if getattr(body, name) is not None and (getattr(abilities, name) is False or body.anthropic_version == _NEWER):
+            raise Refused(f"{name}: this parameter is not supported for this model.")
+    if body.anthropic_version == _NEWER and abilities.temperature is not False:
+        raise Refused("anthropic_version: '2026-10-21' is not supported for this model.")
+    ceiling = model.output_ceiling
+    if ceiling is not None and body.max_tokens > ceiling:
+        raise Refused(
+            f"max_tokens: {body.max_tokens} > {ceiling}, which is the maximum allowed number of output tokens for "
+            f"{model.id}"
+        )
+    if any(not sequence.strip() for sequence in body.stop_sequences):
+        raise Refused("stop_sequences: each stop sequence must contain non-whitespace")
+    sampled = body.temperature if body.temperature not in {None, 1.0} else None
+    thinks = claude_thinking(body.thinking, model, body.max_tokens, sampled)
+    _check_tools(body, model, thinks=thinks)
+    _check_prefill(body, model, thinks=thinks)
+    return thinks
+
+
+def blocks(content: str | Sequence[Content]) -> list[Content]:
+    """Read a content that may be a mere text."""
+    return [TextBlock(text=content)] if isinstance(content, str) else list(content)
+
+
+def _check_message(message: Message, place: str, *, last: bool, images: bool | None) -> None:
+    content = blocks(message.content)
+    if not content or (message.content == "" and not (last and message.role == "assistant")):
+        raise Refused(
+            f"{place}: all messages must have non-empty content except for the optional final assistant message"
+        )
+    for number, block in enumerate(content):
+        if isinstance(block, TextBlock) and not block.text.strip() and len(message.content):
+            what = (
+                "text content blocks must be non-empty"
+                if not block.text
+                else "text content blocks must contain non-whitespace text"
+            )
+            raise Refused(f"{place}.content.{number}: messages: {what}")
+        if isinstance(block, ImageBlock) and images is False:
+            raise Refused("This model does not support image input.")
+        if isinstance(block, DocumentBlock | ImageBlock) and message.role == "assistant":
+            raise Refused(f"{place}.content.{number}: this kind of block is not permitted in an assistant message")
+
+
+def _check_results(messages: Sequence[Message]) -> None:
+    asked: set[str] = set()
+    for place, message in enumerate(_merged(messages)):
+        content = message[1]
+        given = {block.tool_use_id for block in content if isinstance(block, ToolResultBlock)}
+        if message[0] == "user" and given - asked:
+            raise Refused(
+                f"messages.{place}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: "
+                f"{', '.join(sorted(given - asked))}. Each `tool_result` block must have a corresponding `tool_use` "
+                "block in the previous message."
+            )
+        if asked - given:
+            raise Refused(
+                f"messages.{place - 1}: `tool_use` ids were found without `tool_result` blocks immediately after: "
+                f"{', '.join(sorted(asked - given))}. Each `tool_use` block must have a corresponding `tool_result` "
+                "block in the next message."
+            )
+        asked = {block.id for block in content if isinstance(block, ToolUseBlock)}
+
+
+def _merged(messages: Sequence[Message]) -> list[tuple[str, list[Content]]]:
+    """Join neighbouring messages of one role, as Anthropic does."""
+    joined: list[tuple[str, list[Content]]] = []
+    for message in messages:
+        if joined and joined[-1][0] == message.role:
+            joined[-1][1].extend(blocks(message.content))
+        else:
+            joined.append((message.role, blocks(message.content)))
+    return joined
+
+
+def _check_tools(body: Body, model: Model, *, thinks: bool) -> None:
+    choice = body.tool_choice
+    for place, tool in enumerate(body.tools):
+        if tool.input_schema.get("type") != "object":
+            raise Refused(f"tools.{place}.custom.input_schema.type: Input should be 'object'")
+    if not body.tools:
+        held = any(
+            isinstance(block, ToolUseBlock | ToolResultBlock)
+            for message in body.messages
+            for block in blocks(message.content)
+        )
+        if held:
+            raise Refused("Requests which include `tool_use` or `tool_result` blocks must define tools")
+        if choice is not None and choice.type != "none":
+            raise Refused("tool_choice may only be specified while providing tools")
+        return
+    if choice is None or choice.type in {"auto", "none"}:
+        return
+    if choice.type == "tool" and choice.name not in {tool.name for tool in body.tools}:
+        raise Refused(f"tool_choice: the tool {choice.name!r} is not in tools")
+    if thinks:
+        raise Refused("Thinking may not be enabled when tool_choice forces tool use.")
+    if model.invoke.tool_choice is not None and choice.type not in model.invoke.tool_choice:
+        raise Refused(f"tool_choice.type: {choice.type!r} is not supported for this model.")
+
+
+def _check_prefill(body: Body, model: Model, *, thinks: bool) -> None:
+    last = body.messages[-1]
+    if last.role != "assistant":
+        return
+    if model.invoke.prefill is False:
+        raise Refused(
+            "This model does not support assistant message prefill. The conversation must end with a user message."
+        )
+    if thinks:
+        raise Refused("Expected the final message not to be an assistant message: no prefill when thinking is enabled.")
+    final = blocks(last.content)[-1]
+    if isinstance(final, TextBlock) and final.text != final.text.rstrip():
+        raise Refused("messages: final assistant content cannot end with trailing whitespace")

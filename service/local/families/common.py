@@ -1,0 +1,108 @@
+"""What every family's stream on InvokeModel has in common: the metrics of the last chunk, and the guardrail's keys."""
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import Struct
+
+from service.bedrock.catalog import Model
+from service.local import guardrail
+from service.local.answer import End, Piece
+from service.local.plan import Opening, Writer
+from service.local.prompt import Guardrail, Prompt
+from service.local.refusal import Refused
+from service.local.wire import Frame, Json
+
+WILD = Frame({"type": "hologram", "hologram": {"depth": 3}})
+"""A kind of chunk that nobody has met."""
+
+STREAM_HEADERS = (("X-Amzn-Bedrock-Content-Type", "application/json"),)
+
+
+class Asked(Struct, frozen=True):
+    """A body of InvokeModel, and where it came."""
+
+    body: object
+    model: Model
+    streaming: bool
+    headers: dict[str, str]
+
+    @property
+    def guardrail(self) -> Guardrail | None:
+        """The guardrail that the headers name."""
+        id_, version = (self.headers.get(f"x-amzn-bedrock-guardrail{name}", "") for name in ("identifier", "version"))
+        if not id_ and not version:
+            return None
+        if not id_ or not version:
+            raise Refused("guardrailIdentifier and guardrailVersion must be given together.")
+        return Guardrail(id_, version, trace=self.headers.get("x-amzn-bedrock-trace", "").startswith("ENABLED"))
+
+
+class Measured:
+    """Puts the invocation metrics into the last chunk of whatever a family's own writer writes.
+
+    With a guardrail every chunk says what it did, the last one also its trace.
+    """
+
+    def __init__(self, inner: Writer, prompt: Prompt) -> None:
+        self._inner = inner
+        self._prompt = prompt
+
+    def begin(self) -> list[Frame]:
+        """Open the answer."""
+        return self._guarded(self._inner.begin())
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece."""
+        return self._guarded(self._inner.piece(piece))
+
+    def end(self, end: End) -> list[Frame]:
+        """Close the answer, metrics last."""
+        *others, last = self._guarded(self._inner.end(end))
+        payload = {**last.payload, "amazon-bedrock-invocationMetrics": metrics(self._prompt.model, end)}
+        if end.trace:
+            payload["amazon-bedrock-trace"] = {"guardrail": _trace(end.trace)}
+        return [*others, Frame(payload, "last")]
+
+    def _guarded(self, frames: list[Frame]) -> list[Frame]:
+        if self._prompt.guardrail is None:
+            return frames
+        action = action_of(self._prompt)
+        return [Frame({**frame.payload, "amazon-bedrock-guardrailAction": action}, frame.phase) for frame in frames]
+
+
+def action_of(prompt: Prompt) -> str:
+    """What the guardrail did."""
+    return "INTERVENED" if guardrail.blocked(prompt) else "NONE"
+
+
+def guarded(answer: Json, prompt: Prompt, end: End) -> Json:
+    """Add to a whole answer what the guardrail did."""
+    if prompt.guardrail is None:
+        return answer
+    said: Json = {**answer, "amazon-bedrock-guardrailAction": action_of(prompt)}
+    if end.trace:
+        said["amazon-bedrock-trace"] = {"guardrail": _trace(end.trace)}
+    return said
+
+
+def _trace(trace: dict[str, Any]) -> Json:
+    return {"input": trace["inputAssessment"], **{key: trace[key] for key in ("actionReason",) if key in trace}}
+
+
+def metrics(model: Model, end: End) -> Json:
+    """Count for the last chunk."""
+    spent = end.usage
+    cached = {"cacheReadInputTokenCount": spent.cache_read, "cacheWriteInputTokenCount": spent.cache_write}
+    return {
+        "inputTokenCount": spent.input,
+        "outputTokenCount": spent.output,
+        "invocationLatency": end.latency_ms,
+        "firstByteLatency": end.first_byte_ms,
+        **(cached if model.family in {"claude_messages", "nova"} else {}),
+    }
+
+
+def measured(writer: Callable[[Opening], Writer], prompt: Prompt) -> Callable[[Opening], Writer]:
+    """Wrap a family's writer."""
+    return lambda opening: Measured(writer(opening), prompt)

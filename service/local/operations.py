@@ -1,0 +1,90 @@
+"""What Bedrock's runtime does with a request: finds its model, understands it, and has it answered."""
+
+import asyncio
+
+import msgspec
+
+from service.bedrock.catalog import Model
+from service.local import converse, counting, families, models
+from service.local.answering import Job, send_stream, send_whole
+from service.local.refusal import Refused
+
+_CODES = {
+    400: "ValidationException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    424: "ModelErrorException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+    503: "ServiceUnavailableException",
+}
+"""What a fault's bare status is called; any other is a proxy's, in HTML."""
+
+_EOL = "This model version has reached the end of its life. Please refer to the AWS documentation for more details."
+
+
+async def run(job: Job) -> None:
+    """Answer one request.
+
+    Raises:
+        Refused: Bedrock's HTTP error for it.
+    """
+    await _begin(job)
+    body = _json(job.body)
+    model = models.find(job.model_id, counting=job.operation == "count-tokens")
+    match job.operation:
+        case "converse":
+            await send_whole(job, converse.plan(body, model, streaming=False))
+        case "converse-stream":
+            _must_stream(model, "converse")
+            await send_stream(job, converse.plan(body, model, streaming=True))
+        case "invoke":
+            await send_whole(job, families.plan(body, model, job, streaming=False))
+        case "invoke-with-response-stream":
+            _must_stream(model, "invoke")
+            await send_stream(job, families.plan(body, model, job, streaming=True))
+        case _:
+            await counting.count(job, body, model)
+
+
+async def _begin(job: Job) -> None:
+    """Do what is to happen before the headers: wait, or refuse."""
+    for fault in job.step.faults:
+        if fault.at != "headers":
+            continue
+        if fault.name == "gate":
+            await job.call.gate()
+        elif fault.name in {"slow", "pause", "slow-first"}:
+            await asyncio.sleep(fault.seconds)
+        elif fault.name == "stall":
+            await asyncio.Event().wait()
+        elif fault.name in {"cut", "drop", "reset"}:
+            await job.exchange.break_off(reset=fault.name == "reset")
+    if job.step.get("eol"):
+        raise Refused(_EOL, "ResourceNotFoundException")
+    if failed := job.step.value("http"):
+        await _fail(job, failed)
+
+
+async def _fail(job: Job, failed: str) -> None:
+    message, after = job.step.value("message"), job.step.value("retry-after")
+    if not failed.isdecimal():
+        status = job.step.value("status")
+        members = {"originalStatusCode": int(status)} if status else {}
+        raise Refused(message, failed, retry_after=after, members=members)
+    code = _CODES.get(int(failed), "")
+    raise Refused(message, code, status=int(failed), retry_after=after)
+
+
+def _json(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body or b"{}")
+    except msgspec.DecodeError as mistake:
+        raise Refused("Malformed input request, please reformat your input and try again.") from mistake
+
+
+def _must_stream(model: Model, api: str) -> None:
+    abilities = model.on("converse" if api == "converse" else "invoke")
+    if not abilities.streams:
+        raise Refused("The model is unsupported for streaming.")

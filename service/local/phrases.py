@@ -1,0 +1,105 @@
+# ruff: noqa: RUF001  other scripts are the point of these sentences
+"""The sentences the local Bedrock speaks in. `{a}`, `{b}` and `{c}` are words of the prompt."""
+
+OPENINGS = {
+    "tell": (
+        "Let us look at {a} for a moment.",
+        "There is more to {a} than one notices at first.",
+        "{A} is a good thing to ask about.",
+        "The short version first: {a} rewards a patient look.",
+    ),
+    "why": (
+        "The reason lies closer to {a} than one would think.",
+        "Mostly it comes down to {a}.",
+        "Several causes meet here, and {a} is the strongest of them.",
+    ),
+    "how": (
+        "It works in three movements, and {a} begins each of them.",
+        "Start with {a}, and the rest follows.",
+        "In practice it is simpler than it sounds, as long as {a} comes first.",
+    ),
+    "compare": (
+        "Both have their place: {a} is the steadier of the two, {b} the quicker.",
+        "Set {a} beside {b} and the difference shows soon.",
+    ),
+    "greeting": (
+        "Hello! It is good to hear from you.",
+        "Hello there, and welcome.",
+        "Good day! I am listening.",
+    ),
+}
+
+BODY = (
+    "What matters first is {b}; without it the rest would not hold together.",
+    "People often speak of {a} and forget {b}, although the two belong together like a river and its bed.",
+    "A small example helps.",
+    "Take {b} away and {a} changes its character.",
+    "Nothing here is hurried.",
+    "That sounds abstract, but anyone who has watched {c} closely knows the feeling.",
+    "There are exceptions, of course.",
+    "In most cases, though, {a} behaves quietly and does what one expects of it.",
+    "Some would begin with {c} instead, which is a fair choice when time is short.",
+    "It pays to write down what one knows about {b} before going further.",
+    "Deep down it is a question of pressure and patience, as with water in rock.",
+    "The older way of looking at {a} was simpler; the newer one is more exact.",
+    "One can measure {b}, and one should, because guesses about it are usually too high.",
+    "Seen from further away, {c} is only a detail.",
+    "Seen from close by, it is everything.",
+    "If {a} surprises you, look at {b} again.",
+    "This is where many explanations stop, and where {c} becomes interesting.",
+    "The numbers agree with that, as far as anybody has counted them.",
+    "Two things follow from this: {a} needs room, and {b} needs time.",
+    "It is worth saying plainly that {c} alone decides very little.",
+    "A careful person checks {a} twice and {b} three times.",
+    "And yet it moves: slowly at first, then all at once.",
+)
+
+CLOSINGS = (
+    "So much for {a}; ask on if you would like to go deeper.",
+    "That is the heart of it.",
+    "In one line: mind {a}, and {b} will take care of itself.",
+    "With that in hand, {a} should hold no more terrors.",
+    "If one thing stays with you, let it be {b}.",
+)
+
+ITEMS = (
+    "**{A}** — begin here, since everything else leans on it.",
+    "**{B}** — keep it small enough to change your mind.",
+    "**{C}** — look at it with fresh eyes once a day.",
+    "**Room** — leave some around {a}, for what you did not expect.",
+    "**Time** — {b} needs more of it than the plan says.",
+    "**A second opinion** — somebody else sees {c} differently.",
+    "**An end** — decide beforehand when {a} is good enough.",
+)
+
+VERSES = (
+    ("Beneath the hill, where {a} sleeps,", "a quiet water slowly creeps;"),
+    ("it asks for {b}, it waits for rain,", "it goes, and comes to light again."),
+    ("No hurry in the rock below,", "just {c}, and the wish to flow."),
+)
+
+STORY = (
+    "Once there was a well that nobody had dug.",
+    "The people of the valley spoke of {a} when they spoke of it at all.",
+    "One morning a child came by with {b} in a basket and listened.",
+    "“It is talking,” she said, “about {c}.”",
+    "The old ones laughed, and then they heard it too.",
+    "From that day on the water rose a little every spring, and nobody there was ever quite alone with {a} again.",
+)
+
+TONGUES = {
+    "fr": ("Parlons donc de {a}.", "Voilà l’essentiel, en peu de mots."),
+    "de": ("Sprechen wir also über {a}.", "So viel dazu, in aller Kürze; größer wäre schöner."),
+    "es": ("Hablemos, pues, de {a}.", "Eso es lo esencial, ¿verdad?"),
+    "ru": ("Поговорим о том, что такое {a}.", "Вот и вся суть, если коротко."),
+    "el": ("Ας μιλήσουμε για {a}.", "Αυτή είναι η ουσία, με λίγα λόγια."),
+    "ar": ("لنتحدث عن {a}.", "هذا هو جوهر الأمر باختصار."),
+    "he": ("בואו נדבר על {a}.", "זה העיקר, בקיצור."),
+    "hi": ("आइए {a} के बारे में बात करें।", "संक्षेप में, यही सार है।"),
+    "ko": ("{a}에 대해 이야기해 봅시다.", "간단히 말하면 그것이 핵심입니다."),
+    "ja": ("「{a}」についてお話ししましょう。", "要するに、そういうことです。"),
+    "zh": ("我们来谈谈“{a}”。", "简而言之，这就是要点。"),
+    "th": ("มาคุยกันเรื่อง {a}", "โดยสรุปก็เป็นเช่นนี้"),
+}
+
+FALLBACK_WORDS = ("the question", "the detail", "the whole")

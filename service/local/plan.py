@@ -1,0 +1,45 @@
+"""What answering one request takes, whichever API it came by: the prompt, the manner, the two ways to write it."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from msgspec import Struct
+
+from service.local.answer import Block, End, Piece
+from service.local.prompt import Prompt
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+
+class Writer(Protocol):
+    """Writes a streamed answer's frames."""
+
+    def begin(self) -> list[Frame]:
+        """Open the answer."""
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece."""
+
+    def end(self, end: End) -> list[Frame]:
+        """Close the answer."""
+
+
+class Plan(Struct, frozen=True):
+    """How one request is answered. `writer` begins a streamed answer: it is told the input tokens."""
+
+    prompt: Prompt
+    manner: Manner
+    ids: str
+    writer: Callable[["Opening"], Writer]
+    whole: Callable[[list[Block], End], Json]
+    wild: Frame
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+class Opening(Struct, frozen=True):
+    """What a stream's first frame may tell: what the request cost, and when it came (seconds since 1970)."""
+
+    input_tokens: int
+    cache_read: int
+    cache_write: int
+    created: int

@@ -1,0 +1,123 @@
+"""A request as the local Bedrock understands it, whatever wire it came by."""
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+from service.bedrock.catalog import Model
+
+
+class Text(Struct, frozen=True, tag=True):
+    """A piece of text."""
+
+    text: str
+
+
+class Media(Struct, frozen=True, tag=True):
+    """An image, document, video or sound. `text` is what a document says, where it is plain text."""
+
+    kind: Literal["image", "document", "video", "audio"]
+    format: str
+    size: int
+    name: str = ""
+    text: str = ""
+    width: int = 0
+    height: int = 0
+    cited: bool = False
+
+
+class ToolUse(Struct, frozen=True, tag=True):
+    """A call that the model made earlier."""
+
+    id: str
+    name: str
+    input: Any
+
+
+class ToolResult(Struct, frozen=True, tag=True):
+    """What a tool answered, as text."""
+
+    id: str
+    text: str
+    is_error: bool = False
+
+
+class Thought(Struct, frozen=True, tag=True):
+    """Reasoning handed back."""
+
+    text: str = ""
+    signature: str = ""
+
+
+class CachePoint(Struct, frozen=True, tag=True):
+    """Everything before it may be cached."""
+
+
+Part = Text | Media | ToolUse | ToolResult | Thought | CachePoint
+
+
+class Turn(Struct, frozen=True):
+    """One message."""
+
+    role: Literal["user", "assistant"]
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The text of the message, without anything else."""
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+
+class Tool(Struct, frozen=True):
+    """A tool that may be called. `server`: the local Bedrock runs it itself."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+    server: bool = False
+
+
+class Guardrail(Struct, frozen=True):
+    """A guardrail to apply."""
+
+    id: str
+    version: str
+    trace: bool = False
+
+
+class Prompt(Struct, frozen=True):
+    """What is asked of a model. `prefill` is the beginning of the answer, which goes on from it.
+
+    `choice`: `auto`, `any`, `none`, or the name of a tool after `tool:`.
+    """
+
+    model: Model
+    turns: tuple[Turn, ...]
+    system: tuple[Part, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    choice: str = "auto"
+    parallel: bool = True
+    max_tokens: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+    reasoning: bool = False
+    prefill: str = ""
+    schema: dict[str, Any] | None = None
+    guardrail: Guardrail | None = None
+    tools_cached: bool = False
+    counted: str = field(default="")
+    """What the input tokens are counted from, where it is not the turns: a raw prompt."""
+
+    @property
+    def system_text(self) -> str:
+        """The system prompt as one text."""
+        return "\n".join(part.text for part in self.system if isinstance(part, Text))
+
+    @property
+    def last(self) -> Turn:
+        """The message to answer."""
+        return self.turns[-1] if self.turns else Turn("user", ())
+
+    @property
+    def asked(self) -> str:
+        """The newest words of the user."""
+        return next((turn.text for turn in reversed(self.turns) if turn.role == "user" and turn.text.strip()), "")

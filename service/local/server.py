@@ -1,0 +1,78 @@
+"""Runs the local Bedrock on a socket of this machine, inside the running event loop."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from service.local.app import create_local_app
+
+_LONGEST_STOP = 2.0  # seconds for the answers under way to notice
+
+
+class _Connection(H11Protocol):
+    """Hands the app its transport, so that faults can break a connection off."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        self.app_state = {**self.app_state, "transport": transport}
+        super().connection_made(transport)
+
+
+@asynccontextmanager
+async def serve_local(
+    port: int = 0, *, host: str = "127.0.0.1", app: Starlette | None = None, **options: Any
+) -> AsyncIterator[str]:
+    """Serve a local Bedrock until the block is left, and yield its address.
+
+    `options` are `create_local_app`'s, where no `app` is given. No signal handlers are installed, and answers under way
+    are broken off at the end.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    listener = _listen(host, port)
+    config = uvicorn.Config(
+        app or create_local_app(**options), http=_Connection, ws="none", lifespan="off", log_config=None,
+        access_log=False, server_header=False, timeout_keep_alive=75,
+    )  # fmt: skip
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    try:
+        address = f"[{host}]" if ":" in host else host
+        yield f"http://{address}:{listener.getsockname()[1]}"
+    finally:
+        await _stop(server)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.setblocking(False)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def _stop(server: uvicorn.Server) -> None:
+    """Stop listening, hang up on everybody, and wait for the answers to notice."""
+    for listening in server.servers:
+        listening.close()
+    for connection in tuple(server.server_state.connections):
+        if connection.transport is not None:
+            connection.transport.abort()
+    if tasks := tuple(server.server_state.tasks):
+        _, late = await asyncio.wait(tasks, timeout=_LONGEST_STOP)
+        for task in late:
+            task.cancel()
+    for listening in server.servers:
+        await listening.wait_closed()

@@ -1,0 +1,184 @@
+"""What the local Bedrock says: about the prompt, pleasant to read, and the same for the same conversation."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from random import Random
+
+from service.local import phrases, subject
+from service.local.prompt import Media, Prompt, ToolResult, Turn
+from service.local.subject import Subject
+
+_MOST_WORDS = 120  # of an answer nobody gave a length for
+
+
+def speak(prompt: Prompt) -> str:
+    """Answer in words. The text depends on the conversation alone, never on limits or the model's temperature."""
+    before = prompt.turns[:-1]
+    asked = subject.read(prompt.last.text or prompt.asked, _context(prompt))
+    random = Random(asked.seed)  # noqa: S311 nothing secret
+    parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt), *_about_history(before)]
+    return "\n\n".join(part for part in (" ".join(parts), _said(asked, prompt, random)) if part)
+
+
+def _context(prompt: Prompt) -> str:
+    turns = "\0".join(f"{turn.role}:{turn.text}" for turn in prompt.turns[:-1])
+    return f"{prompt.system_text}\0{turns}"
+
+
+def _said(asked: Subject, prompt: Prompt, random: Random) -> str:
+    if asked.counts_to:
+        return ", ".join(str(number) for number in range(1, asked.counts_to + 1)) + "."
+    fill = Filler(asked, random)
+    match asked.wants:
+        case "self":
+            return _introduction(prompt)
+        case "greeting":
+            return f"{_pick(phrases.OPENINGS['greeting'], random)} What would you like to talk about?"
+        case "code":
+            return "\n\n".join((fill(_opening(asked, random)), _code(asked), fill(_pick(phrases.CLOSINGS, random))))
+        case "list":
+            items = "\n".join(f"{number}. {fill(item)}" for number, item in enumerate(_some(random), 1))
+            return "\n\n".join((fill(_opening(asked, random)), items, fill(_pick(phrases.CLOSINGS, random))))
+        case "table":
+            return "\n\n".join((fill(_opening(asked, random)), _table(asked, fill)))
+        case "poem":
+            return "\n\n".join("\n".join(fill(line) for line in verse) for verse in phrases.VERSES)
+        case "story" if not asked.amount:
+            return " ".join(fill(sentence) for sentence in phrases.STORY)
+    return _prose(asked, fill, random)
+
+
+class Filler:
+    """Puts words of the prompt into a sentence."""
+
+    def __init__(self, asked: Subject, random: Random) -> None:
+        self._words = (asked.words + phrases.FALLBACK_WORDS)[:6] if len(asked.words) < 3 else asked.words  # noqa: PLR2004
+        self._random = random
+
+    def __call__(self, sentence: str) -> str:
+        """Fill one sentence; the prompt's first word stays the hero of it."""
+        first, rest = self._words[0], list(self._words[1:])
+        b, c = self._random.sample(rest, 2)
+        return sentence.format(a=first, b=b, c=c, A=_capital(first), B=_capital(b), C=_capital(c))
+
+
+def _prose(asked: Subject, fill: Filler, random: Random) -> str:
+    wanted = asked.amount or random.randrange(60, _MOST_WORDS)
+    tongue = phrases.TONGUES.get(asked.tongue)
+    paragraphs, said = [[fill(tongue[0] if tongue else _opening(asked, random))]], 0
+    for number, sentence in enumerate(_sentences(random)):
+        said = sum(len(line.split()) for paragraph in paragraphs for line in paragraph)
+        if said >= wanted:
+            break
+        if number and number % 5 == 0:
+            paragraphs.append([])
+        paragraphs[-1].append(fill(sentence))
+    closing = tongue[1] if tongue else fill(_pick(phrases.CLOSINGS, random))
+    if asked.amount != 25 or tongue:  # noqa: PLR2004 a brief answer needs no farewell
+        paragraphs[-1].append(closing)
+    if asked.symbols:
+        paragraphs[-1].append(asked.symbols)
+    return "\n\n".join(" ".join(paragraph) for paragraph in paragraphs if paragraph)
+
+
+def _sentences(random: Random) -> Iterator[str]:
+    while True:
+        yield from random.sample(phrases.BODY, len(phrases.BODY))
+
+
+def _some(random: Random) -> Iterator[str]:
+    return islice(phrases.ITEMS, random.randrange(4, len(phrases.ITEMS) + 1))
+
+
+def _opening(asked: Subject, random: Random) -> str:
+    return _pick(phrases.OPENINGS.get(asked.wants, phrases.OPENINGS["tell"]), random)
+
+
+def _pick(sentences: tuple[str, ...], random: Random) -> str:
+    return sentences[random.randrange(len(sentences))]
+
+
+def _capital(word: str) -> str:
+    return word[:1].upper() + word[1:]
+
+
+def _code(asked: Subject) -> str:
+    names = [re.sub(r"\W", "_", word.lower()) for word in asked.words if word.isascii()] or ["flow"]
+    known = ("python", "javascript", "typescript", "rust", "sql", "code", "function", "script", "program")
+    name = "_".join([name for name in names if name not in known][:2]) or "flow"
+    if any(word in {"javascript", "typescript"} for word in names):
+        return (
+            f"```javascript\nfunction {name}(values) {{\n  return values.filter(Boolean); // keep what flows\n}}\n```"
+        )
+    return (
+        f'```python\ndef {name}(values: list[str]) -> list[str]:\n    """Keep what flows."""\n'
+        f'    return [value for value in values if value.strip()]\n\n\nprint({name}(["rock", "", "water"]))\n```'
+    )
+
+
+def _table(asked: Subject, fill: Filler) -> str:
+    rows = [f"| {_capital(word)} | {len(word)} | {fill('as {b} needs it')} |" for word in asked.words[:4]]
+    return "\n".join(("| What | Letters | Use |", "| --- | ---: | --- |", *rows))
+
+
+def _introduction(prompt: Prompt) -> str:
+    return (
+        f"I am the local Bedrock, speaking in the place of {prompt.model.name}. My words come from this machine and "
+        "from your own sentences; no model was asked. What I say is made up, but the wire that brings it is Bedrock's."
+    )
+
+
+def _about_system(prompt: Prompt) -> Iterator[str]:
+    system = prompt.system_text.strip()
+    if not system:
+        return
+    if role := re.search(r"\byou are (an? [^.,;:\n]{2,60}|the [^.,;:\n]{2,60})", system, re.IGNORECASE):
+        yield f"Speaking as {role[1].strip()}:"
+    else:
+        yield f"As you instructed (“{_shortened(system)}”):"
+
+
+def _about_history(before: tuple[Turn, ...]) -> Iterator[str]:
+    earlier = [turn.text for turn in before if turn.role == "user" and turn.text.strip()]
+    if earlier:
+        words = subject.read(earlier[-1]).words
+        topic = " and ".join(words[:2]) if words else _shortened(earlier[-1])
+        yield f"Earlier you asked about {topic}, and this goes on from there."
+
+
+def _about_media(turn: Turn) -> Iterator[str]:
+    for part in turn.parts:
+        if isinstance(part, Media):
+            size = f"{part.size:,} bytes" if part.size < 10_000 else f"{part.size / 1_000:,.0f} kB"  # noqa: PLR2004
+            pixels = f", {part.width} by {part.height} pixels" if part.width else ""
+            name = f" “{part.name}”" if part.name else ""
+            kind = part.kind if part.kind != "audio" else "recording"
+            yield f"I have your {kind}{name} ({part.format.upper()}{pixels}, {size})."
+            if part.text.strip():
+                yield f"It begins with “{_shortened(part.text)}”."
+
+
+def _about_results(turn: Turn) -> Iterator[str]:
+    results = [part for part in turn.parts if isinstance(part, ToolResult)]
+    for result in results:
+        if result.is_error:
+            yield f"The tool failed: {_shortened(result.text)}. I will go on without it."
+        else:
+            yield f"The tool answered: {_readable(result.text)}."
+
+
+def _readable(text: str) -> str:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return _shortened(text, 200)
+    if isinstance(values, dict) and values:
+        return ", ".join(f"{name} is {value}" for name, value in list(values.items())[:6])
+    return _shortened(text, 200)
+
+
+def _shortened(text: str, most: int = 60) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else flat[: flat.rfind(" ", 0, most) if " " in flat[:most] else most] + " …"

@@ -1,0 +1,166 @@
+# ruff: noqa: RUF001  people write with typographic apostrophes
+"""What a prompt is about: its telling words, what is wanted of them, and the language it is in."""
+
+import re
+import unicodedata
+from zlib import crc32
+
+from msgspec import Struct
+
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+_DULL = frozenset(
+    """a about above across after again all also am an and another any are as ask asked at be because been before being
+    below best between both but by can could describe detail did do does doing done each either else ever every
+    everything explain few find for from get give go good great had has have having he hello help her here hers hey hi
+    him his how i if in into is it its just know let like list little long look made make many may me mean might more
+    most much must my need never no nor not now of off on one only or other our out over please quickly rather say see
+    sentence sentences shall she short should show simple simply so some something still such sure take tell than
+    thank thanks that the their them then there these they thing things think this those through to today together too
+    two under until up upon us use used using very want was way ways we well were what when where whether which while
+    who whom whose why will with within without word words would write yes yet you your""".split()  # noqa: SIM905
+)
+_LONGEST = 28  # characters of a word worth repeating
+
+_WANTS = (
+    ("code", r"\b(code|function|script|program|snippet|python|javascript|typescript|rust|sql|regex|algorithm)\b"),
+    ("list", r"\b(list|steps|ideas|tips|ways|bullet|bullets|reasons|examples|checklist)\b"),
+    ("table", r"\b(table|columns|markdown table)\b"),
+    ("poem", r"\b(poem|haiku|verse|rhyme|song|lyrics|limerick)\b"),
+    ("story", r"\b(story|tale|fable|once upon)\b"),
+    ("greeting", r"^\W*(hello|hi|hey|good (morning|evening|afternoon)|greetings)\b[^.?]{0,24}[.!?]*\s*$"),
+    ("self", r"\b(who|what) are you\b|\byour name\b"),
+    ("compare", r"\b(compare|versus|vs|difference|differ|better than)\b"),
+    ("why", r"\bwhy\b"),
+    ("how", r"\bhow\b"),
+)
+_PATTERNS = tuple((want, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for want, pattern in _WANTS)
+_AMOUNT = re.compile(r"\b(\d{2,5})[- ]words?\b", re.IGNORECASE)
+_COUNT = re.compile(r"\bcount\b.{0,20}?\bto (\d{1,4})\b", re.IGNORECASE)
+_SHORT = re.compile(r"\b(briefly|brief|short|shortly|one sentence|in a word|tl;?dr|concise|concisely)\b", re.IGNORECASE)
+_LONG = re.compile(r"\b(long|detailed|in detail|in depth|essay|thorough|thoroughly|comprehensive)\b", re.IGNORECASE)
+
+_TONGUES = {
+    "fr": frozenset(
+        [
+            "le",
+            "la",
+            "les",
+            "des",
+            "est",
+            "une",
+            "pour",
+            "dans",
+            "avec",
+            "qui",
+            "que",
+            "quoi",
+            "comment",
+            "pourquoi",
+            "bonjour",
+            "expliquez",
+        ]
+    ),
+    "de": frozenset(
+        [
+            "der",
+            "die",
+            "das",
+            "und",
+            "ist",
+            "ein",
+            "eine",
+            "nicht",
+            "wie",
+            "warum",
+            "was",
+            "mit",
+            "für",
+            "bitte",
+            "hallo",
+            "erkläre",
+        ]
+    ),
+    "es": frozenset(
+        [
+            "el",
+            "los",
+            "las",
+            "es",
+            "una",
+            "para",
+            "con",
+            "que",
+            "qué",
+            "cómo",
+            "por",
+            "porqué",
+            "hola",
+            "explica",
+            "del",
+        ]
+    ),
+}
+_SCRIPTS = {"CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar", "HEBREW": "he", "DEVANAGARI": "hi", "HANGUL": "ko",
+            "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "zh", "THAI": "th"}  # fmt: skip
+
+
+class Subject(Struct, frozen=True):
+    """A prompt, as read. `words` are its telling ones, in order and without repetition."""
+
+    words: tuple[str, ...]
+    wants: str
+    tongue: str
+    amount: int
+    counts_to: int
+    symbols: str
+    seed: int
+
+
+def read(text: str, context: str = "") -> Subject:
+    """Read a prompt; `context` (what was said before) only moves the seed."""
+    start = text[:4_000]
+    return Subject(
+        words=_telling(start),
+        wants=next((want for want, pattern in _PATTERNS if pattern.search(start)), "tell"),
+        tongue=_tongue(start),
+        amount=_amount(start),
+        counts_to=int(found[1]) if (found := _COUNT.search(start)) else 0,
+        symbols="".join(dict.fromkeys(sign for sign in start if unicodedata.category(sign) == "So"))[:8],
+        seed=crc32(text.encode(errors="replace"), crc32(context.encode(errors="replace"))),
+    )
+
+
+def _telling(text: str) -> tuple[str, ...]:
+    found: dict[str, str] = {}
+    for word in _WORD.findall(text):
+        plain = word.rstrip("'’-").removesuffix("'s").removesuffix("’s")
+        key = plain.lower()
+        long_enough = len(plain) > 2 or not plain.isascii() or plain.isupper()  # noqa: PLR2004 "of", "to"
+        if key not in _DULL and long_enough and len(plain) <= _LONGEST:
+            found.setdefault(key, plain)
+    return tuple(found.values())[:12]
+
+
+def _amount(text: str) -> int:
+    """Return how many words the answer shall have, roughly."""
+    if found := _AMOUNT.search(text):
+        return min(int(found[1]), 4_000)
+    if _LONG.search(text):
+        return 420
+    return 25 if _SHORT.search(text) else 0
+
+
+def _tongue(text: str) -> str:
+    for sign in text:
+        if sign.isalpha() and not sign.isascii():
+            script = unicodedata.name(sign, "").split(" ", 1)[0]
+            if script in _SCRIPTS:
+                return _japanese(text) or _SCRIPTS[script]
+    words = [word.lower() for word in _WORD.findall(text)]
+    score = {tongue: sum(word in marks for word in words) for tongue, marks in _TONGUES.items()}
+    best = max(score, key=lambda tongue: score[tongue])
+    return best if score[best] * 4 >= len(words) > 0 else "en"
+
+
+def _japanese(text: str) -> str:
+    return "ja" if any("぀" <= sign <= "ヿ" for sign in text) else ""
