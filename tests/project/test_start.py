@@ -1,0 +1,112 @@
+"""Starting and stopping, as whoever types `make run` sees it."""
+
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.project.running import running
+
+# Ends the process at once when anything but loopback is looked up or connected to.
+WITHOUT_NETWORK = """
+import os, sys
+
+def watch(event, arguments):
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    if host not in (None, "", "localhost", "127.0.0.1", "::1", b"localhost", b"127.0.0.1"):
+        print("reached for", host, file=sys.stderr, flush=True)
+        os._exit(99)
+
+sys.addaudithook(watch)
+sys.argv = ["artesian", "serve"]
+from service.cli import main
+main()
+"""
+
+
+def test_it_tells_where_the_page_is_and_a_line_that_streams() -> None:
+    with running() as service:
+        (line,) = re.findall(r"curl .+", service.welcome)
+        assert f"{service.url}/" in service.welcome
+        if not shutil.which("curl"):
+            pytest.skip("curl is not here")
+
+        said = subprocess.run(shlex.split(line), capture_output=True, text=True, timeout=30, check=True).stdout
+
+    assert said.startswith("retry: ")
+    assert '"done":true' in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly_when_told(number: signal.Signals) -> None:
+    with running() as service:
+        said, status = service.stop(number)
+
+    assert status in {0, -number}  # uvicorn hands the signal on when it has finished
+    assert "Traceback" not in said
+
+
+def test_it_stops_cleanly_while_it_streams() -> None:
+    with running(drain_timeout="0") as service:
+        question = {"prompt": "Tell me all there is.", "max_tokens": 4000}
+        with httpx.stream("POST", f"{service.url}/api/generate/stream", json=question) as answer:
+            lines = answer.iter_lines()
+            assert next(lines)
+            service.process.send_signal(signal.SIGINT)
+            rest = [line for line in lines if line.startswith("data: ")]
+        _, said = service.process.communicate(timeout=20)
+
+    assert '"code":"draining"' in rest[-1]
+    assert "Traceback" not in said
+
+
+def test_it_reaches_for_nothing_outside_this_machine() -> None:
+    with running([sys.executable, "-c", WITHOUT_NETWORK]) as service:
+        answer = httpx.post(f"{service.url}/api/generate", json={"prompt": "Hello"}, timeout=20)
+        ready = httpx.get(f"{service.url}/readyz", timeout=20)
+        page = httpx.get(f"{service.url}/docs", timeout=20)
+        said, _ = service.stop()
+
+    assert [answer.status_code, ready.status_code, page.status_code] == [200, 200, 200]
+    assert "reached for" not in said
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc to read")
+def test_it_is_up_within_two_seconds_and_rests_under_100_mb() -> None:
+    with running() as service:
+        folder = Path("/proc") / str(service.process.pid)
+        # Of the processor's time, not the clock's: other tests run beside this one.
+        ticks = folder.joinpath("stat").read_text().rpartition(") ")[2].split()
+        seconds = (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+        kilobytes = int(re.findall(r"VmRSS:\s+(\d+) kB", folder.joinpath("status").read_text())[0])
+
+    assert seconds < 2
+    assert kilobytes < 100_000
+
+
+def test_a_port_that_is_taken_is_one_clear_line() -> None:
+    with running() as service:
+        port = service.url.rpartition(":")[2]
+        second = subprocess.run(
+            [str(Path(sys.executable).parent / "artesian"), "serve", "--port", port],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+
+    assert second.returncode != 0
+    assert port in second.stderr
+    assert "Traceback" not in second.stderr
