@@ -1,0 +1,20 @@
+"""Fixtures that every folder of tests shares."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.harness import Service, running
+
+for name in [name for name in os.environ if name.startswith(("ARTESIAN_", "AWS_")) and "REQUIRE" not in name]:
+    if name != "ARTESIAN_CHROMIUM":
+        del os.environ[name]  # a developer's own settings are no part of a test
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # there is none, and asking costs seconds
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[Service]:
+    """The service as it comes, in front of a quick local Bedrock that obeys faults."""
+    async with running() as running_service:
+        yield running_service
