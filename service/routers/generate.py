@@ -70,7 +70,7 @@ async def generate_by_query(
     on_disconnect: DisconnectHeader = None,
 ) -> Response:
     """Stream to an EventSource, which can neither POST nor read an HTTP error: a refusal is a 200 with its event."""
-    body = Generate.model_validate(query.model_dump(exclude_unset=True))
+    body = Generate.model_validate(query.model_dump(exclude_unset=True) | {"stream": query.stream})
     return await _answer(
         request, engine, _order(request, engine, body, caller, on_disconnect=on_disconnect), stream=query.stream
     )
