@@ -104,7 +104,7 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
         )
         engine = await stack.enter_async_context(open_engine(settings, upstream, journal, _log_end))
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
-        stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout)))
+        stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))
         if app.state.address:
             print(_welcome(settings, app.state.address, endpoint.url), flush=True)  # noqa: T201 - the terminal's first lines
         yield {"engine": engine, "bedrock": client, "backend_url": endpoint.url, "offers": offers}

@@ -84,7 +84,7 @@ def _free_port() -> int:
 def local_bedrock(
     port: Port = None,
     faults: Annotated[bool | None, typer.Option(help="Obey the header X-Artesian-Fault.")] = None,
-    quiet: Annotated[bool, typer.Option(help="Say nothing.")] = False,  # noqa: FBT002 - a flag
+    until_eof: Annotated[bool, typer.Option(hidden=True)] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Run the built-in Bedrock alone: point any AWS SDK's endpoint at it."""
     overrides = {"local_port": port, "local_faults": faults}
@@ -93,11 +93,20 @@ def local_bedrock(
 
     async def serve_until_interrupted() -> None:
         async with run(settings) as url:
-            if not quiet:
-                typer.echo(f"Local Bedrock: {url}\nTry: AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url} aws bedrock-runtime …")
+            if until_eof:
+                await _end_of_input()
+                return
+            typer.echo(f"Local Bedrock: {url}\n\nPoint an SDK at it: AWS_ENDPOINT_URL_BEDROCK_RUNTIME={url}")
             await _interrupted()
 
     asyncio.run(serve_until_interrupted())
+
+
+async def _end_of_input() -> None:
+    """Wait until whoever started this process closes its input, or dies."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(sys.stdin, lambda: ended.set() if not os.read(sys.stdin.fileno(), 1024) else None)
+    await ended.wait()
 
 
 async def _interrupted() -> None:

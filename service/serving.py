@@ -23,8 +23,8 @@ _CLOSE_S = 5  # for connections that do not end by themselves once the streams h
 
 
 @contextmanager
-def drain_on_signal(drain: Callable[[], Awaitable[None]]) -> Iterator[None]:
-    """While the block lasts, drain before the server hears of a signal; a second signal is heard at once."""
+def drain_on_signal(drain: Callable[[], Awaitable[None]], hurry: Callable[[], None]) -> Iterator[None]:
+    """While the block lasts, drain before the server hears of a signal; a second signal hurries the drain."""
     if threading.current_thread() is not threading.main_thread():
         yield  # a server in a thread hears no signals
         return
@@ -48,7 +48,7 @@ def drain_on_signal(drain: Callable[[], Awaitable[None]]) -> Iterator[None]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if tasks:
-            tell_server(number, frame)
+            loop.call_soon_threadsafe(hurry)
         else:
             loop.call_soon_threadsafe(begin, number, frame)
 

@@ -165,11 +165,16 @@ class Engine:
         """Take no further generation, let those that run go on for a while, then end them or let others go on."""
         self.draining = True
         if self._producers:
+            logger.warning("Draining: %d generations have %g s; a second signal ends them", self.running, timeout_s)
             self._idle.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._idle.wait()
         await self.close()
+
+    def hurry(self) -> None:
+        """End a drain that has begun."""
+        self._idle.set()
 
     async def close(self) -> None:
         """End what runs: handed to another process where the journal allows it, else as `draining`."""
