@@ -86,7 +86,7 @@ def _guessed(model_id: str, series: Series) -> Model:
     return Model(
         id=model_id,
         family=series.family,
-        provider=model_id.split(".", 1)[0],
+        provider="" if identifiers.arn_parts(model_id) else model_id.split(".", 1)[0],
         name=model_id,
         series=series.name,
         converse=series.converse,

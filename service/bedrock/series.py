@@ -31,6 +31,11 @@ def _without_documents(abilities: Abilities) -> Abilities:
     return structs.replace(abilities, documents=False, tool_result_documents=False)
 
 
+def _as_nova(abilities: Abilities) -> Abilities:
+    """Nova's own body has no word for a schema either."""
+    return structs.replace(_without_documents(abilities), output_schema=False)
+
+
 def _as_chat(abilities: Abilities) -> Abilities:
     """A chat body has no word for a document or a cache point."""
     return structs.replace(_without_documents(abilities), cache_points=False)
@@ -151,10 +156,10 @@ SERIES = (
            r"anthropic\.claude-((opus|sonnet)-4-[789]|(opus|sonnet|haiku|fable|mythos)-(5|preview))",
            _CLAUDE_ADAPTIVE, _CLAUDE_ADAPTIVE),
     Series("claude", "claude_messages", r"anthropic\.", _CLAUDE_UNLISTED, _CLAUDE_UNLISTED),
-    Series("nova_1", "nova", r"amazon\.nova-(lite|micro|pro|premier)", _NOVA, _without_documents(_NOVA)),
-    Series("nova_2", "nova", r"amazon\.nova-2-(lite|pro|premier)", _NOVA_2, _without_documents(_NOVA_2)),
+    Series("nova_1", "nova", r"amazon\.nova-(lite|micro|pro|premier)", _NOVA, _as_nova(_NOVA)),
+    Series("nova_2", "nova", r"amazon\.nova-2-(lite|pro|premier)", _NOVA_2, _as_nova(_NOVA_2)),
     Series("nova", "nova", r"amazon\.nova-(?!canvas|reel|.*sonic|.*embeddings)",
-           _NOVA_UNLISTED, _without_documents(_NOVA_UNLISTED)),
+           _NOVA_UNLISTED, _as_nova(_NOVA_UNLISTED)),
     Series("titan", "titan", r"amazon\.titan-t(ext|g1)",
            structs.replace(_TEXT, documents=True), structs.replace(_TEXT, prefill=True)),
     Series("llama2", "llama", r"meta\.llama2", _LLAMA, _LLAMA_PROMPT),

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import structs
+
 from service.errors import FieldError, InvalidRequest
-from service.generation import Block, Document, Image, Request, Text, Tool, ToolChoice, ToolResult, ToolUse
+from service.generation import Block, CachePoint, Document, Image, Request, Text, Tool, ToolChoice, ToolResult, ToolUse
 
 IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/jpg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 DOCUMENTS = {
@@ -100,6 +102,21 @@ def result_text(result: ToolResult, field: str) -> str:
         if not isinstance(block, Text):
             raise no_words(field, "this model takes nothing but text as a tool's result")
     return "\n".join(block.text for block in result.content if isinstance(block, Text))
+
+
+def without_cache_points(request: Request) -> Request:
+    """Take the cache points out: they change what is paid, not what is answered."""
+    messages = tuple(
+        structs.replace(message, content=kept)
+        for message in request.messages
+        if (kept := tuple(block for block in message.content if not isinstance(block, CachePoint)))
+    )
+    return structs.replace(
+        request,
+        messages=messages,
+        system=tuple(block for block in request.system if not isinstance(block, CachePoint)),
+        tools=tuple(tool for tool in request.tools if not isinstance(tool, CachePoint)),
+    )
 
 
 def merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
