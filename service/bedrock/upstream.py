@@ -12,8 +12,7 @@ from service.bedrock import catalog
 from service.bedrock.answers import Answer, StreamedAnswer, WholeAnswer, expect_frames
 from service.bedrock.catalog import Alias, Target
 from service.bedrock.client import Call, Client, Operation, Response
-from service.bedrock.converse import CONVERSE
-from service.bedrock.family import Family
+from service.bedrock.families import wire_of
 from service.bedrock.profiles import Profiles
 from service.errors import InvalidRequest, UpstreamError
 from service.generation import Request
@@ -68,7 +67,7 @@ class Upstream:
             InvalidRequest: the request holds what the model's family has no words for.
             UpstreamError: Bedrock refused before its first frame.
         """
-        family = _family(target)
+        family = wire_of(target)
         body = family.body(request, target.model, stream=target.streams, prefill=prefill)
         response = await self._send(_OPERATIONS[target.api, target.streams], request, target, body)
         try:
@@ -83,7 +82,7 @@ class Upstream:
 
     async def count_tokens(self, request: Request, target: Target) -> int:
         """Ask how many tokens the request has. Bedrock charges nothing for it, and not every model can."""
-        body = _family(target).body(request, target.model, stream=False)
+        body = wire_of(target).body(request, target.model, stream=False)
         if target.api == "converse":
             counted: dict[str, Any] = {"converse": {name: body[name] for name in _COUNTED if name in body}}
         else:
@@ -97,8 +96,6 @@ class Upstream:
         return tokens
 
     async def _send(self, operation: Operation, request: Request, target: Target, body: dict[str, Any]) -> Response:
-        if target.api == "invoke":
-            _guard_stream(body, request)
         call = Call(operation, target.model_id, _encoded(body), _headers(request, target.api))
         try:
             return await self._client.send(call)
@@ -122,23 +119,7 @@ def _encoded(body: dict[str, Any]) -> bytes:
         raise InvalidRequest("The request holds a character that is not one.", status=400) from mistake
 
 
-def _family(target: Target) -> Family:
-    if target.api == "converse":
-        return CONVERSE
-    from service.bedrock.families import FAMILIES
-
-    return FAMILIES[target.family]
-
-
 _TRACES = {"enabled": "ENABLED", "disabled": "DISABLED", "enabled_full": "ENABLED_FULL"}
-_MODES = {"sync": "SYNCHRONOUS", "async": "ASYNCHRONOUS"}
-
-
-def _guard_stream(body: dict[str, Any], request: Request) -> None:
-    """Say in InvokeModel's body how a guardrail goes about a stream: the one thing it has no header for."""
-    if request.guardrail and request.guardrail.stream_mode:
-        config = body.setdefault("amazon-bedrock-guardrailConfig", {})
-        config.setdefault("streamProcessingMode", _MODES[request.guardrail.stream_mode])
 
 
 def _headers(request: Request, api: str) -> dict[str, str]:
