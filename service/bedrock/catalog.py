@@ -2,18 +2,20 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
 from msgspec import structs
 
 from service.bedrock import identifiers
+from service.bedrock.continuation import continuation
 from service.bedrock.listing import ROWS
 from service.bedrock.models import ANY_CHOICE, AUTO_ONLY, Abilities, Api, Model, Target
 from service.bedrock.series import SERIES, UNKNOWN, Series, series_of
+from service.bedrock.words import uses_tools
 from service.errors import InvalidRequest
-from service.generation import Request, ToolResult, ToolUse
+from service.generation import Request
 
 __all__ = [
     "FAMILY_NAMES",
@@ -24,6 +26,7 @@ __all__ = [
     "Model",
     "Target",
     "base_id",
+    "continuation",
     "hidden_family",
     "lookup",
     "nearest",
@@ -173,19 +176,6 @@ def resolve(
     abilities = model.on(chosen)
     streams = abilities.streams and not (abilities.tools_streaming is False and uses_tools(request))
     return Target(model_id, model, chosen, streams)
-
-
-def uses_tools(request: Request) -> bool:
-    """Whether the request offers tools, or its history holds calls of some."""
-    return bool(request.tools) or _holds(request, (ToolUse, ToolResult))
-
-
-def _holds(request: Request, kinds: tuple[type, ...]) -> bool:
-    return any(isinstance(block, kinds) for block in _blocks(request))
-
-
-def _blocks(request: Request) -> Iterable[object]:
-    return (block for message in request.messages for block in message.content)
 
 
 def _known(model_id: str, hidden: str | None) -> Model:

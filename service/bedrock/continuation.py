@@ -9,10 +9,9 @@ arguments cannot be gone on from in the middle.
 from msgspec import structs
 
 from service.bedrock import reasoning
-from service.bedrock.catalog import uses_tools
 from service.bedrock.models import Target
 from service.bedrock.parameters import refusals
-from service.bedrock.words import without_cache_points
+from service.bedrock.words import uses_tools, without_cache_points
 from service.generation import Request
 
 RAW_PROMPTS = frozenset({"claude_text", "command", "deepseek_r1", "jurassic", "llama", "mistral_prompt", "titan"})

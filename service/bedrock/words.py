@@ -75,6 +75,11 @@ def remembered(request: Request) -> list[Tool]:
     return [Tool(name, {"type": "object"}) for name in names]
 
 
+def uses_tools(request: Request) -> bool:
+    """Whether a request offers tools, or its history holds calls of some."""
+    return bool(offered(request)) or any(isinstance(block, ToolUse | ToolResult) for _, block in placed(request))
+
+
 def choice_of(request: Request) -> ToolChoice | None:
     """The tool choice that holds: `none` where tools are only remembered."""
     return request.tool_choice if offered(request) else ToolChoice("none")
