@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from service.answer import Answer
-from service.bedrock.catalog import Target, continuation
+from service.bedrock.catalog import Target
+from service.bedrock.continuation import continuation
 from service.deltas import Event, Status, TextDelta
 from service.errors import ServiceError
 from service.generation import OnInterruption, Request

@@ -1,0 +1,86 @@
+"""Places: how many generations run at once, and who waits."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import pytest
+
+from service.engine.admission import Places
+from service.errors import ServiceError
+
+
+async def queued(places: Places, number: int) -> None:
+    """Let the loop turn until so many wait."""
+    async with asyncio.timeout(5):
+        while places.queued < number:  # noqa: ASYNC110 - a turn of the loop is all it takes
+            await asyncio.sleep(0)
+
+
+async def test_who_comes_when_all_places_are_taken_waits_in_turn() -> None:
+    places = Places(1, 10, 5.0)
+    told: list[int] = []
+    order: list[str] = []
+
+    async def come(name: str) -> None:
+        async with places.place(told.append):
+            order.append(name)
+
+    async with places.place(told.append):
+        waiting = [asyncio.create_task(come(name)) for name in "abc"]
+        await queued(places, 3)
+        assert order == []
+    await asyncio.gather(*waiting)
+
+    assert told == [1, 2, 3]
+    assert order == ["a", "b", "c"]
+
+
+async def test_a_full_queue_refuses_at_once() -> None:
+    places = Places(1, 0, 5.0)
+    async with places.place(lambda _: None):
+        with pytest.raises(ServiceError) as refusal:
+            places.check()
+    assert refusal.value.code.name == "overloaded"
+    places.check()
+
+
+async def test_a_wait_has_its_end() -> None:
+    places = Places(1, 1, 0.01)
+    async with places.place(lambda _: None):
+        with pytest.raises(ServiceError) as refusal:
+            async with places.place(lambda _: None):
+                pass
+    assert refusal.value.code.name == "overloaded"
+    assert places.queued == 0
+
+
+async def test_who_leaves_the_queue_takes_no_place_along() -> None:
+    places = Places(1, 10, 5.0)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(places.place(lambda _: None))
+        waiting = asyncio.create_task(stack.enter_async_context(places.place(lambda _: None)))
+        await queued(places, 1)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        assert places.queued == 0
+    async with places.place(lambda _: None):
+        pass
+
+
+async def test_who_leaves_as_the_place_comes_hands_it_on() -> None:
+    places = Places(1, 10, 5.0)
+    holding = asyncio.Event()
+
+    async def hold() -> None:
+        async with places.place(lambda _: None):
+            await holding.wait()
+
+    first, second = asyncio.create_task(hold()), asyncio.create_task(hold())
+    await queued(places, 1)
+    first.cancel()  # gives its place to the second …
+    await asyncio.sleep(0)
+    second.cancel()  # … which leaves before it has noticed
+    await asyncio.wait([first, second])
+
+    async with places.place(lambda _: None):
+        assert places.queued == 0
