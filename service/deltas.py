@@ -103,8 +103,10 @@ class Usage(_Value, frozen=True, tag="u"):
         return structs.replace(self, **said, estimated=self.estimated or later.estimated)
 
     def plus(self, other: "Usage") -> "Usage":
-        """Add another attempt's tokens; a number that only one of them knows stands alone."""
+        """Add another attempt's tokens; a number that only one of them knows stands alone, but for the total."""
         sums = {name: _sum(getattr(self, name), getattr(other, name)) for name in _COUNTS}
+        if self.total_tokens is None or other.total_tokens is None:
+            sums["total_tokens"] = None
         return Usage(**sums, estimated=self.estimated or other.estimated)
 
 
