@@ -460,6 +460,23 @@ async def test_a_control_plane_that_fails_is_an_error_of_ours(
     assert await failure(client.list_models()) == code
 
 
+async def test_a_control_plane_that_says_nothing_is_unavailable(server: ScriptedServer) -> None:
+    server.says(asyncio.Event())
+
+    async with open_client(Endpoint.local(server.url), max_streams=1, connect_timeout=1, control_timeout=0.1) as client:
+        assert await failure(client.list_models()) == "upstream_unavailable"
+
+    await server.until_open(0)
+
+
+async def test_calls_at_once_share_one_opening_of_the_control_plane(client: Client, server: ScriptedServer) -> None:
+    server.says(whole(200, MODELS))
+
+    lists = await asyncio.gather(*(client.list_models() for _ in range(5)))
+
+    assert {models[0]["modelId"] for models in lists} == {"a"}
+
+
 async def failure(call: Awaitable[object]) -> str:
     """The code that a call fails with, or nothing where it succeeds."""
     try:

@@ -216,6 +216,25 @@ async def test_a_role_that_may_not_be_assumed_is_refused_access(
     assert "123456789012" not in f"{error.message}{error.aws_message}"
 
 
+async def test_an_expired_token_is_refused_access_with_awss_own_sentence(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_all(monkeypatch, KEYS | {"AWS_SESSION_TOKEN": "old", "AWS_REGION": "us-east-1"})
+    server.only_says(
+        whole(
+            403,
+            b'{"message":"The security token included in the request is expired"}',
+            {"x-amzn-ErrorType": "ExpiredTokenException"},
+        )
+    )
+
+    async with aws_client(server.url) as client:
+        error = await refusal(client)
+
+    assert (error.code.name, error.retried) == ("access_denied", False)
+    assert error.message == "The security token included in the request is expired"
+
+
 async def test_credentials_that_were_refused_are_looked_for_again() -> None:
     found = iter(["first", "second"])
     credentials = Credentials(ask_again_s=0)

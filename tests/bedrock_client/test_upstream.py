@@ -11,6 +11,7 @@ import pytest
 
 from service.bedrock.client import Client, Endpoint, open_client
 from service.bedrock.eventstream import encode, encode_error, encode_event, encode_exception
+from service.bedrock.profiles import Profiles
 from service.bedrock.upstream import Upstream
 from service.deltas import Delta, Opened, Stop, StopReason, TextDelta, Timing, ToolCallStart, Unknown, Usage
 from service.errors import InvalidRequest, UpstreamError
@@ -541,6 +542,16 @@ async def test_an_arn_that_nobody_tells_of_goes_to_converse(
 
     assert {(target.api, target.streams) for target in targets} == {("converse", True)}
     assert len(server.received) == 1
+
+
+async def test_lookups_of_made_up_arns_do_not_pile_up(client: Client, server: ScriptedServer) -> None:
+    server.says(whole(200, b"{}"))
+    profiles = Profiles(client)
+
+    for number in range(1_030):
+        await profiles.behind(f"{ARN}{number}")
+
+    assert len(profiles._known) == 1_024  # noqa: SLF001 -- the bound is about what is inside
 
 
 async def test_an_alias_spares_the_lookup(client: Client, server: ScriptedServer) -> None:

@@ -37,7 +37,6 @@ _METHODS: dict[Operation, str] = {
 }
 
 _SPARE_CONNECTIONS = 8  # beside the streams: token counts, and connections that are just being closed
-_CONTROL_S = 10.0  # a whole call to the control plane
 _READY_S = 1.0  # how long /readyz may look for credentials
 
 
@@ -75,8 +74,9 @@ class Call(Struct, frozen=True):
 class Client:
     """One SDK session, and its clients for the two planes of Bedrock."""
 
-    def __init__(self, endpoint: Endpoint, config: AioConfig, stack: AsyncExitStack) -> None:
+    def __init__(self, endpoint: Endpoint, config: AioConfig, stack: AsyncExitStack, control_timeout: float) -> None:
         self.endpoint = endpoint
+        self._control_timeout = control_timeout
         self._config = config
         self._stack = stack
         self._credentials = Credentials()
@@ -147,7 +147,7 @@ class Client:
     async def _control(self, method: str, **parameters: Any) -> dict[str, Any]:
         exchange = Exchange()
         try:
-            async with asyncio.timeout(_CONTROL_S):
+            async with asyncio.timeout(self._control_timeout):
                 await self._ask(exchange, "bedrock", method, **parameters)
         except TimeoutError as silence:
             raise UpstreamError("upstream_unavailable", "Bedrock's control plane did not answer in time.") from silence
@@ -171,11 +171,10 @@ class Client:
 
     async def _plane(self, name: str) -> Any:
         """The SDK's client for `bedrock-runtime` or `bedrock`: made at its first use, or when it can be."""
-        if name not in self._planes:
-            async with self._opening:
-                if name not in self._planes:
-                    self._planes[name] = await self._stack.enter_async_context(self._new_plane(name))
-        return self._planes[name]
+        async with self._opening:
+            if name not in self._planes:
+                self._planes[name] = await self._stack.enter_async_context(self._new_plane(name))
+            return self._planes[name]
 
     @asynccontextmanager
     async def _new_plane(self, name: str) -> AsyncIterator[Any]:
@@ -208,15 +207,17 @@ class Client:
 
 
 @asynccontextmanager
-async def open_client(endpoint: Endpoint, *, max_streams: int, connect_timeout: float) -> AsyncIterator[Client]:
-    """Open the client for the life of the process.
+async def open_client(
+    endpoint: Endpoint, *, max_streams: int, connect_timeout: float, control_timeout: float = 10
+) -> AsyncIterator[Client]:
+    """Open the client for the life of the process. `control_timeout` (seconds) bounds a call to the control plane.
 
     Without credentials, a region or a profile that exists it opens too: then each call says what is missing.
     """
     for name in ("boto3", "botocore", "aiobotocore", "aiohttp"):
         logging.getLogger(name).setLevel(logging.INFO)  # at DEBUG they log prompts and answers
     async with AsyncExitStack() as stack:
-        client = Client(endpoint, _config(endpoint, max_streams, connect_timeout), stack)
+        client = Client(endpoint, _config(endpoint, max_streams, connect_timeout), stack, control_timeout)
         with suppress(UpstreamError), sdk_errors(Exchange()):
             await client._plane("bedrock-runtime")  # noqa: SLF001 -- now, since it costs a tenth of a second
         yield client
