@@ -20,6 +20,7 @@ from service.local.plan import Opening, Plan
 from service.local.refusal import Refused
 from service.local.sender import Ended, Sender
 from service.local.telling import tell
+from service.local.templates import Remembered
 from service.local.wire import Framing
 
 _STREAM = "application/vnd.amazon.eventstream"
@@ -34,6 +35,7 @@ class Local(Struct, frozen=True):
     text_url: str | None
     meter: Meter
     calls: Calls
+    prompts: Remembered
 
 
 class Job(Struct, frozen=True):

@@ -19,6 +19,7 @@ from service.local.faults import Script, parse
 from service.local.meter import Meter
 from service.local.operations import run
 from service.local.refusal import Refused
+from service.local.templates import Remembered
 
 FAULT_HEADER = "x-artesian-fault"
 _MODEL_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)")
@@ -26,7 +27,9 @@ _MODEL_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke|invok
 
 def create_local_app(*, rate: float = 40.0, faults: bool = False, text_url: str | None = None) -> Starlette:
     """Build the app. `rate` is in tokens a second; 0: as fast as it goes. `faults`: obey `X-Artesian-Fault`."""
-    local = Local(rate=rate or math.inf, faults=faults, text_url=text_url, meter=Meter(), calls=Calls())
+    local = Local(
+        rate=rate or math.inf, faults=faults, text_url=text_url, meter=Meter(), calls=Calls(), prompts=Remembered()
+    )
     routes = [
         *control.routes(),
         *(Console(local.calls).routes() if faults else ()),

@@ -45,7 +45,7 @@ def answer(prompt: Prompt, *, ids: str = "tooluse_", live: bool = False) -> Answ
 
 
 def _thinking(prompt: Prompt) -> Block:
-    said = thought.reason(prompt)
+    said = rest(thought.reason(prompt), prompt.thought)
     if prompt.model.family == "claude_messages" and thought.is_redacted(prompt):
         return Block(0, "redacted", thought.redact(said))
     if prompt.model.family == "nova":
@@ -56,23 +56,34 @@ def _thinking(prompt: Prompt) -> Block:
 def _add_words(blocks: list[Block], prompt: Prompt) -> None:
     if prompt.schema is not None:
         written = json.dumps(sample(prompt.schema, Material(prompt.asked)), ensure_ascii=False)
-        blocks.append(Block(len(blocks), "text", _rest(written, prompt.prefill)))
+        blocks.append(Block(len(blocks), "text", rest(written, prompt.prefill)))
         return
     for text, citation in guardrail.cited(prompt):
         blocks.append(Block(len(blocks), "text", text, citation=citation))
-    blocks.append(Block(len(blocks), "text", _rest(speech.speak(prompt), prompt.prefill)))
+    blocks.append(Block(len(blocks), "text", rest(words(prompt), prompt.prefill)))
 
 
-def _rest(said: str, prefill: str) -> str:
+def words(prompt: Prompt) -> str:
+    """Find the words of an answer, as its family begins them."""
+    return prompt.lead + speech.speak(prompt)
+
+
+def rest(said: str, so_far: str) -> str:
     """Go on from the answer so far, where it is the beginning of this one; otherwise say the whole of it."""
-    begun = prefill.lstrip()
-    return said[len(begun) :] if begun and said.startswith(begun) else said
+    space = len(said) - len(said.lstrip())
+    for begun in (so_far, said[:space] + so_far.lstrip()):
+        if so_far.strip() and said.startswith(begun):
+            return said[len(begun) :]
+    return said
 
 
 def _add_calls(blocks: list[Block], prompt: Prompt, called: list[tuple[Tool, str]], ids: str) -> None:
     if prompt.choice == "auto" and not prompt.prefill:
         names = " and ".join(dict.fromkeys(tool.name for tool, _ in called))
-        blocks.append(Block(len(blocks), "text", f"Let me look that up with {names}."))
+        said = f"Let me look that up with {names}."
+        if prompt.model.series == "nova_1":  # it thinks aloud, in its text (recorded)
+            said = f"<thinking> {names} can tell me what the user wants to know.</thinking>\n"
+        blocks.append(Block(len(blocks), "text", said))
     for number, (tool, written) in enumerate(called):
         id_ = call_id(prompt, number, ids, tool.name)
         blocks.append(toolbox.call_block(len(blocks), tool, written, id_))

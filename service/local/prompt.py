@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from service.bedrock.catalog import Model
 
@@ -104,8 +104,12 @@ class Prompt(Struct, frozen=True):
     schema: dict[str, Any] | None = None
     guardrail: Guardrail | None = None
     tools_cached: bool = False
-    counted: str = field(default="")
+    counted: str = ""
     """What the input tokens are counted from, where it is not the turns: a raw prompt."""
+    lead: str = ""
+    """The white space with which this family's answers begin (recorded)."""
+    thought: str = ""
+    """The reasoning so far, where a raw prompt holds some."""
 
     @property
     def system_text(self) -> str:

@@ -55,7 +55,7 @@ def prompt_of(request: ConverseRequest, model: Model) -> Prompt:
         parallel=extras.parallel,
         max_tokens=request.inference_config.max_tokens or model.max_output_tokens,
         stop_sequences=tuple(request.inference_config.stop_sequences) or extras.stop_sequences,
-        reasoning=extras.reasoning or model.always_reasons,
+        reasoning=extras.reasoning or model.always_reasons or model.on("converse").reasoning == "inherent",
         prefill=prefill,
         schema=_schema(request, extras),
         guardrail=_guardrail(request),

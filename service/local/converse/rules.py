@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from service.bedrock.catalog import Abilities, Model
+from service.bedrock.catalog import Abilities, Api, Model
 from service.local.converse.shapes import ContentBlock, ConverseRequest, Document, Message
 from service.local.refusal import Refused
 
@@ -18,13 +18,13 @@ _IMAGE_BYTES, _DOCUMENT_BYTES = 3_750_000, 4_500_000
 _NAME_SIGNS = frozenset(" -()[]")
 
 
-def check(request: ConverseRequest, model: Model, *, streaming: bool) -> None:
-    """Check a request.
+def check(request: ConverseRequest, model: Model, *, streaming: bool, api: Api = "converse") -> None:
+    """Check a request; `api` says on which one the model is asked, since Nova speaks the same on both.
 
     Raises:
         Refused: Bedrock would not take it.
     """
-    abilities = model.on("converse")
+    abilities = model.on(api)
     if not request.messages:
         raise Refused("The messages field is required. Add at least one message and try again.")
     for place, message in enumerate(request.messages):
@@ -95,8 +95,8 @@ def _check_document(document: Document, where: str) -> None:
     name = document.name
     if "  " in name or not all(sign.isalnum() or sign in _NAME_SIGNS for sign in name):
         raise Refused(
-            f"The document file name at {where} can only contain alphanumeric characters, whitespace characters, "
-            "hyphens, parentheses, and square brackets. It can't contain more than one consecutive whitespace character."
+            f"The document file name at {where} can only contain alphanumeric characters, whitespace, "
+            "hyphens, parentheses, and square brackets. It can't contain two whitespace characters in a row."
         )
 
 

@@ -1,16 +1,38 @@
 """InvokeModel: each family's own shape."""
 
-from collections.abc import Callable
-
 from service.bedrock.catalog import Model
 from service.local.answering import Job
-from service.local.families import claude_messages
+from service.local.families import (
+    claude_messages,
+    claude_text,
+    command,
+    command_r,
+    deepseek_r1,
+    jurassic,
+    llama,
+    mistral_chat,
+    mistral_prompt,
+    nova,
+    openai_chat,
+    titan,
+)
 from service.local.families.common import Asked
 from service.local.plan import Plan
 from service.local.refusal import Refused
 
-_PLANS: dict[str, Callable[[Asked], Plan]] = {
+_PLANS = {
     "claude_messages": claude_messages.plan,
+    "claude_text": claude_text.plan,
+    "command": command.plan,
+    "command_r": command_r.plan,
+    "deepseek_r1": deepseek_r1.plan,
+    "jurassic": jurassic.plan,
+    "llama": llama.plan,
+    "mistral_chat": mistral_chat.plan,
+    "mistral_prompt": mistral_prompt.plan,
+    "nova": nova.plan,
+    "openai_chat": openai_chat.plan,
+    "titan": titan.plan,
 }
 
 
@@ -23,4 +45,4 @@ def plan(body: object, model: Model, job: Job, *, streaming: bool) -> Plan:
     make = _PLANS.get(model.family)
     if make is None:
         raise Refused("The provided model identifier is invalid.")
-    return make(Asked(body, model, streaming, job.headers))
+    return make(Asked(body, model, streaming, job.headers, job.local.prompts))

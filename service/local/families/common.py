@@ -1,16 +1,17 @@
 """What every family's stream on InvokeModel has in common: the metrics of the last chunk, and the guardrail's keys."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
 
 from service.bedrock.catalog import Model
-from service.local import guardrail
+from service.local import compose, guardrail
 from service.local.answer import End, Piece
 from service.local.plan import Opening, Writer
-from service.local.prompt import Guardrail, Prompt
+from service.local.prompt import Guardrail, Media, Prompt, Text, Turn
 from service.local.refusal import Refused
+from service.local.templates import Remembered, Template
 from service.local.wire import Frame, Json
 
 WILD = Frame({"type": "hologram", "hologram": {"depth": 3}})
@@ -26,6 +27,7 @@ class Asked(Struct, frozen=True):
     model: Model
     streaming: bool
     headers: dict[str, str]
+    prompts: Remembered
 
     @property
     def guardrail(self) -> Guardrail | None:
@@ -36,6 +38,40 @@ class Asked(Struct, frozen=True):
         if not id_ or not version:
             raise Refused("guardrailIdentifier and guardrailVersion must be given together.")
         return Guardrail(id_, version, trace=self.headers.get("x-amzn-bedrock-trace", "").startswith("ENABLED"))
+
+
+def raw_prompt(
+    asked: Asked,
+    template: Template,
+    prompt: str,
+    *,
+    max_tokens: int,
+    stop: Sequence[str] = (),
+    lead: str = "",
+    images: Sequence[Media] = (),
+) -> Prompt:
+    """Understand a raw prompt: its turns, and how far the answer has come."""
+    read: list[Prompt] = []
+    for script in asked.prompts.read(template, prompt):
+        turns = script.turns or (Turn("user", (Text(prompt),)),)
+        meant = Prompt(
+            model=asked.model,
+            turns=(*turns[:-1], Turn("user", (*turns[-1].parts, *images))),
+            system=(Text(script.system),) if script.system else (),
+            max_tokens=max_tokens,
+            stop_sequences=tuple(stop),
+            prefill=script.so_far,
+            guardrail=asked.guardrail,
+            counted=prompt,
+            lead=lead,
+        )
+        read.append(meant)
+    return next((one for one in read if one.prefill and goes_on(one)), read[-1])
+
+
+def goes_on(prompt: Prompt) -> bool:
+    """Tell whether the answer so far is the beginning of the answer there would be."""
+    return compose.rest(compose.words(prompt), prompt.prefill) != compose.words(prompt)
 
 
 class Measured:

@@ -1,0 +1,87 @@
+"""Claude 2 and Instant: a prompt of turns, completed."""
+
+from functools import partial
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from service.local import shapes, templates
+from service.local.answer import Block, End, Piece
+from service.local.families import claude_messages, common
+from service.local.families.common import Asked
+from service.local.plan import Plan
+from service.local.prompt import Prompt
+from service.local.refusal import Refused
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+_HUMAN, _ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
+_MOST = 4_096  # tokens
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True):
+    """InvokeModel's body."""
+
+    prompt: str
+    max_tokens_to_sample: Annotated[int, Meta(ge=1, le=_MOST)]
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=0, le=500)] | None = None
+    stop_sequences: list[str] = []
+    anthropic_version: str | None = None
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body; Claude 2 takes messages too."""
+    if isinstance(asked.body, dict) and "messages" in asked.body:
+        return claude_messages.plan(asked)
+    body = shapes.read(asked.body, Body, shapes.malformed)
+    if _HUMAN not in body.prompt or (before := body.prompt.split(_HUMAN)[0]) != before.replace(_ASSISTANT, ""):
+        raise Refused('Invalid prompt: prompt must start with "\n\nHuman:" turn after an optional system prompt')
+    if body.prompt.rfind(_ASSISTANT) < body.prompt.rfind(_HUMAN):
+        raise Refused('Invalid prompt: prompt must end with "\n\nAssistant:" turn')
+    if body.prompt.endswith(" "):
+        raise Refused("Invalid prompt: prompt cannot end with a space")
+    stop = [sequence for sequence in body.stop_sequences if sequence]
+    prompt = common.raw_prompt(
+        asked, templates.CLAUDE, body.prompt, max_tokens=body.max_tokens_to_sample, stop=stop, lead=" "
+    )
+    return Plan(
+        prompt=prompt,
+        manner=Manner(1, 3),
+        ids="",
+        writer=common.measured(lambda _: Chunks(), prompt),
+        whole=partial(_whole, prompt),
+        wild=common.WILD,
+        headers=common.STREAM_HEADERS if asked.streaming else (),
+    )
+
+
+class Chunks:
+    """Writes the chunks."""
+
+    def begin(self) -> list[Frame]:
+        """Nothing comes before the text."""
+        return []
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece of text."""
+        if not piece.text:
+            return []
+        return [Frame({"type": "completion", "completion": piece.text, "stop_reason": None, "stop": None}, "delta")]
+
+    def end(self, end: End) -> list[Frame]:
+        """Say why it stopped."""
+        return [Frame({"type": "completion", "completion": "", **_stop(end)}, "last")]
+
+
+def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
+    text = "".join(block.text for block in said)
+    return common.guarded({"type": "completion", "completion": text, **_stop(end)}, prompt, end)
+
+
+def _stop(end: End) -> Json:
+    """A natural end is a stop sequence too: the next turn of the human."""
+    if end.stop == "max_tokens":
+        return {"stop_reason": "max_tokens", "stop": None}
+    return {"stop_reason": "stop_sequence", "stop": end.sequence or _HUMAN}

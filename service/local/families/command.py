@@ -1,0 +1,117 @@
+"""Cohere Command, Light: the whole form unless `stream` is true, even on the streaming operation (recorded)."""
+
+from typing import Annotated, Any, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from msgspec import Meta, Struct
+
+from service.local import shapes, templates
+from service.local.answer import End, Piece
+from service.local.families import common, completions
+from service.local.families.common import Asked
+from service.local.plan import Plan
+from service.local.prompt import Prompt
+from service.local.refusal import Refused
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True):
+    """InvokeModel's body."""
+
+    prompt: Annotated[str, Meta(min_length=1)]
+    max_tokens: Annotated[int, Meta(ge=1, le=4096)] = 20
+    temperature: Annotated[float, Meta(ge=0, le=5)] | None = None
+    p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    k: Annotated[float, Meta(ge=0, le=500)] | None = None
+    stop_sequences: list[str] = []
+    return_likelihoods: Literal["GENERATION", "ALL", "NONE"] = "NONE"
+    stream: bool = False
+    num_generations: Annotated[int, Meta(ge=1, le=5)] = 1
+    logit_bias: dict[str, float] | None = None
+    truncate: Literal["NONE", "START", "END"] = "NONE"
+    end_sequences: list[str] = []
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body."""
+    body = shapes.read(asked.body, Body, shapes.malformed)
+    if body.stream and not asked.streaming:
+        raise Refused(
+            "Malformed input request: stream is not permitted here, please reformat your input and try again."
+        )
+    stop = [*body.stop_sequences, *body.end_sequences]
+    prompt = common.raw_prompt(asked, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=stop, lead=" ")
+
+    def whole(prompt: Prompt, text: str, end: End) -> Json:
+        return _whole(prompt, text, end, body.num_generations)
+
+    numbered = body.num_generations
+    return completions.plan(
+        asked, prompt, Manner(1, 2), lambda _: Chunks(numbered) if body.stream else Whole(prompt, numbered), whole
+    )
+
+
+class Chunks:
+    """Writes the chunks. With several generations each is told by its `index`, one after the other (recorded)."""
+
+    def __init__(self, generations: int) -> None:
+        self._generations = generations
+        self._said: list[str] = []
+
+    def begin(self) -> list[Frame]:
+        """Nothing comes before the text."""
+        return []
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece."""
+        if not piece.text:
+            return []
+        self._said.append(piece.text)
+        return [Frame(self._chunk(piece.text, 0), "delta")]
+
+    def end(self, end: End) -> list[Frame]:
+        """Say why it stopped, without text and index."""
+        frames = [Frame(self._chunk(text, n), "delta") for n in range(1, self._generations) for text in self._said]
+        return [*frames, Frame({"finish_reason": _reason(end), "is_finished": True}, "last")]
+
+    def _chunk(self, text: str, number: int) -> Json:
+        return {**({"index": number} if self._generations > 1 else {}), "is_finished": False, "text": text}
+
+
+class Whole:
+    """Writes the whole form as a single chunk."""
+
+    def __init__(self, prompt: Prompt, generations: int) -> None:
+        self._prompt = prompt
+        self._generations = generations
+        self._said: list[str] = []
+
+    def begin(self) -> list[Frame]:
+        """Nothing comes before it."""
+        return []
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Keep a piece for the end."""
+        self._said.append(piece.text)
+        return []
+
+    def end(self, end: End) -> list[Frame]:
+        """Write it."""
+        return [Frame(_whole(self._prompt, "".join(self._said), end, self._generations), "last")]
+
+
+def _whole(prompt: Prompt, text: str, end: End, generations: int) -> Json:
+    asked = prompt.counted
+    made: list[dict[str, Any]] = [
+        {"finish_reason": _reason(end), "id": str(uuid5(NAMESPACE_URL, f"{n}{asked[:500]}")), "text": text}
+        for n in range(generations)
+    ]
+    return {"generations": made, "id": str(uuid5(NAMESPACE_URL, asked[:500])), "prompt": asked}
+
+
+def _reason(end: End) -> str:
+    # STOP_SEQUENCE is recorded; the documentation knows the other two.
+    return {"max_tokens": "MAX_TOKENS", "stop_sequence": "STOP_SEQUENCE", "content_filtered": "ERROR_TOXIC"}.get(
+        end.stop, "COMPLETE"
+    )

@@ -1,0 +1,196 @@
+"""Cohere Command R and R+: a message, its history, and events with a type."""
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from typing import Annotated, Any, Literal
+from uuid import NAMESPACE_URL, uuid5
+
+from msgspec import Meta, Struct
+
+from service.local import shapes
+from service.local.answer import Block, End, Piece
+from service.local.families import common
+from service.local.families.common import Asked
+from service.local.plan import Plan
+from service.local.prompt import Part, Prompt, Text, Tool, ToolResult, Turn
+from service.local.refusal import Refused
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+
+class Said(Struct, frozen=True, forbid_unknown_fields=True):
+    """A message of the history."""
+
+    role: Literal["USER", "CHATBOT", "SYSTEM", "TOOL"]
+    message: str = ""
+    tool_calls: list[dict[str, Any]] | None = None
+    tool_results: list[dict[str, Any]] | None = None
+
+
+class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
+    """A parameter of a tool, in Python's words for types."""
+
+    type: str
+    description: str = ""
+    required: bool = False
+
+
+class CohereTool(Struct, frozen=True, forbid_unknown_fields=True):
+    """A tool."""
+
+    name: Annotated[str, Meta(min_length=1)]
+    description: str
+    parameter_definitions: dict[str, Parameter] = {}
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True):
+    """InvokeModel's body."""
+
+    message: str
+    chat_history: list[Said] = []
+    preamble: str | None = None
+    documents: list[dict[str, Any]] = []
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    p: Annotated[float, Meta(ge=0.01, le=0.99)] | None = None
+    k: Annotated[float, Meta(ge=0, le=500)] | None = None
+    stop_sequences: list[str] = []
+    tools: list[CohereTool] = []
+    tool_results: list[dict[str, Any]] = []
+    search_queries_only: bool = False
+    prompt_truncation: Literal["OFF", "AUTO_PRESERVE_ORDER"] | None = None
+    frequency_penalty: Annotated[float, Meta(ge=0, le=1)] | None = None
+    presence_penalty: Annotated[float, Meta(ge=0, le=1)] | None = None
+    seed: int | None = None
+    return_prompt: bool = False
+    raw_prompting: bool = False
+    force_single_step: bool = False
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body."""
+    body = shapes.read(asked.body, Body, shapes.malformed)
+    ceiling = asked.model.output_ceiling
+    if body.max_tokens and ceiling and body.max_tokens > ceiling:
+        raise Refused(shapes.malformed("max_tokens", f"Expected `int` <= {ceiling}"))
+    if not body.message.strip() and not body.tool_results:
+        raise Refused("invalid request: message must be at least 1 token long or tool results must be specified.")
+    prompt = _prompt(body, asked)
+    form = Form(body)
+    return Plan(
+        prompt=prompt,
+        manner=Manner(1, 2, whole_calls=True),
+        ids="call_",
+        writer=common.measured(lambda _: Chunks(form), prompt),
+        whole=partial(_whole, form, prompt),
+        wild=Frame({"is_finished": False, "event_type": "hologram-generation", "depth": 3}),
+        headers=common.STREAM_HEADERS if asked.streaming else (),
+    )
+
+
+def _prompt(body: Body, asked: Asked) -> Prompt:
+    before = [
+        Turn("assistant" if said.role == "CHATBOT" else "user", (Text(said.message),)) for said in body.chat_history
+    ]
+    return Prompt(
+        model=asked.model,
+        turns=(*before, Turn("user", tuple(_parts(body)))),
+        system=(Text(body.preamble),) if body.preamble else (),
+        tools=tuple(Tool(tool.name, tool.description, _schema(tool)) for tool in body.tools),
+        max_tokens=body.max_tokens or asked.model.max_output_tokens,
+        stop_sequences=tuple(body.stop_sequences),
+        guardrail=asked.guardrail,
+    )
+
+
+def _parts(body: Body) -> Iterator[Part]:
+    if body.message:
+        yield Text(body.message)
+    for result in body.tool_results:
+        outputs = result.get("outputs") or [{}]
+        yield ToolResult("", json.dumps(outputs[0]))
+
+
+def _schema(tool: CohereTool) -> dict[str, Any]:
+    kinds = {"str": "string", "int": "integer", "float": "number", "bool": "boolean", "list": "array", "dict": "object"}
+    properties = {
+        name: {"type": kinds.get(one.type.split("[")[0].lower(), "string"), "description": one.description}
+        for name, one in tool.parameter_definitions.items()
+    }
+    required = [name for name, one in tool.parameter_definitions.items() if one.required]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+class Form:
+    """The ids of one answer, and the history that it ends with."""
+
+    def __init__(self, body: Body) -> None:
+        self.generation_id = str(uuid5(NAMESPACE_URL, f"generation {body.message[:500]}"))
+        self.response_id = str(uuid5(NAMESPACE_URL, f"response {body.message[:500]}"))
+        self._message = body.message
+        self._history = [{"role": said.role, "message": said.message} for said in body.chat_history]
+
+    def response(self, text: str, calls: list[Json], end: End) -> Json:
+        """Write the answer whole, as it also stands at a stream's end."""
+        said = [{"role": "USER", "message": self._message}, {"role": "CHATBOT", "message": text}]
+        return {
+            "response_id": self.response_id,
+            "text": text,
+            "generation_id": self.generation_id,
+            "chat_history": [*self._history, *said],
+            "finish_reason": _reason(end),
+            **({"tool_calls": calls} if calls else {}),
+        }
+
+
+class Chunks:
+    """Writes the chunks."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self._said: list[str] = []
+        self._calls: list[Json] = []
+
+    def begin(self) -> list[Frame]:
+        """Open the answer."""
+        start = {"event_type": "stream-start", "generation_id": self._form.generation_id}
+        return [Frame({"is_finished": False, **start}, "open")]
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece of text; calls are told together at the end."""
+        if piece.block.kind == "call":
+            self._calls.append(_call(piece.block))
+            return []
+        if not piece.text:
+            return []
+        self._said.append(piece.text)
+        return [Frame({"is_finished": False, "event_type": "text-generation", "text": piece.text}, "delta")]
+
+    def end(self, end: End) -> list[Frame]:
+        """Tell the calls, then repeat the whole text (as recorded elsewhere: readers have to ignore it)."""
+        frames = []
+        if self._calls:
+            calls = {"event_type": "tool-calls-generation", "tool_calls": self._calls}
+            frames.append(Frame({"is_finished": False, **calls}, "delta"))
+        response = self._form.response("".join(self._said), self._calls, end)
+        last = {"is_finished": True, "event_type": "stream-end", "response": response, "finish_reason": _reason(end)}
+        return [*frames, Frame(last, "last")]
+
+
+def _call(block: Block) -> Json:
+    return {"name": block.name, "parameters": json.loads(block.text)}
+
+
+def _reason(end: End) -> str:
+    return {"max_tokens": "MAX_TOKENS", "stop_sequence": "STOP_SEQUENCE", "content_filtered": "ERROR_TOXIC"}.get(
+        end.stop, "COMPLETE"
+    )
+
+
+def _whole(form: Form, prompt: Prompt, said: list[Block], end: End) -> Json:
+    text = "".join(block.text for block in said if block.kind == "text")
+    calls = [_call(block) for block in said if block.kind == "call"]
+    units = {"input_tokens": end.usage.prompt, "output_tokens": end.usage.output}
+    answer = {**form.response(text, calls, end), "meta": {"billed_units": units}}
+    return common.guarded(answer, prompt, end)

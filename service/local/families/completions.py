@@ -1,0 +1,32 @@
+"""The families that complete a raw prompt with text alone: Titan, Llama, Command, Jurassic, Mistral, DeepSeek R1."""
+
+from collections.abc import Callable
+from functools import partial
+
+from service.local.answer import Block, End
+from service.local.families import common
+from service.local.families.common import Asked
+from service.local.plan import Opening, Plan, Writer
+from service.local.prompt import Prompt
+from service.local.telling import Manner
+from service.local.wire import Json
+
+Whole = Callable[[Prompt, str, End], Json]
+
+
+def plan(asked: Asked, prompt: Prompt, manner: Manner, writer: Callable[[Opening], Writer], whole: Whole) -> Plan:
+    """Plan an answer that is one text."""
+    return Plan(
+        prompt=prompt,
+        manner=manner,
+        ids="",
+        writer=common.measured(writer, prompt),
+        whole=partial(_whole, prompt, whole),
+        wild=common.WILD,
+        headers=common.STREAM_HEADERS if asked.streaming else (),
+    )
+
+
+def _whole(prompt: Prompt, whole: Whole, said: list[Block], end: End) -> Json:
+    text = "".join(block.text for block in said if block.kind == "text")
+    return common.guarded(whole(prompt, text, end), prompt, end)

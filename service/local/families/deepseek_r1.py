@@ -1,0 +1,84 @@
+"""DeepSeek R1: a text completion that thinks first, up to `</think>`."""
+
+from functools import partial
+from typing import Annotated
+
+from msgspec import Meta, Struct, structs
+
+from service.local import shapes, templates
+from service.local.answer import Block, End, Piece
+from service.local.families import common
+from service.local.families.common import Asked
+from service.local.plan import Plan
+from service.local.prompt import Prompt
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+_OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True):
+    """InvokeModel's body."""
+
+    prompt: Annotated[str, Meta(min_length=1)]
+    max_tokens: Annotated[int, Meta(ge=1, le=32_768)] = 512
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    stop: Annotated[list[str], Meta(max_length=10)] = []
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body."""
+    body = shapes.read(asked.body, Body, shapes.malformed)
+    prompt = _split(
+        common.raw_prompt(asked, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
+    )
+    return Plan(
+        prompt=prompt,
+        manner=Manner(1, 2),
+        ids="",
+        writer=common.measured(lambda _: Chunks(), prompt),
+        whole=partial(_whole, prompt),
+        wild=common.WILD,
+        headers=common.STREAM_HEADERS if asked.streaming else (),
+    )
+
+
+def _split(prompt: Prompt) -> Prompt:
+    """Tell the reasoning so far from the answer so far."""
+    thought, closed, said = prompt.prefill.removeprefix(_OPEN).partition(_CLOSE.strip())
+    if closed:
+        return structs.replace(prompt, prefill=said.lstrip(), reasoning=False)
+    return structs.replace(prompt, prefill="", thought=thought, reasoning=True)
+
+
+class Chunks:
+    """Writes the chunks."""
+
+    def begin(self) -> list[Frame]:
+        """Nothing comes before the text."""
+        return []
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece; reasoning ends in its tag."""
+        frames = [Frame(_choice(piece.text, None), "delta")] if piece.text else []
+        if piece.last and piece.block.kind == "thinking":
+            frames.append(Frame(_choice(_CLOSE, None), "delta"))
+        return frames
+
+    def end(self, end: End) -> list[Frame]:
+        """Say why it stopped."""
+        return [Frame(_choice("", _stop(end)), "last")]
+
+
+def _choice(text: str, stop: str | None) -> Json:
+    return {"choices": [{"index": 0, "text": text, "stop_reason": stop}]}
+
+
+def _stop(end: End) -> str:
+    return "length" if end.stop == "max_tokens" else "stop"
+
+
+def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
+    text = "".join(block.text + (_CLOSE if block.kind == "thinking" else "") for block in said)
+    return common.guarded({"choices": [{"text": text, "stop_reason": _stop(end)}]}, prompt, end)

@@ -1,0 +1,92 @@
+"""AI21 Jurassic-2, which never streamed: a completion with every token in it."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from service.local import shapes, templates, tokens
+from service.local.answer import End, Piece
+from service.local.families import common, completions
+from service.local.families.common import Asked
+from service.local.plan import Plan
+from service.local.prompt import Prompt
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+
+class Penalty(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """How much repetition costs."""
+
+    scale: float
+    apply_to_whitespaces: bool | None = None
+    apply_to_punctuations: bool | None = None
+    apply_to_numbers: bool | None = None
+    apply_to_stopwords: bool | None = None
+    apply_to_emojis: bool | None = None
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """InvokeModel's body."""
+
+    prompt: Annotated[str, Meta(min_length=1)]
+    max_tokens: Annotated[int, Meta(ge=1, le=8191)] = 200
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    stop_sequences: list[str] = []
+    count_penalty: Penalty | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    num_results: Annotated[int, Meta(ge=1, le=16)] = 1
+    min_tokens: int = 0
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body."""
+    body = shapes.read(asked.body, Body, shapes.malformed)
+    prompt = common.raw_prompt(
+        asked, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=body.stop_sequences, lead="\n"
+    )
+    return completions.plan(asked, prompt, Manner(4, 8), lambda _: Silent(), _whole)
+
+
+class Silent:
+    """Writes nothing: the streaming operation is refused before it comes to that."""
+
+    def begin(self) -> list[Frame]:
+        """Write nothing."""
+        return []
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write nothing."""
+        del piece
+        return []
+
+    def end(self, end: End) -> list[Frame]:
+        """Write nothing."""
+        del end
+        return []
+
+
+def _whole(prompt: Prompt, text: str, end: End) -> Json:
+    reason: dict[str, Any] = {"reason": {"max_tokens": "length", "stop_sequence": "stop"}.get(end.stop, "endoftext")}
+    if end.stop == "max_tokens":
+        reason["length"] = end.usage.output
+    elif end.sequence:
+        reason["sequence"] = end.sequence
+    said = {"text": text, "tokens": _tokens(text)}
+    return {
+        "id": 1234,
+        "prompt": {"text": prompt.counted, "tokens": _tokens(prompt.counted)},
+        "completions": [{"data": said, "finishReason": reason}],
+    }
+
+
+def _tokens(text: str) -> list[Json]:
+    made, at = [], 0
+    for token in tokens.tokenize(text):
+        generated = {"token": token.replace(" ", "▁"), "logprob": -0.5, "raw_logprob": -0.5}
+        made.append(
+            {"generatedToken": generated, "textRange": {"start": at, "end": at + len(token)}, "topTokens": None}
+        )
+        at += len(token)
+    return made

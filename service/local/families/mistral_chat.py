@@ -1,0 +1,71 @@
+"""Mistral Large 2407 and Pixtral: a chat whose streams hold `message`, not `delta`."""
+
+from functools import partial
+
+from service.local import shapes
+from service.local.answer import Block, End, Piece
+from service.local.families import chat_reading, common
+from service.local.families.chat_shapes import Body
+from service.local.families.common import Asked
+from service.local.plan import Plan
+from service.local.prompt import Prompt
+from service.local.telling import Manner
+from service.local.wire import Frame, Json, Phase
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body."""
+    body = shapes.read(asked.body, Body, shapes.malformed)
+    prompt = chat_reading.prompt_of(body, asked)
+    return Plan(
+        prompt=prompt,
+        manner=Manner(1, 2, whole_calls=True),
+        ids="call_",
+        writer=common.measured(lambda _: Chunks(), prompt),
+        whole=partial(_whole, prompt),
+        wild=Frame({"object": "hologram", "depth": 3}),
+        headers=common.STREAM_HEADERS if asked.streaming else (),
+    )
+
+
+class Chunks:
+    """Writes the chunks; a call comes whole."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+
+    def begin(self) -> list[Frame]:
+        """Nothing comes before the text."""
+        return []
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece."""
+        message: Json = {"role": "assistant", "content": piece.text}
+        if piece.block.kind == "call":
+            message = {"role": "assistant", "content": "", "tool_calls": [_call(piece.block, self._calls)]}
+            self._calls += 1
+        return [_choice(message, None, "delta")] if piece.text else []
+
+    def end(self, end: End) -> list[Frame]:
+        """Say why it stopped."""
+        return [_choice({"role": "assistant", "content": ""}, _stop(end), "last")]
+
+
+def _choice(message: Json, stop: str | None, phase: Phase) -> Frame:
+    return Frame({"choices": [{"index": 0, "message": message, "stop_reason": stop}]}, phase)
+
+
+def _call(block: Block, index: int) -> Json:
+    return {"id": block.id, "index": index, "function": {"name": block.name, "arguments": block.text}}
+
+
+def _stop(end: End) -> str:
+    return {"max_tokens": "length", "tool_use": "tool_calls"}.get(end.stop, "stop")
+
+
+def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
+    text = "".join(block.text for block in said if block.kind == "text")
+    message: Json = {"role": "assistant", "content": text}
+    if calls := [block for block in said if block.kind == "call"]:
+        message["tool_calls"] = [_call(block, number) for number, block in enumerate(calls)]
+    return common.guarded({"choices": [{"index": 0, "message": message, "stop_reason": _stop(end)}]}, prompt, end)

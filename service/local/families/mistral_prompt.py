@@ -1,0 +1,70 @@
+"""Mistral 7B, Mixtral and the models of February 2024: instructions in brackets."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from service.local import shapes, templates
+from service.local.answer import End, Piece
+from service.local.families import common, completions
+from service.local.families.common import Asked
+from service.local.plan import Plan
+from service.local.prompt import Prompt
+from service.local.refusal import Refused
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+_MOST = 8_192  # tokens, but for Mixtral
+_MOST_OF_MIXTRAL = 4_096
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True):
+    """InvokeModel's body."""
+
+    prompt: Annotated[str, Meta(min_length=1)]
+    max_tokens: Annotated[int, Meta(ge=1)] = 512
+    stop: Annotated[list[str], Meta(max_length=10)] = []
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=0, le=200)] | None = None
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body."""
+    body = shapes.read(asked.body, Body, shapes.malformed)
+    most = _MOST_OF_MIXTRAL if "mixtral" in asked.model.id else _MOST
+    if body.max_tokens > most:
+        raise Refused(shapes.malformed("max_tokens", f"Expected `int` <= {most}"))
+    prompt = common.raw_prompt(
+        asked, templates.INSTRUCTIONS, body.prompt, max_tokens=body.max_tokens, stop=body.stop, lead=" "
+    )
+    return completions.plan(asked, prompt, Manner(1, 1), lambda _: Chunks(), _whole)
+
+
+class Chunks:
+    """Writes the chunks; the last one is empty."""
+
+    def begin(self) -> list[Frame]:
+        """Nothing comes before the text."""
+        return []
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece."""
+        return [Frame(_outputs(piece.text, None), "delta")] if piece.text else []
+
+    def end(self, end: End) -> list[Frame]:
+        """Say why it stopped."""
+        return [Frame(_outputs("", _stop(end)), "last")]
+
+
+def _outputs(text: str, stop: str | None) -> Json:
+    return {"outputs": [{"text": text, "stop_reason": stop}]}
+
+
+def _stop(end: End) -> str:
+    return "length" if end.stop == "max_tokens" else "stop"
+
+
+def _whole(prompt: Prompt, text: str, end: End) -> Json:
+    del prompt
+    return _outputs(text, _stop(end))

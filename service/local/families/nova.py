@@ -1,0 +1,165 @@
+"""Amazon Nova: Converse's words, but every piece of text is a block of its own (recorded)."""
+
+import json
+from functools import partial
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct, field, structs
+
+from service.local import shapes
+from service.local.answer import Block, End, Piece
+from service.local.converse import reading, rules
+from service.local.converse.extras import nova_reasoning
+from service.local.converse.shapes import (
+    ConverseRequest,
+    InferenceConfig,
+    Message,
+    NonEmpty,
+    Shape,
+    SystemContent,
+    ToolConfig,
+)
+from service.local.families import common
+from service.local.families.common import Asked
+from service.local.plan import Plan
+from service.local.prompt import Prompt
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+WILD = Frame({"contentBlockDelta": {"delta": {"hologram": {"depth": 3}}, "contentBlockIndex": 0}})
+
+
+class Inference(Struct, frozen=True, forbid_unknown_fields=True):
+    """Old and new names both work."""
+
+    new_tokens: Annotated[int, Meta(ge=1)] | None = field(default=None, name="maxTokens")
+    old_tokens: Annotated[int, Meta(ge=1)] | None = field(default=None, name="max_new_tokens")
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = field(default=None, name="topP")
+    old_top_p: Annotated[float, Meta(ge=0, le=1)] | None = field(default=None, name="top_p")
+    top_k: Annotated[int, Meta(ge=0)] | None = field(default=None, name="topK")
+    old_top_k: Annotated[int, Meta(ge=0)] | None = field(default=None, name="top_k")
+    stop_sequences: list[NonEmpty] = field(default_factory=list, name="stopSequences")
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The limit, by either name."""
+        return self.new_tokens or self.old_tokens
+
+
+class Body(Shape, frozen=True):
+    """InvokeModel's body."""
+
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    schema_version: Literal["messages-v1"] | None = None
+    system: list[SystemContent] = []
+    inference_config: Inference = field(default_factory=Inference)
+    tool_config: ToolConfig | None = None
+    reasoning_config: dict[str, Any] | None = None
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body."""
+    body = shapes.read(asked.body, Body, shapes.malformed)
+    request = _as_converse(body)
+    rules.check(request, asked.model, streaming=asked.streaming, api="invoke")
+    said = body.inference_config
+    limited = any(value is not None for value in (said.max_tokens, said.temperature, said.top_p))
+    prompt = structs.replace(
+        reading.prompt_of(request, asked.model),
+        reasoning=nova_reasoning(body.reasoning_config, asked.model, limited=limited),
+        guardrail=asked.guardrail,
+    )
+    return Plan(
+        prompt=prompt,
+        manner=Manner(1, 4, whole_calls=True),
+        ids="",
+        writer=common.measured(lambda _: Chunks(), prompt),
+        whole=partial(_whole, prompt),
+        wild=WILD,
+        headers=common.STREAM_HEADERS if asked.streaming else (),
+    )
+
+
+def _as_converse(body: Body) -> ConverseRequest:
+    said = body.inference_config
+    config = InferenceConfig(said.max_tokens, said.temperature, said.top_p, said.stop_sequences)
+    return ConverseRequest(
+        messages=body.messages, system=body.system, inference_config=config, tool_config=body.tool_config
+    )
+
+
+class Chunks:
+    """Writes the chunks: each an object with one key."""
+
+    def __init__(self) -> None:
+        self._index = 0
+
+    def begin(self) -> list[Frame]:
+        """Open the message."""
+        return [Frame({"messageStart": {"role": "assistant"}}, "open")]
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece as a block of its own; calls leave a gap in the numbers (recorded: 2, then 4)."""
+        block = piece.block
+        if not piece.text and block.kind != "call":
+            return []
+        frames = []
+        if block.kind == "call":
+            start = {"toolUse": {"toolUseId": block.id, "name": block.name}}
+            frames.append(Frame({"contentBlockStart": {"start": start, "contentBlockIndex": self._index}}))
+        delta = {"delta": _delta(block, piece.text), "contentBlockIndex": self._index}
+        frames.append(Frame({"contentBlockDelta": delta}, "delta"))
+        frames.append(Frame({"contentBlockStop": {"contentBlockIndex": self._index}}))
+        self._index += 2 if block.kind == "call" else 1
+        return frames
+
+    def end(self, end: End) -> list[Frame]:
+        """Say why it stopped, and what it cost, without a total."""
+        usage = {key: value for key, value in _usage(end).items() if key != "totalTokens"}
+        stop = "end_turn" if end.stop == "guardrail_intervened" else end.stop
+        return [
+            Frame({"messageStop": {"stopReason": stop}}, "stop"),
+            Frame({"metadata": {"usage": usage, "metrics": {}, "trace": {}}}, "last"),
+        ]
+
+
+def _delta(block: Block, text: str) -> Json:
+    match block.kind:
+        case "call":
+            return {"toolUse": {"input": text}}
+        case "thinking":
+            return {"reasoningContent": {"text": text}}
+        case _:
+            return {"text": text}
+
+
+def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
+    content = [_content(block) for block in said]
+    stop = "end_turn" if end.stop == "guardrail_intervened" else end.stop
+    answer = {
+        "output": {"message": {"content": content, "role": "assistant"}},
+        "stopReason": stop,
+        "usage": _usage(end),
+    }
+    return common.guarded(answer, prompt, end)
+
+
+def _content(block: Block) -> Json:
+    match block.kind:
+        case "call":
+            return {"toolUse": {"name": block.name, "toolUseId": block.id, "input": json.loads(block.text)}}
+        case "thinking":
+            return {"reasoningContent": {"reasoningText": {"text": block.text}}}
+        case _:
+            return {"text": block.text}
+
+
+def _usage(end: End) -> Json:
+    return {
+        "inputTokens": end.usage.input,
+        "outputTokens": end.usage.output,
+        "totalTokens": end.usage.total,
+        "cacheReadInputTokenCount": end.usage.cache_read,
+        "cacheWriteInputTokenCount": end.usage.cache_write,
+    }

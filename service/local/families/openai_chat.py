@@ -1,0 +1,197 @@
+"""OpenAI's chat: gpt-oss, GPT, Jamba, and all the models that have no shape of their own."""
+
+from functools import partial
+from typing import Any
+
+from service.bedrock.catalog import Model
+from service.local import shapes, toolbox
+from service.local.answer import Block, End, Piece
+from service.local.families import chat_reading, common
+from service.local.families.chat_shapes import Body
+from service.local.families.common import Asked
+from service.local.plan import Opening, Plan
+from service.local.prompt import Prompt
+from service.local.telling import Manner
+from service.local.wire import Frame, Json
+
+_FILLER = "aiaRsHQ4sjhkwbQqJNSm7gY3"
+
+
+def plan(asked: Asked) -> Plan:
+    """Plan the answer to a body."""
+    body = shapes.read(asked.body, Body, shapes.malformed)
+    prompt = chat_reading.prompt_of(body, asked)
+    usage = body.stream_options is not None and body.stream_options.include_usage
+    form = Form(asked.model, f"chatcmpl-{toolbox.token(prompt, -1, 12)}", usage=usage)
+    return Plan(
+        prompt=prompt,
+        manner=Manner(1, 2, opens_calls=True),
+        ids="functions." if asked.model.series.startswith("kimi") else "call_",
+        writer=common.measured(lambda opening: Chunks(form, opening), prompt),
+        whole=partial(_whole, form, prompt),
+        wild=Frame({"object": "hologram", "depth": 3}),
+        headers=common.STREAM_HEADERS if asked.streaming else (),
+    )
+
+
+class Form:
+    """The members around a choice, which differ from maker to maker (recorded: gpt-oss, GPT-6, Jamba)."""
+
+    def __init__(self, model: Model, id_: str, *, usage: bool) -> None:
+        self.model = model
+        self.id = id_
+        self.usage = usage
+        self.tag = model.reasoning_tag
+        self.series = model.series
+
+    @property
+    def is_jamba(self) -> bool:
+        """Jamba closes with text and reason in one chunk."""
+        return self.series.startswith("jamba")
+
+    def chunk(self, choices: list[Json], created: int) -> Json:
+        """Write a chunk."""
+        if self.is_jamba:
+            return {"id": self.id, "choices": choices}
+        chunk: Json = {
+            "choices": choices,
+            "created": created,
+            "id": self.id,
+            "model": f"us.{self.model.id}" if self.series == "gpt" else self.model.id,
+            "object": "chat.completion.chunk",
+            "service_tier": "default",
+        }
+        if self.series == "gpt":
+            chunk |= {"system_fingerprint": None, "obfuscation": _FILLER[:7]}
+            if self.usage:
+                chunk["usage"] = None
+        elif self.series == "gpt_oss":
+            chunk["obfuscation"] = _FILLER[:5]
+        return chunk
+
+    def choice(self, delta: Json, finish: str | None) -> Json:
+        """Write a choice."""
+        choice: Json = {"delta": delta, "finish_reason": finish, "index": 0}
+        if self.series == "gpt_oss":
+            choice["obfuscation"] = _FILLER[8:16]
+        return choice
+
+    def counts(self, end: End) -> Json:
+        """Write OpenAI's usage, whose prompt holds what was cached."""
+        spent = end.usage
+        return {
+            "completion_tokens": spent.output,
+            "completion_tokens_details": {"reasoning_tokens": spent.reasoning},
+            "prompt_tokens": spent.prompt,
+            "prompt_tokens_details": {"cached_tokens": spent.cache_read},
+            "total_tokens": spent.total,
+        }
+
+
+class Chunks:
+    """Writes the chunks of one answer."""
+
+    def __init__(self, form: Form, opening: Opening) -> None:
+        self._form = form
+        self._created = opening.created
+        self._calls = -1
+        self._held: Json | None = None
+
+    def begin(self) -> list[Frame]:
+        """Open with the role; gpt-oss follows it up with nothing at all (recorded)."""
+        role: Json = {"role": "assistant"} if self._form.is_jamba else {"content": "", "role": "assistant"}
+        if self._form.series == "gpt":
+            role["refusal"] = None
+        frames = [self._frame(role, "open")]
+        return [*frames, self._frame({}, "other")] if self._form.series == "gpt_oss" else frames
+
+    def piece(self, piece: Piece) -> list[Frame]:
+        """Write a piece. Jamba holds its last one back, for the end."""
+        frames = self._delayed() if self._form.is_jamba else []
+        delta = self._delta(piece)
+        if delta is None:
+            return frames
+        if self._form.is_jamba and piece.last and "content" in delta:
+            self._held = delta
+            return frames
+        return [*frames, self._frame(delta, "delta")]
+
+    def end(self, end: End) -> list[Frame]:
+        """Say why it stopped; then what it cost, where that was asked for."""
+        form, finish = self._form, _finish(end.stop)
+        if form.is_jamba:
+            choice = {"index": 0, "delta": self._held or {}, "finish_reason": finish}
+            if finish == "stop":
+                choice["stop_reason"] = end.sequence or "<|eom|>"
+            meta = {"requestDurationMillis": end.latency_ms}
+            counted = {key: value for key, value in form.counts(end).items() if not key.endswith("details")}
+            return [Frame({**form.chunk([choice], self._created), "usage": counted, "meta": meta}, "last")]
+        last = Frame(form.chunk([form.choice({}, finish)], self._created), "stop")
+        if not form.usage:
+            return [last]
+        cost = Frame({**form.chunk([], self._created), "usage": form.counts(end)}, "stop")
+        # GPT repeats it, with the metrics (recorded).
+        return [last, cost, cost] if form.series == "gpt" else [last, cost]
+
+    def _delayed(self) -> list[Frame]:
+        held, self._held = self._held, None
+        return [self._frame(held, "delta")] if held else []
+
+    def _delta(self, piece: Piece) -> Json | None:
+        block = piece.block
+        match block.kind:
+            case "thinking":
+                return self._thought(piece)
+            case "call" if piece.first:
+                self._calls += 1
+                function: Json = {"arguments": piece.text, "name": block.name}
+                return {
+                    "tool_calls": [{"function": function, "id": block.id, "index": self._calls, "type": "function"}]
+                }
+            case "call":
+                return {"tool_calls": [{"function": {"arguments": piece.text}, "index": self._calls}]}
+            case _:
+                return {"content": piece.text} if piece.text else None
+
+    def _thought(self, piece: Piece) -> Json | None:
+        """Write reasoning: in tags around each piece (gpt-oss), in tags around all of it, or nowhere (GPT)."""
+        if self._form.series == "gpt":
+            return None
+        if self._form.tag == "reasoning":
+            return {"content": f"<reasoning>{piece.text}</reasoning>"}
+        if self._form.tag == "think":
+            return {"content": ("<think>" if piece.first else "") + piece.text + ("</think>\n\n" if piece.last else "")}
+        return {"reasoning_content": piece.text}
+
+    def _frame(self, delta: Json, phase: Any) -> Frame:
+        return Frame(self._form.chunk([self._form.choice(delta, None)], self._created), phase)
+
+
+def _finish(stop: str) -> str:
+    return {"max_tokens": "length", "tool_use": "tool_calls", "content_filtered": "content_filter"}.get(stop, "stop")
+
+
+def _whole(form: Form, prompt: Prompt, said: list[Block], end: End) -> Json:
+    text = "".join(block.text for block in said if block.kind == "text")
+    thought = "".join(block.text for block in said if block.kind == "thinking")
+    message: Json = {"content": _tagged(form, thought) + text or None, "refusal": None, "role": "assistant"}
+    if calls := [_call(block) for block in said if block.kind == "call"]:
+        message["tool_calls"] = calls
+    choice = {"finish_reason": _finish(end.stop), "index": 0, "message": message}
+    answer: Json = {"choices": [choice], "id": form.id, "model": form.model.id, "usage": form.counts(end)}
+    if form.is_jamba:
+        message.pop("refusal")
+        answer["meta"] = {"requestDurationMillis": end.latency_ms}
+    else:
+        answer |= {"created": 0, "object": "chat.completion", "service_tier": "default"}
+    return common.guarded(answer, prompt, end)
+
+
+def _tagged(form: Form, thought: str) -> str:
+    if not thought or form.series == "gpt":
+        return ""
+    return f"<reasoning>{thought}</reasoning>" if form.tag == "reasoning" else f"<think>{thought}</think>\n\n"
+
+
+def _call(block: Block) -> Json:
+    return {"function": {"arguments": block.text, "name": block.name}, "id": block.id, "type": "function"}
