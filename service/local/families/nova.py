@@ -52,7 +52,7 @@ class Body(Shape, frozen=True):
 
     messages: Annotated[list[Message], Meta(min_length=1)]
     schema_version: Literal["messages-v1"] | None = None
-    system: list[SystemContent] = []
+    system: list[SystemContent] = field(default_factory=list)
     inference_config: Inference = field(default_factory=Inference)
     tool_config: ToolConfig | None = None
     reasoning_config: dict[str, Any] | None = None
