@@ -19,7 +19,7 @@ from service.bedrock.reading import (
     raise_if_error,
     truncated,
 )
-from service.deltas import Delta, GuardrailTrace, Stop, StopReason, Timing, Usage
+from service.deltas import Delta, GuardrailTrace, Stop, StopReason, Timing, Unknown, Usage
 from service.generation import Request
 
 
@@ -142,10 +142,10 @@ class ChunkDecoder:
         if not isinstance(chunk, dict):
             return []
         raise_if_error(chunk)
-        deltas = self.read(chunk)
-        if not ADDED.isdisjoint(chunk):
-            deltas += self.ending.added(chunk)
-        return deltas
+        if ADDED.isdisjoint(chunk):
+            return self.read(chunk) if chunk else []
+        own = self.read(chunk) if chunk.keys() - ADDED else []
+        return own + self.ending.added(chunk)
 
     def finish(self) -> list[Delta]:
         """Close the answer at the body's clean end."""
@@ -163,5 +163,10 @@ class ChunkDecoder:
         return []
 
     def read(self, chunk: Json) -> list[Delta]:
-        """Translate the family's own members."""
+        """Translate the family's own members, of which there is at least one."""
         raise NotImplementedError
+
+
+def unknown(chunk: Json) -> list[Delta]:
+    """Name a chunk that holds nothing we have met, by its first member."""
+    return [Unknown(next(name for name in chunk if name not in ADDED))]

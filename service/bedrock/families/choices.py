@@ -8,10 +8,10 @@ is repeated with Bedrock's metrics (recorded 2026-09).
 from typing import Any
 
 from service.bedrock.converse.answer import compact
-from service.bedrock.decoding import ChunkDecoder
+from service.bedrock.decoding import ChunkDecoder, unknown
 from service.bedrock.families.tags import Tagged, Where
 from service.bedrock.models import Model
-from service.bedrock.reading import ADDED, Json, corrupt, count, object_of, objects_of, text_of
+from service.bedrock.reading import Json, corrupt, count, object_of, objects_of, text_of
 from service.deltas import (
     Delta,
     Opened,
@@ -50,7 +50,7 @@ class ChoicesDecoder(ChunkDecoder):
     def read(self, chunk: Json) -> list[Delta]:
         """Translate a chunk, or the whole answer."""
         if "choices" not in chunk:
-            return self._counted(chunk) or [Unknown(str(kind)) for kind in list(chunk.keys() - ADDED)[:1]]
+            return self._counted(chunk) or unknown(chunk)
         deltas: list[Delta] = []
         for choice in objects_of(chunk["choices"], "choices"):
             deltas += self._choice(choice)

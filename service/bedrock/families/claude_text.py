@@ -3,11 +3,11 @@ r"""Claude 1, 2 and Instant on InvokeModel: text completions between `\n\nHuman:
 Shapes as recorded from the real Bedrock (public test suites, 2023 to 2026).
 """
 
-from service.bedrock.decoding import ChunkDecoder
+from service.bedrock.decoding import ChunkDecoder, unknown
 from service.bedrock.families.dialogue import defused, dialogue, finished, present, spaced
 from service.bedrock.models import Model
 from service.bedrock.reading import Json, text_of
-from service.deltas import Delta, StopReason, TextDelta, Unknown
+from service.deltas import Delta, StopReason, TextDelta
 from service.generation import Request
 
 HUMAN = "\n\nHuman:"
@@ -43,7 +43,7 @@ class Decoder(ChunkDecoder):
     def read(self, chunk: Json) -> list[Delta]:
         """Translate a piece of the completion."""
         if "completion" not in chunk:
-            return [Unknown(str(chunk.get("type", "chunk")))]
+            return unknown(chunk)
         if chunk.get("stop_reason") is not None:
             self._stopped(text_of(chunk["stop_reason"], "stop_reason"), chunk.get("stop"))
         text = text_of(chunk["completion"], "completion")

@@ -3,11 +3,11 @@
 Without `"stream": true` in its body a streaming call sends the whole answer as one chunk (recorded), so both are read.
 """
 
-from service.bedrock.decoding import ChunkDecoder
+from service.bedrock.decoding import ChunkDecoder, unknown
 from service.bedrock.families.dialogue import Dialogue, dialogue, finished, labelled, present, spaced
 from service.bedrock.models import Model
 from service.bedrock.reading import Json, objects_of, text_of
-from service.deltas import Delta, StopReason, TextDelta, Unknown
+from service.deltas import Delta, StopReason, TextDelta
 from service.generation import Request
 
 STOP_REASONS = {
@@ -50,7 +50,7 @@ class Decoder(ChunkDecoder):
             return [delta for number, one in enumerate(generations) for delta in self._piece(one, number)]
         if "is_finished" in chunk:
             return self._piece(chunk, chunk.get("index", 0))
-        return [Unknown(next(iter(chunk), "chunk"))]
+        return unknown(chunk)
 
     def _piece(self, piece: Json, number: object) -> list[Delta]:
         if raw := text_of(piece.get("finish_reason"), "finish_reason"):

@@ -4,7 +4,7 @@ A call has no id of its own: the generation's id and the call's place make one.
 """
 
 from service.bedrock.converse.answer import compact
-from service.bedrock.decoding import ChunkDecoder
+from service.bedrock.decoding import ChunkDecoder, unknown
 from service.bedrock.families.citations import from_cohere
 from service.bedrock.families.command import STOP_REASONS
 from service.bedrock.models import Model
@@ -87,7 +87,7 @@ class Decoder(ChunkDecoder):
 
     def _answer(self, answer: Json) -> list[Delta]:
         if "text" not in answer and "tool_calls" not in answer:
-            return [Unknown(next(iter(answer), "chunk"))]
+            return unknown(answer)
         self._note_id(answer)
         deltas = [*self._text(answer), *self._citations(answer), *self._tool_calls(answer)]
         self._stopped(answer.get("finish_reason"))

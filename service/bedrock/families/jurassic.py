@@ -1,11 +1,11 @@
 """AI21 Jurassic-2 on InvokeModel, which never streamed: it is called whole. Shapes as recorded."""
 
-from service.bedrock.decoding import ChunkDecoder
+from service.bedrock.decoding import ChunkDecoder, unknown
 from service.bedrock.families.command import prompt
 from service.bedrock.families.dialogue import dialogue, finished, present
 from service.bedrock.models import Model
 from service.bedrock.reading import Json, object_of, objects_of, text_of
-from service.deltas import Delta, StopReason, TextDelta, Unknown
+from service.deltas import Delta, StopReason, TextDelta
 from service.generation import Request
 
 STOP_REASONS = {
@@ -33,7 +33,7 @@ class Decoder(ChunkDecoder):
     def read(self, chunk: Json) -> list[Delta]:
         """Translate the completions."""
         if "completions" not in chunk:
-            return [Unknown(next(iter(chunk), "chunk"))]
+            return unknown(chunk)
         deltas: list[Delta] = []
         for number, completion in enumerate(objects_of(chunk["completions"], "completions")):
             text = text_of(object_of(completion.get("data"), "data").get("text"), "text")

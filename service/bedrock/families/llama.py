@@ -4,11 +4,11 @@ Shapes as recorded from the real Bedrock (public test suites, 2023 to 2026). One
 that ended by itself after 18 of 100 tokens; what the wire says is passed on.
 """
 
-from service.bedrock.decoding import ChunkDecoder
+from service.bedrock.decoding import ChunkDecoder, unknown
 from service.bedrock.families.dialogue import Dialogue, Turn, defused, dialogue, finished, present, spaced
 from service.bedrock.models import Model
 from service.bedrock.reading import Json, count, text_of
-from service.deltas import Delta, StopReason, TextDelta, Unknown, Usage
+from service.deltas import Delta, StopReason, TextDelta, Usage
 from service.generation import Request
 
 STOP_REASONS = {"stop": StopReason.END_TURN, "length": StopReason.MAX_TOKENS}
@@ -64,7 +64,7 @@ class Decoder(ChunkDecoder):
     def read(self, chunk: Json) -> list[Delta]:
         """Translate a piece, or the whole answer."""
         if "generation" not in chunk:
-            return [Unknown(next(iter(chunk), "chunk"))]
+            return unknown(chunk)
         if raw := text_of(chunk.get("stop_reason"), "stop_reason"):
             self.ending.stop(STOP_REASONS.get(raw, StopReason.OTHER), raw)
         text = text_of(chunk["generation"], "generation")

@@ -3,11 +3,11 @@
 Shapes as recorded from the real Bedrock (public test suites, 2024 to 2026).
 """
 
-from service.bedrock.decoding import ChunkDecoder
+from service.bedrock.decoding import ChunkDecoder, unknown
 from service.bedrock.families.dialogue import Dialogue, defused, dialogue, finished, present, spaced
 from service.bedrock.models import Model
 from service.bedrock.reading import Json, objects_of, text_of
-from service.deltas import Delta, StopReason, TextDelta, Unknown
+from service.deltas import Delta, StopReason, TextDelta
 from service.generation import Request
 
 STOP_REASONS = {"stop": StopReason.END_TURN, "length": StopReason.MAX_TOKENS}
@@ -46,7 +46,7 @@ class Decoder(ChunkDecoder):
     def read(self, chunk: Json) -> list[Delta]:
         """Translate a piece, or the whole answer."""
         if "outputs" not in chunk:
-            return [Unknown(next(iter(chunk), "chunk"))]
+            return unknown(chunk)
         deltas: list[Delta] = []
         for number, output in enumerate(objects_of(chunk["outputs"], "outputs")):
             if raw := text_of(output.get("stop_reason"), "stop_reason"):

@@ -4,11 +4,11 @@ It may send a whole answer as one chunk. With a guardrail its counts are floats,
 the guardrail's message and neither a completionReason nor metrics.
 """
 
-from service.bedrock.decoding import ChunkDecoder
+from service.bedrock.decoding import ChunkDecoder, unknown
 from service.bedrock.families.dialogue import dialogue, finished, labelled, present, spaced
 from service.bedrock.models import Model
-from service.bedrock.reading import ADDED, Json, count, objects_of, text_of
-from service.deltas import Delta, StopReason, TextDelta, Unknown, Usage
+from service.bedrock.reading import Json, count, objects_of, text_of
+from service.deltas import Delta, StopReason, TextDelta, Usage
 from service.generation import Request
 
 STOP_REASONS = {
@@ -39,7 +39,7 @@ class Decoder(ChunkDecoder):
     def read(self, chunk: Json) -> list[Delta]:
         """Translate a piece, or the results of a whole answer."""
         if "outputText" not in chunk and "results" not in chunk:
-            return [Unknown(next(iter(chunk), "chunk"))] if chunk.keys() - ADDED else []
+            return unknown(chunk)
         pieces = objects_of(chunk["results"], "results") if "results" in chunk else [chunk]
         deltas = [delta for piece in pieces for delta in self._piece(piece)]
         written = [count(piece.get("totalOutputTextTokenCount", piece.get("tokenCount"))) for piece in pieces]

@@ -6,7 +6,7 @@ The body is OpenAI's chat, which imported models and marketplace endpoints take 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from service.bedrock.decoding import ChunkDecoder
+from service.bedrock.decoding import ChunkDecoder, unknown
 from service.bedrock.families import (
     claude_messages,
     claude_text,
@@ -20,8 +20,8 @@ from service.bedrock.families import (
     titan,
 )
 from service.bedrock.models import Model
-from service.bedrock.reading import ADDED, Json, object_of, raise_if_error
-from service.deltas import Delta, Unknown
+from service.bedrock.reading import Json, object_of, raise_if_error
+from service.deltas import Delta
 from service.generation import Request
 
 body = openai_chat.body
@@ -49,7 +49,7 @@ class _Unread(ChunkDecoder):
     """Reads an answer of which no chunk was understood: Bedrock's own additions are still its end."""
 
     def read(self, chunk: Json) -> list[Delta]:
-        return [Unknown(kind) for kind in list(chunk.keys() - ADDED)[:1]]
+        return unknown(chunk)
 
 
 class Decoder:
