@@ -1,6 +1,7 @@
 """The client over real sockets: what goes out, what comes back, and who holds which connection."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -408,6 +409,20 @@ async def test_a_read_after_the_client_was_closed_is_an_error_of_ours(server: Sc
 
     assert await failure(response.read()) == "upstream_truncated"
     response.close()
+
+
+async def test_neither_prompt_nor_answer_stands_in_a_log_of_the_sdks(
+    server: ScriptedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    server.says(whole(200, b'{"answer":"sesame"}'))
+    server.says(whole(400, b'{"message":"sesame"}'))
+
+    async with opened(server.url) as client:
+        await (await client.send(Call("Converse", "m", b'{"prompt":"sesame"}'))).read_all()
+        assert await failure(client.send(Call("Converse", "m", b'{"prompt":"sesame"}'))) == "validation"
+
+    assert "sesame" not in caplog.text
 
 
 MODELS = b'{"modelSummaries":[{"modelId":"a","modelLifecycle":{"status":"ACTIVE","endOfLifeTime":"2027-01-01"}}]}'

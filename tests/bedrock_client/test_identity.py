@@ -263,6 +263,19 @@ async def test_no_credentials_is_believed_for_a_while() -> None:
     assert asked == 1
 
 
+async def test_the_control_plane_is_where_the_settings_say_and_beside_a_loopback_upstream(
+    server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_all(monkeypatch, KEYS | {"AWS_REGION": "us-east-1"})
+
+    async with aws_client(server.url) as client:
+        await client.list_models()
+    async with aws_client("http://127.0.0.1:9", bedrock_control_endpoint_url=server.url) as client:
+        await client.list_models()
+
+    assert [received.target for received in server.received] == ["/foundation-models?byOutputModality=TEXT"] * 2
+
+
 HOSTILE = {
     "AWS_BEARER_TOKEN_BEDROCK": "leftover",
     "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
