@@ -39,9 +39,7 @@ def _block(block: Json) -> Json | None:
             return {"type": "redacted_thinking", "data": encrypted}
         case {"type": "reasoning", "text": text}:
             return {"type": "thinking", "thinking": text, "signature": block.get("signature", "")}
-        case {"type": "tool_use", "id": call_id, "name": name}:
-            return {"type": "tool_use", "id": call_id, "name": name, "input": _input(block)}
-    return None
+    return {"type": "tool_use", "id": block["id"], "name": block["name"], "input": _input(block)}
 
 
 def _input(block: Json) -> Json:

@@ -1,0 +1,3 @@
+from tests.dialects.served import served
+
+__all__ = ["served"]
