@@ -19,7 +19,7 @@ from service.bedrock.reading import (
     raise_if_error,
     truncated,
 )
-from service.deltas import Delta, GuardrailTrace, Stop, StopReason, Timing, Unknown, Usage
+from service.deltas import SHOWN, Delta, GuardrailTrace, Stop, StopReason, Timing, Unknown, Usage
 from service.generation import Request
 
 
@@ -90,13 +90,7 @@ class Ending:
         return deltas
 
     def whole(self, headers: Mapping[str, str]) -> list[Delta]:
-        """End a whole answer, whose usage and clock are in its headers.
-
-        Raises:
-            UpstreamError: nothing in it says that it is one.
-        """
-        if not self.over and not self._told:
-            raise corrupt("answer")
+        """End a whole answer, whose usage and clock are in its headers."""
         deltas = self.counted(header_usage(headers).merged(self.usage))
         return [*deltas, *header_timing(headers), *self._tell()]
 
@@ -153,9 +147,9 @@ class ChunkDecoder:
 
     def whole(self, answer: Any, headers: Mapping[str, str]) -> list[Delta]:
         """Translate a whole answer, whose members `read` knows too: one can come as a stream's only chunk."""
-        said = object_of(answer, "answer")
-        raise_if_error(said)
-        deltas = [*self.read(said), *self.flush(), *self.ending.added(said)]
+        deltas = [*self.decode(object_of(answer, "answer")), *self.flush()]
+        if not self.ending.over and not any(isinstance(delta, SHOWN) for delta in deltas):
+            raise corrupt("answer")
         return [*deltas, *self.ending.whole(headers)]
 
     def flush(self) -> list[Delta]:

@@ -421,7 +421,7 @@ CASES: dict[str, tuple[str, list[Any], list[Delta]]] = {
 
 
 @pytest.mark.parametrize(("family", "chunks", "deltas"), CASES.values(), ids=CASES)
-def test_chunks_say(family: str, chunks: list[Any], deltas: list[Delta]):
+def test_chunks_say(family: str, chunks: list[Any], deltas: list[Delta]) -> None:
     assert decoded(asked(EXAMPLES[family]), chunks) == deltas
 
 
@@ -439,7 +439,7 @@ QWEN = {
 
 
 @pytest.mark.parametrize("pieces", QWEN.values(), ids=QWEN)
-def test_qwen_thinks_in_tags_at_the_start_alone(pieces: list[str]):
+def test_qwen_thinks_in_tags_at_the_start_alone(pieces: list[str]) -> None:
     deltas = decoded(asked("qwen.qwen3-32b-v1:0"), [choice({"content": one}) for one in pieces] + [choice({}, "stop")])
     thought = "".join(delta.text or "" for delta in deltas if isinstance(delta, ReasoningDelta))
     text = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
@@ -479,7 +479,7 @@ ERRORS: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("family", [name for name in EXAMPLES if name != "jurassic"])
 @pytest.mark.parametrize(("chunk", "code"), ERRORS.values(), ids=ERRORS)
-def test_an_error_in_place_of_a_chunk_is_raised(family: str, chunk: Any, code: str):
+def test_an_error_in_place_of_a_chunk_is_raised(family: str, chunk: Any, code: str) -> None:
     request = asked(EXAMPLES[family])
     target = target_of(request)
     with pytest.raises(UpstreamError) as caught:
@@ -512,7 +512,7 @@ UNREADABLE: dict[str, tuple[str, Any]] = {
 
 
 @pytest.mark.parametrize(("family", "chunk"), UNREADABLE.values(), ids=UNREADABLE)
-def test_a_known_kind_in_a_shape_we_cannot_read_is_corrupt(family: str, chunk: Any):
+def test_a_known_kind_in_a_shape_we_cannot_read_is_corrupt(family: str, chunk: Any) -> None:
     request = asked(EXAMPLES[family])
     target = target_of(request)
     with pytest.raises(UpstreamError) as caught:
@@ -521,12 +521,12 @@ def test_a_known_kind_in_a_shape_we_cannot_read_is_corrupt(family: str, chunk: A
 
 
 @pytest.mark.parametrize("family", EXAMPLES)
-def test_a_body_without_a_chunk_is_truncated(family: str):
+def test_a_body_without_a_chunk_is_truncated(family: str) -> None:
     with pytest.raises(UpstreamError) as caught:
         decoded(asked(EXAMPLES[family]), [])
     assert caught.value.code.name == "upstream_truncated"
 
 
 @pytest.mark.parametrize("family", EXAMPLES)
-def test_the_metrics_alone_end_an_answer(family: str):
+def test_the_metrics_alone_end_an_answer(family: str) -> None:
     assert decoded(asked(EXAMPLES[family]), [LAST]) == [*MEASURED, Stop(StopReason.OTHER, None)]

@@ -181,12 +181,12 @@ each = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: re
 
 
 @each
-def test_a_recorded_stream_says_exactly_what_the_wire_said(recording: Recording):
+def test_a_recorded_stream_says_exactly_what_the_wire_said(recording: Recording) -> None:
     assert decoded(asked(recording.model, recording.api), recording.chunks) == SAYS[recording.name]
 
 
 @each
-def test_usage_never_falls(recording: Recording):
+def test_usage_never_falls(recording: Recording) -> None:
     said = [delta for delta in decoded(asked(recording.model, recording.api), recording.chunks) if type(delta) is Usage]
     for earlier, later in pairwise(said):
         for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "total_tokens"):
@@ -195,7 +195,7 @@ def test_usage_never_falls(recording: Recording):
 
 
 @each
-def test_indexes_count_from_zero_without_gaps(recording: Recording):
+def test_indexes_count_from_zero_without_gaps(recording: Recording) -> None:
     seen: list[int] = []
     for delta in decoded(asked(recording.model, recording.api), recording.chunks):
         index = getattr(delta, "index", None)
@@ -205,7 +205,7 @@ def test_indexes_count_from_zero_without_gaps(recording: Recording):
 
 
 @each
-def test_a_stream_cut_before_its_end_is_truncated(recording: Recording):
+def test_a_stream_cut_before_its_end_is_truncated(recording: Recording) -> None:
     """The last chunk that says "over" is the message's stop or the family's last; before it nothing is over."""
     request = asked(recording.model, recording.api)
     target = resolve(request)
@@ -228,7 +228,7 @@ def _first_ending(recording: Recording) -> int:
 
 
 @pytest.mark.parametrize("recording", UNTAGGED, ids=lambda recording: recording.name)
-def test_the_tolerant_reader_reads_every_family(recording: Recording):
+def test_the_tolerant_reader_reads_every_family(recording: Recording) -> None:
     assert decoded(asked(EXAMPLES["tolerant"]), recording.chunks) == SAYS[recording.name]
 
 
@@ -250,7 +250,7 @@ def test_every_family_of_the_catalogue_is_there() -> None:
 
 
 @given(st.data())
-def test_decoding_does_not_depend_on_how_chunks_are_batched(data: st.DataObject):
+def test_decoding_does_not_depend_on_how_chunks_are_batched(data: st.DataObject) -> None:
     recording = data.draw(st.sampled_from(RECORDINGS))
     request = asked(recording.model, recording.api)
     target = resolve(request)
