@@ -33,7 +33,8 @@ Json = dict[str, Any]
 RETRY_MS = 1000
 """How soon a browser should come back."""
 
-_RECONNECT = b"event: reconnect\nretry: %d\ndata: {}\n\n" % RETRY_MS
+_RETRY = b"retry: %d\n" % RETRY_MS
+_RECONNECT = b"%bevent: reconnect\ndata: {}\n\n" % _RETRY
 _text = msgspec.json.Encoder().encode
 
 
@@ -56,7 +57,8 @@ class NativeEvents:
                 encoded.append(b'id: %b-%d\ndata: {"text":%b}\n\n' % (stream_id, n, _text(event.text)))
             else:
                 name, payload = self._payload(event)
-                encoded.append(b"id: %b-%d\n%b%b\n\n" % (stream_id, n, name, b"data: " + _text(payload)))
+                retry = _RETRY if type(event) is Start else b""
+                encoded.append(b"%bid: %b-%d\n%bdata: %b\n\n" % (retry, stream_id, n, name, _text(payload)))
         joined = b"".join(encoded)
         return joined if joined.isascii() else escape_line_ends(joined)
 
@@ -69,7 +71,7 @@ class NativeEvents:
             case TextDelta(text=text):
                 return b"", {"text": text}
             case Start():
-                return b"retry: %d\nevent: start\n" % RETRY_MS, structs.asdict(event)
+                return b"event: start\n", structs.asdict(event)
             case ReasoningDelta():
                 said = {"text": event.text, "signature": event.signature, "redacted": event.redacted}
                 return b"event: reasoning\n", _set(said)
@@ -143,7 +145,7 @@ def failure(failed: Failed, stream_id: str) -> Json:
 def refusal_event(error: ServiceError, stream_id: str) -> bytes:
     """Tell an EventSource, which cannot read an HTTP error, that there will be no stream."""
     failed = Failed(error.code.name, error.message, error.status, error.retryable, partial=False)
-    return b"retry: %d\nid: %b-1\ndata: %b\n\n" % (RETRY_MS, stream_id.encode(), dumps(failure(failed, stream_id)))
+    return b"%bid: %b-1\ndata: %b\n\n" % (_RETRY, stream_id.encode(), dumps(failure(failed, stream_id)))
 
 
 def usage(counted: Usage) -> Json:
