@@ -49,7 +49,7 @@ def follow(engine: Engine, log: StreamLog, encoder: Encoder, after: int) -> Resp
         InvalidRequest: 400, the stream has no such event yet.
     """
     if after > len(log.events):
-        raise InvalidRequest("Last-Event-ID: this stream has not come that far.", status=400)
+        raise InvalidRequest(f"This stream has not come to event {after} yet.", status=400)
     if log.end and after == len(log.events):
         return Response(status_code=204, headers={"X-Stream-Id": log.stream_id})
     return StreamReply(engine, log, encoder, after=after)

@@ -1,20 +1,29 @@
 """`/api/streams`: what has been begun can be read again, and cancelled."""
 
+import re
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from service.dialects.native.events import snapshot
+from service.errors import FieldError, InvalidRequest
 from service.routers.deps import CallerDep, EngineDep
 from service.routers.documents import READING, SNAPSHOT, SNAPSHOT_OR_EVENTS
-from service.routers.resuming import StreamRoute, follow, heading, native_encoder
+from service.routers.resuming import follow, heading, native_encoder
 from service.streams.log import StreamLog
-from service.streams.record import parse_stream_id
+from service.streams.record import parse_event_id, parse_stream_id
 
-router = APIRouter(prefix="/api/streams", tags=["Streams"], route_class=StreamRoute)
+router = APIRouter(prefix="/api/streams", tags=["Streams"])
 
 StreamId = Annotated[str, Path(description="32 hexadecimal digits, as `X-Stream-Id` has them")]
+LastEventId = Annotated[
+    str | None, Header(alias="Last-Event-ID", description="Go on after this event, as EventSource does by itself")
+]
+After = Annotated[  # a cursor that is none is a 400, so it is read here and not by the schema
+    str, Query(description="Go on after event number `after`", json_schema_extra={"pattern": "^[0-9]+$"})
+]
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 @router.get(
@@ -25,13 +34,15 @@ async def read_stream(
     stream_id: StreamId,
     engine: EngineDep,
     caller: CallerDep,
-    after: Annotated[int, Query(ge=0, description="Go on after event number `after`")] = 0,
+    after: After = "0",
+    last_event_id: LastEventId = None,
 ) -> Response:
     """Send the events so far and then those to come; with `Accept: application/json`, the state as it stands."""
-    log = await engine.find(parse_stream_id(stream_id), caller)
+    seen = _seen(parse_stream_id(stream_id), after, last_event_id)
+    log = await engine.find(stream_id, caller)
     if _prefers_json(request.headers.get("accept", "")):
         return _snapshot(log)
-    return follow(engine, log, native_encoder(log), after)
+    return follow(engine, log, native_encoder(log), seen)
 
 
 @router.delete("/{stream_id}", summary="Cancel a generation", responses=SNAPSHOT | READING)
@@ -48,6 +59,19 @@ async def cancel_stream(
     if purge:
         await engine.purge(log)
     return answer
+
+
+def _seen(stream_id: str, after: str, last_event_id: str | None) -> int:
+    """Read how far the reader has come. The header counts: a browser that reconnects keeps its address."""
+    if last_event_id is not None:
+        of_stream, number = parse_event_id(last_event_id)
+        if of_stream != stream_id:
+            raise InvalidRequest("Last-Event-ID: this is an event of another stream.", status=400)
+        return number
+    if not _NUMBER.fullmatch(after):
+        wrong = FieldError("after", "must be the number of an event, or 0 for the start")
+        raise InvalidRequest(f"{wrong.field}: {wrong.message}", [wrong], status=400)
+    return int(after)
 
 
 def _prefers_json(accept: str) -> bool:
