@@ -46,6 +46,7 @@ class Guard:
             if message["type"] == "http.response.start":
                 answered = MutableHeaders(scope=message)
                 answered.setdefault("X-Request-Id", request_id)
+                answered.setdefault("X-Artesian-Backend", self._settings.backend)
                 answered.setdefault("X-Content-Type-Options", "nosniff")
             await send(message)
 

@@ -58,11 +58,7 @@ class StreamReply(EventSourceResponse):
         super().__init__(
             self._events(closing),
             media_type=encoder.media_type,
-            headers={
-                **EVENT_STREAM_HEADERS,
-                "X-Stream-Id": log.stream_id,
-                "X-Artesian-Backend": engine.settings.backend,
-            },
+            headers={**EVENT_STREAM_HEADERS, "X-Stream-Id": log.stream_id},
             ping=0,  # the heartbeats are ours: one watchdog minds them all
             send_timeout=engine.settings.send_timeout,
             shutdown_event=closing,
