@@ -58,6 +58,7 @@ class Job(Struct, frozen=True):
 
 async def send_stream(job: Job, plan: Plan) -> None:
     """Stream an answer."""
+    counted = _measured(job, plan)
     headers = [("content-type", _STREAM), ("x-amzn-RequestId", str(uuid4())), *plan.headers]
     if await _sent_instead(job, headers):
         return
@@ -65,7 +66,7 @@ async def send_stream(job: Job, plan: Plan) -> None:
     await job.exchange.start(200, headers)
     sender = Sender(job.exchange, Framing(crc32(job.body)), job.step, job.call, rate=job.rate, wild=plan.wild)
     try:
-        await _stream(job, plan, sender)
+        await _stream(job, plan, counted, sender)
     except Refused as refused:  # by whoever finds the words; too late for a status
         await sender.fail("modelStreamErrorException", str(refused))
         await job.exchange.finish()
@@ -78,9 +79,8 @@ async def send_stream(job: Job, plan: Plan) -> None:
         await job.exchange.finish()
 
 
-async def _stream(job: Job, plan: Plan, sender: Sender) -> None:
+async def _stream(job: Job, plan: Plan, counted: Counted, sender: Sender) -> None:
     started = time.monotonic()
-    counted = job.local.meter.measure(plan.prompt)
     writer = plan.writer(Opening(counted.fresh, counted.cache_read, counted.cache_write, int(time.time())))
     first_byte = 0
     await sender.send(writer.begin())
@@ -98,7 +98,7 @@ async def _stream(job: Job, plan: Plan, sender: Sender) -> None:
 async def send_whole(job: Job, plan: Plan) -> None:
     """Send an answer whole."""
     started = time.monotonic()
-    counted = job.local.meter.measure(plan.prompt)
+    counted = _measured(job, plan)
     blocks: dict[int, list[Piece]] = {}
     end: End | None = None
     async for said in _told(job, plan, counted):
@@ -118,6 +118,17 @@ async def send_whole(job: Job, plan: Plan) -> None:
         headers += _counts(end)
     if not await _sent_instead(job, headers):
         await _send_body(job, headers, msgspec.json.encode(plan.whole(whole, end)))
+
+
+def _measured(job: Job, plan: Plan) -> Counted:
+    """Count the request, which must fit into the model's context."""
+    counted, most = job.local.meter.measure(plan.prompt), plan.prompt.model.context_tokens
+    asked = counted.fresh + counted.cache_read + counted.cache_write
+    if most is not None and asked > most:
+        if plan.prompt.model.family == "claude_messages":
+            raise Refused(f"prompt is too long: {asked} tokens > {most} maximum")
+        raise Refused("Input is too long for requested model.")
+    return counted
 
 
 def _told(job: Job, plan: Plan, counted: Counted) -> AsyncIterator[Piece | End]:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service.local import control
+from service.local import applying, control
 from service.local.answering import Job, Local
 from service.local.calls import Calls
 from service.local.console import Console
@@ -30,11 +30,8 @@ def create_local_app(*, rate: float = 40.0, faults: bool = False, text_url: str 
     local = Local(
         rate=rate or math.inf, faults=faults, text_url=text_url, meter=Meter(), calls=Calls(), prompts=Remembered()
     )
-    routes = [
-        *control.routes(),
-        *(Console(local.calls).routes() if faults else ()),
-        Route("/{path:path}", _Door(local)),
-    ]
+    console = Console(local.calls).routes() if faults else []
+    routes = [*control.routes(), *applying.routes(), *console, Route("/{path:path}", _Door(local))]
     app = Starlette(routes=routes, exception_handlers={Refused: _refuse})
     app.state.calls = local.calls
     return app

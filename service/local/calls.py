@@ -80,7 +80,7 @@ class Calls:
         self._calls: deque[Call] = deque(maxlen=_KEPT)
         self._attempts: OrderedDict[str, int] = OrderedDict()
         self._number = 0
-        self._changed = asyncio.Event()
+        self._waiting: set[asyncio.Event] = set()
 
     def __iter__(self) -> Iterator[Call]:
         return iter(tuple(self._calls))
@@ -124,9 +124,14 @@ class Calls:
 
     async def until(self, claim: Callable[["Calls"], bool]) -> None:
         """Wait until the claim is true of the calls."""
-        while not claim(self):
-            changed = self._changed
-            await changed.wait()
+        changed = asyncio.Event()
+        self._waiting.add(changed)
+        try:
+            while not claim(self):
+                await changed.wait()
+                changed.clear()
+        finally:
+            self._waiting.discard(changed)
 
     async def opened(self, count: int = 1) -> Call:
         """Wait for the call of that number, counted from 1 since the start, and return it."""
@@ -136,5 +141,5 @@ class Calls:
         return call
 
     def _tell(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
+        for changed in self._waiting:
+            changed.set()

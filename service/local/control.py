@@ -3,6 +3,7 @@
 import re
 from typing import Any
 from urllib.parse import unquote
+from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -31,7 +32,7 @@ async def list_models(request: Request) -> Response:
             summaries = [one for one in summaries if value in one[member]]
     if provider := wanted.get("byProvider", "").lower():
         summaries = [one for one in summaries if one["providerName"].lower() == provider]
-    return JSONResponse({"modelSummaries": summaries})
+    return _answer({"modelSummaries": summaries})
 
 
 async def get_model(request: Request) -> Response:
@@ -39,7 +40,7 @@ async def get_model(request: Request) -> Response:
     asked = _identifier(request).rpartition("foundation-model/")[2]
     for model in MODELS:
         if model.id == asked:
-            return JSONResponse({"modelDetails": _summary(model)})
+            return _answer({"modelDetails": _summary(model)})
     raise Refused("The provided model identifier is invalid.")
 
 
@@ -55,19 +56,19 @@ async def list_profiles(request: Request) -> Response:
     page: dict[str, Any] = {"inferenceProfileSummaries": profiles[start:end]}
     if end < len(profiles):
         page["nextToken"] = str(end)
-    return JSONResponse(page)
+    return _answer(page)
 
 
 async def get_profile(request: Request) -> Response:
     """GetInferenceProfile; every application profile is one of the same model."""
     asked = _identifier(request)
     if "application-inference-profile/" in asked or re.fullmatch(r"[a-z0-9]{12}", asked):
-        return JSONResponse(_application_profile(asked))
+        return _answer(_application_profile(asked))
     asked = asked.rpartition("inference-profile/")[2]
     for model in MODELS:
         for geo, profile in zip(model.geos, model.profiles, strict=True):
             if profile == asked:
-                return JSONResponse(_profile(model, geo))
+                return _answer(_profile(model, geo))
     raise Refused("Inference profile not found.", "ResourceNotFoundException")
 
 
@@ -79,6 +80,10 @@ def routes() -> list[Route]:
         Route("/inference-profiles", list_profiles),
         Route("/inference-profiles/{identifier:path}", get_profile),
     ]
+
+
+def _answer(payload: dict[str, Any]) -> Response:
+    return JSONResponse(payload, headers={"x-amzn-RequestId": str(uuid4())})
 
 
 def _identifier(request: Request) -> str:

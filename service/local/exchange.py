@@ -8,6 +8,9 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
+from service.local.refusal import Refused
+
+_MOST_BYTES = 25_000_000  # of a request's body, as the service model says
 _LAST_READ = 0.05  # seconds: a reset takes back what the other side has not read yet
 _NO_LINGER = struct.pack("ii", 1, 0)  # close with a reset
 
@@ -36,6 +39,7 @@ class Exchange:
 
         Raises:
             ConnectionError: the client left before it had sent it.
+            Refused: it is too long.
         """
         received = bytearray()
         while True:
@@ -43,6 +47,8 @@ class Exchange:
             if message["type"] == "http.disconnect":
                 raise ConnectionError
             received += message.get("body", b"")
+            if len(received) > _MOST_BYTES:
+                raise Refused(f"The request body is longer than {_MOST_BYTES} bytes.")
             if not message.get("more_body", False):
                 return bytes(received)
 

@@ -9,10 +9,10 @@ from service.local.refusal import Refused
 HIDDEN = "anthropic.claude-haiku-4-5-20251001-v1:0"
 """The model behind ARNs that tell none: application profiles, deployments, imported models."""
 
-_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d*:([a-z-]+)/(.+)")
+_ARN = re.compile(r"arn:aws[a-z-]*:(?:bedrock|sagemaker):[a-z0-9-]*:\d*:([a-z-]+)/(.+)")
 _HIDING = frozenset({
     "application-inference-profile", "provisioned-model", "custom-model-deployment", "imported-model", "prompt-router",
-    "default-prompt-router", "custom-model",
+    "default-prompt-router", "custom-model", "prompt", "endpoint",
 })  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
 import msgspec
 
 from service.local.prompt import Prompt, Text, ToolResult
@@ -18,6 +17,8 @@ async def words(address: str, prompt: Prompt) -> AsyncIterator[str]:
     Raises:
         Refused: the server cannot be reached, or refuses.
     """
+    import httpx  # most local Bedrocks never need it
+
     timeout = httpx.Timeout(_SILENCE, connect=_CONNECT)
     try:
         async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:

@@ -14,12 +14,12 @@ def plan(body: object, model: Model, *, streaming: bool) -> Plan:
         Refused: Bedrock would not take it.
     """
     request = reading.request_of(body, model, streaming=streaming)
-    paths = request.additional_model_response_field_paths
+    echo = speaking.Echo.of(request)
     return Plan(
         prompt=reading.prompt_of(request, model),
         manner=speaking.manner(model),
         ids=speaking.ids(model),
-        writer=lambda _: speaking.Events(model, paths),
-        whole=partial(speaking.whole, model, paths=paths),
+        writer=lambda _: speaking.Events(model, echo),
+        whole=partial(speaking.whole, model, echo=echo),
         wild=speaking.WILD,
     )

@@ -58,6 +58,8 @@ def _claude(fields: dict[str, Any], request: ConverseRequest, model: Model) -> E
     forced = config_choice is not None and (config_choice.any is not None or config_choice.tool is not None)
     if thinks and forced:
         raise Refused("Thinking may not be enabled when tool_choice forces tool use.")
+    if thinks and fields["thinking"].get("type") == "enabled":
+        _check_thought_first(request)
     if thinks and request.messages[-1].role == "assistant":
         raise Refused("Expected the final message not to be an assistant message: no prefill when thinking is enabled.")
     choice = fields.get("tool_choice")
@@ -69,6 +71,25 @@ def _claude(fields: dict[str, Any], request: ConverseRequest, model: Model) -> E
         choice="none" if kind == "none" else "",
         parallel=not (isinstance(choice, dict) and choice.get("disable_parallel_tool_use")),
         schema=form.get("schema") if isinstance(form, dict) else None,
+    )
+
+
+def _check_thought_first(request: ConverseRequest) -> None:
+    """An answer whose tools are just being answered must have begun with its reasoning."""
+    answering = request.messages[-1].content[0].tool_result is not None
+    for place in range(len(request.messages) - 1, -1, -1) if answering else ():
+        message = request.messages[place]
+        if message.role == "assistant":
+            if message.content[0].reasoning_content is None:
+                raise Refused(thought_first(place, "text" if message.content[0].text is not None else "tool_use"))
+            return
+
+
+def thought_first(place: int, found: str) -> str:
+    """Say that a block of reasoning is missing."""
+    return (
+        f"messages.{place}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{found}`. When "
+        "`thinking` is enabled, a final `assistant` message must start with a thinking block."
     )
 
 

@@ -28,7 +28,7 @@ def check(request: ConverseRequest, model: Model, *, streaming: bool, api: Api =
     if not request.messages:
         raise Refused("The messages field is required. Add at least one message and try again.")
     for place, message in enumerate(request.messages):
-        _check_message(message, f"messages.{place}", abilities)
+        _check_message(message, f"messages.{place}", abilities, claude=model.family == "claude_messages")
     _check_order(request, model, abilities)
     _check_tools(request, model, abilities, streaming=streaming)
     _check_parameters(request, model, abilities)
@@ -50,7 +50,7 @@ def blocks(messages: list[Message]) -> Iterator[ContentBlock]:
     return (block for message in messages for block in message.content)
 
 
-def _check_message(message: Message, place: str, abilities: Abilities) -> None:
+def _check_message(message: Message, place: str, abilities: Abilities, *, claude: bool) -> None:
     if not message.content:
         raise Refused(f"The content field in the Message object at {place} is empty. Add a ContentBlock object.")
     kinds = [kind_of(block) for block in message.content]
@@ -62,7 +62,7 @@ def _check_message(message: Message, place: str, abilities: Abilities) -> None:
             )
         if kind == "text" and not (block.text or "").strip():
             raise Refused(f"The text field in the ContentBlock object at {where} is blank. Add text to the text field.")
-        _check_kind(kind, block, where, abilities)
+        _check_kind(kind, block, where, abilities, claude=claude)
     if "document" in kinds and "text" not in kinds:
         raise Refused("A text block must be included when using documents.")
     if "toolResult" in kinds and len(set(kinds)) > 1 and abilities.tool_result_alone:
@@ -71,7 +71,7 @@ def _check_message(message: Message, place: str, abilities: Abilities) -> None:
         )
 
 
-def _check_kind(kind: str, block: ContentBlock, where: str, abilities: Abilities) -> None:
+def _check_kind(kind: str, block: ContentBlock, where: str, abilities: Abilities, *, claude: bool) -> None:
     taken = {
         "image": abilities.images, "document": abilities.documents, "cachePoint": abilities.cache_points,
         "video": None if abilities.images else False, "audio": False,
@@ -86,6 +86,9 @@ def _check_kind(kind: str, block: ContentBlock, where: str, abilities: Abilities
         raise Refused("This model doesn't support the s3Uri field. Remove s3Uri and try again.")
     if block.document:
         _check_document(block.document, where)
+        cited = block.document.citations is not None and block.document.citations.enabled
+        if cited and not claude:
+            raise Refused("This model doesn't support the citations field. Remove citations and try again.")
     result = block.tool_result
     if result and result.status and abilities.tool_result_status is False:
         raise Refused("This model doesn't support the status field. Remove status and try again.")

@@ -242,6 +242,6 @@ class ConverseRequest(Shape, frozen=True):
     prompt_variables: dict[str, Any] = {}
     additional_model_response_field_paths: Annotated[list[NonEmpty], Meta(max_length=10)] = []
     request_metadata: Annotated[dict[str, Annotated[str, Meta(max_length=256)]], Meta(max_length=16)] = {}
-    performance_config: PerformanceConfig = PerformanceConfig()
+    performance_config: PerformanceConfig | None = None
     service_tier: ServiceTier | None = None
     output_config: OutputConfig | None = None

@@ -3,8 +3,11 @@
 import json
 from typing import Any
 
+from msgspec import Struct
+
 from service.bedrock.catalog import Model
 from service.local.answer import Block, End, Piece
+from service.local.converse.shapes import ConverseRequest
 from service.local.telling import Manner
 from service.local.wire import Frame, Json, Phase
 
@@ -32,12 +35,31 @@ def ids(model: Model) -> str:
     return "functions." if model.series.startswith("kimi") else "tooluse_"
 
 
+class Echo(Struct, frozen=True):
+    """What of the request comes back in the answer."""
+
+    paths: tuple[str, ...] = ()
+    members: Json = {}
+
+    @classmethod
+    def of(cls, request: ConverseRequest) -> "Echo":
+        """Take it from a request: the latency and the tier that were asked for, and the fields to be told."""
+        members: Json = {}
+        if request.performance_config:
+            members["performanceConfig"] = {"latency": request.performance_config.latency}
+        if request.service_tier:
+            members["serviceTier"] = {"type": request.service_tier.type}
+        return cls(tuple(request.additional_model_response_field_paths), members)
+
+
 class Events:
     """Writes the events of one answer. Text and reasoning open without a contentBlockStart (recorded)."""
 
-    def __init__(self, model: Model, paths: list[str]) -> None:
+    def __init__(self, model: Model, echo: Echo) -> None:
         self._model = model
-        self._paths = paths
+        self._echo = echo
+        # Ordinary tools say so too with Claude 4.5 and later (recorded, outside the modelled enum).
+        self._typed = "-4-5" in model.id or model.series == "claude_adaptive"
         self._shift = 1 if model.series == "gpt_oss" else 0
 
     def begin(self) -> list[Frame]:
@@ -52,7 +74,7 @@ class Events:
     def piece(self, piece: Piece) -> list[Frame]:
         """Write a piece of a block, and the block's edges."""
         block, frames = piece.block, []
-        if piece.first and (start := _start(block)):
+        if piece.first and (start := _start(block, typed=self._typed)):
             frames.append(
                 Frame({"contentBlockIndex": self._at(block.index), "start": start}, "other", "contentBlockStart")
             )
@@ -60,6 +82,8 @@ class Events:
             frames.append(self._delta(block.index, {"citation": block.citation}, "delta"))
         if piece.text or block.kind in {"call", "server_call"}:
             frames.append(self._delta(block.index, _delta(block, piece.text), "delta" if piece.text else "other"))
+            if piece.first and block.kind == "text" and self._model.family == "nova":
+                frames.append(self._delta(block.index, {"text": ""}))  # in the middle too (recorded)
         if piece.last:
             if block.signature:
                 frames.append(self._delta(block.index, {"reasoningContent": {"signature": block.signature}}, "delta"))
@@ -70,9 +94,9 @@ class Events:
     def end(self, end: End) -> list[Frame]:
         """Close the answer: why it stopped, then what it cost."""
         stop: Json = {"stopReason": end.stop}
-        if (fields := extra_fields(end, self._paths, "/delta")) is not None:
+        if (fields := extra_fields(end, self._echo.paths, "/delta")) is not None:
             stop = {"additionalModelResponseFields": fields, **stop}
-        return [Frame(stop, "stop", "messageStop"), Frame(metadata(self._model, end), "last", "metadata")]
+        return [Frame(stop, "stop", "messageStop"), Frame(metadata(self._model, end, self._echo), "last", "metadata")]
 
     def _sprinkled(self, block: Block) -> list[Frame]:
         """Add the empty text delta that Nova, Mistral and Llama close a text with (recorded)."""
@@ -89,10 +113,11 @@ class Events:
         return Frame({"contentBlockIndex": self._at(index)}, "other", "contentBlockStop")
 
 
-def _start(block: Block) -> Json | None:
+def _start(block: Block, *, typed: bool) -> Json | None:
     match block.kind:
         case "call":
-            return {"toolUse": {"name": block.name, "toolUseId": block.id}}
+            kind = {"type": "tool_use"} if typed else {}
+            return {"toolUse": {"name": block.name, "toolUseId": block.id, **kind}}
         case "server_call":
             return {"toolUse": {"name": block.name, "toolUseId": block.id, "type": "server_tool_use"}}
         case "server_result":
@@ -115,7 +140,7 @@ def _delta(block: Block, text: str) -> Json:
             return {"text": text}
 
 
-def whole(model: Model, blocks: list[Block], end: End, *, paths: list[str]) -> Json:
+def whole(model: Model, blocks: list[Block], end: End, *, echo: Echo) -> Json:
     """Write the answer of Converse."""
     ordered = sorted(blocks, key=lambda block: block.kind == "thinking") if model.series == "deepseek_r1" else blocks
     answer: Json = {
@@ -124,11 +149,11 @@ def whole(model: Model, blocks: list[Block], end: End, *, paths: list[str]) -> J
         "stopReason": end.stop,
         "usage": usage(model, end),
     }
-    if (fields := extra_fields(end, paths, "")) is not None:
+    if (fields := extra_fields(end, echo.paths, "")) is not None:
         answer["additionalModelResponseFields"] = fields
     if end.trace:
         answer["trace"] = {"guardrail": end.trace}
-    return answer
+    return {**answer, **echo.members}
 
 
 def _content(block: Block) -> Json:
@@ -157,12 +182,12 @@ def _input(written: str) -> Any:
         return {}
 
 
-def metadata(model: Model, end: End) -> Json:
+def metadata(model: Model, end: End, echo: Echo) -> Json:
     """Write the true end of a stream."""
-    said: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": usage(model, end)}
-    return (
-        {"metrics": said["metrics"], "trace": {"guardrail": end.trace}, "usage": said["usage"]} if end.trace else said
-    )
+    said: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": usage(model, end), **echo.members}
+    if end.trace:
+        said["trace"] = {"guardrail": end.trace}
+    return dict(sorted(said.items()))
 
 
 def usage(model: Model, end: End) -> Json:
@@ -185,7 +210,7 @@ def usage(model: Model, end: End) -> Json:
     }
 
 
-def extra_fields(end: End, paths: list[str], under: str) -> Json | None:
+def extra_fields(end: End, paths: tuple[str, ...], under: str) -> Json | None:
     """Return what `additionalModelResponseFieldPaths` asks for: the stop sequence that hit."""
     if f"{under}/stop_sequence" not in paths:
         return None

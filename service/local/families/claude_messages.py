@@ -182,14 +182,15 @@ def _delta(block: Block, text: str) -> Json:
 
 def _citation(block: Block) -> Json:
     citation = block.citation or {}
-    where = citation["location"]["documentChar"]
+    ((kind, where),) = citation["location"].items()
+    unit = {"documentChar": ("char_location", "char_index"), "documentPage": ("page_location", "page_number")}[kind]
     return {
-        "type": "char_location",
+        "type": unit[0],
         "cited_text": citation["sourceContent"][0]["text"],
         "document_index": where["documentIndex"],
         "document_title": citation["title"],
-        "start_char_index": where["start"],
-        "end_char_index": where["end"],
+        f"start_{unit[1]}": where["start"],
+        f"end_{unit[1]}": where["end"],
     }
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 
 from service.bedrock.catalog import Model
-from service.local.converse.extras import claude_thinking
+from service.local.converse.extras import claude_thinking, thought_first
 from service.local.families.claude_shapes import (
     Body,
     Content,
     DocumentBlock,
     ImageBlock,
     Message,
+    RedactedBlock,
     TextBlock,
+    ThinkingBlock,
     ToolResultBlock,
     ToolUseBlock,
 )
@@ -44,6 +46,8 @@ def check(body: Body, model: Model) -> bool:
         raise Refused("stop_sequences: each stop sequence must contain non-whitespace")
     sampled = body.temperature if body.temperature not in {None, 1.0} else None
     thinks = claude_thinking(body.thinking, model, body.max_tokens, sampled)
+    if thinks and body.thinking and body.thinking.get("type") == "enabled":
+        _check_thought_first(body.messages)
     _check_tools(body, model, thinks=thinks)
     _check_prefill(body, model, thinks=thinks)
     return thinks
@@ -129,6 +133,16 @@ def _check_tools(body: Body, model: Model, *, thinks: bool) -> None:
         raise Refused("Thinking may not be enabled when tool_choice forces tool use.")
     if model.invoke.tool_choice is not None and choice.type not in model.invoke.tool_choice:
         raise Refused(f"tool_choice.type: {choice.type!r} is not supported for this model.")
+
+
+def _check_thought_first(messages: Sequence[Message]) -> None:
+    """An answer whose tools are just being answered must have begun with its reasoning."""
+    answering = isinstance(blocks(messages[-1].content)[0], ToolResultBlock)
+    spoken = [place for place, message in enumerate(messages) if message.role == "assistant"]
+    if answering and spoken:
+        first = blocks(messages[spoken[-1]].content)[0]
+        if not isinstance(first, ThinkingBlock | RedactedBlock):
+            raise Refused(thought_first(spoken[-1], "text" if isinstance(first, TextBlock) else "tool_use"))
 
 
 def _check_prefill(body: Body, model: Model, *, thinks: bool) -> None:
