@@ -20,7 +20,7 @@ from service.routers.reply import ClientGone
 from service.serving import drain_on_signal
 from service.settings import Settings
 from service.streams.log import StreamLog
-from service.streams.memory import MemoryJournal
+from service.streams.opening import open_journal
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +100,12 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
         aliases = {name: (alias.id, alias.family) for name, alias in settings.model_aliases.items()}
         upstream = Upstream(client, aliases=aliases, api=settings.api)
         journal = await stack.enter_async_context(
-            MemoryJournal(ttl_s=settings.stream_ttl, memory_bytes=settings.stream_memory)
+            open_journal(
+                settings.journal_url,
+                lease_s=settings.lease,
+                ttl_s=settings.stream_ttl,
+                memory_bytes=settings.stream_memory,
+            )
         )
         engine = await stack.enter_async_context(open_engine(settings, upstream, journal, _log_end))
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
