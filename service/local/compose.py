@@ -70,11 +70,11 @@ def words(prompt: Prompt) -> str:
 
 def rest(said: str, so_far: str) -> str:
     """Go on from the answer so far, where it is the beginning of this one; otherwise say the whole of it."""
-    space = len(said) - len(said.lstrip())
-    for begun in (so_far, said[:space] + so_far.lstrip()):
-        if so_far.strip() and said.startswith(begun):
-            return said[len(begun) :]
-    return said
+    if said.startswith(so_far):
+        return said[len(so_far) :]
+    space = said[: len(said) - len(said.lstrip())]
+    begun = space + so_far.lstrip()
+    return said[len(begun) :] if so_far.strip() and said.startswith(begun) else said
 
 
 def _add_calls(blocks: list[Block], prompt: Prompt, called: list[tuple[Tool, str]], ids: str) -> None:

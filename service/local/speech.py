@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from itertools import islice
+from itertools import cycle, islice
 from random import Random
 
 from service.local import phrases, subject
@@ -28,6 +28,8 @@ def _context(prompt: Prompt) -> str:
 
 
 def _said(asked: Subject, prompt: Prompt, random: Random) -> str:
+    if asked.echo:
+        return asked.echo
     if asked.counts_to:
         return ", ".join(str(number) for number in range(1, asked.counts_to + 1)) + "."
     fill = Filler(asked, random)
@@ -36,10 +38,12 @@ def _said(asked: Subject, prompt: Prompt, random: Random) -> str:
             return _introduction(prompt)
         case "greeting":
             return f"{_pick(phrases.OPENINGS['greeting'], random)} What would you like to talk about?"
+        case "chat" if not asked.amount:
+            return _pick(phrases.OPENINGS["chat"], random)
         case "code":
             return "\n\n".join((fill(_opening(asked, random)), _code(asked), fill(_pick(phrases.CLOSINGS, random))))
         case "list":
-            items = "\n".join(f"{number}. {fill(item)}" for number, item in enumerate(_some(random), 1))
+            items = "\n".join(f"{number}. {fill(item)}" for number, item in enumerate(_some(asked, random), 1))
             return "\n\n".join((fill(_opening(asked, random)), items, fill(_pick(phrases.CLOSINGS, random))))
         case "table":
             return "\n\n".join((fill(_opening(asked, random)), _table(asked, fill)))
@@ -54,14 +58,15 @@ class Filler:
     """Puts words of the prompt into a sentence."""
 
     def __init__(self, asked: Subject, random: Random) -> None:
-        self._words = (asked.words + phrases.FALLBACK_WORDS)[:6] if len(asked.words) < 3 else asked.words  # noqa: PLR2004
+        self._hero, *self._others = asked.words or phrases.FALLBACK_WORDS[:1]
         self._random = random
 
     def __call__(self, sentence: str) -> str:
         """Fill one sentence; the prompt's first word stays the hero of it."""
-        first, rest = self._words[0], list(self._words[1:])
-        b, c = self._random.sample(rest, 2)
-        return sentence.format(a=first, b=b, c=c, A=_capital(first), B=_capital(b), C=_capital(c))
+        others = [*self._others, *phrases.FALLBACK_WORDS[1:]]
+        b = others[self._random.randrange(len(self._others) or len(others))]
+        c = self._random.choice([word for word in others if word != b])
+        return sentence.format(a=self._hero, b=b, c=c, A=_capital(self._hero), B=_capital(b), C=_capital(c))
 
 
 def _prose(asked: Subject, fill: Filler, random: Random) -> str:
@@ -88,8 +93,8 @@ def _sentences(random: Random) -> Iterator[str]:
         yield from random.sample(phrases.BODY, len(phrases.BODY))
 
 
-def _some(random: Random) -> Iterator[str]:
-    return islice(phrases.ITEMS, random.randrange(4, len(phrases.ITEMS) + 1))
+def _some(asked: Subject, random: Random) -> Iterator[str]:
+    return islice(cycle(phrases.ITEMS), asked.items or random.randrange(4, len(phrases.ITEMS) + 1))
 
 
 def _opening(asked: Subject, random: Random) -> str:
@@ -105,8 +110,8 @@ def _capital(word: str) -> str:
 
 
 def _code(asked: Subject) -> str:
-    names = [re.sub(r"\W", "_", word.lower()) for word in asked.words if word.isascii()] or ["flow"]
-    known = ("python", "javascript", "typescript", "rust", "sql", "code", "function", "script", "program")
+    names = [name for word in asked.words if word.isascii() for name in re.split(r"\W+", word.lower())]
+    known = ("python", "javascript", "typescript", "rust", "sql")
     name = "_".join([name for name in names if name not in known][:2]) or "flow"
     if any(word in {"javascript", "typescript"} for word in names):
         return (
