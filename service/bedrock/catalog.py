@@ -41,6 +41,7 @@ _POWERS = {2: 2048, 3: 3072, 4: 4096, 8: 8192, 16: 16384}
 """Limits of output that are powers of two; above them models differ, and the round number is below either."""
 
 
+_LONGEST_NAME = 100  # characters that are compared; no id has more
 _GEO_ORDER = ("global", "us", "eu", "apac", "jp", "au", "ca", "in", "us-gov")  # the likeliest to be of use first
 
 
@@ -140,11 +141,20 @@ def hidden_family(model_id: str, aliases: Mapping[str, Alias] | None = None) -> 
 
 def nearest(name: str, n: int = 3) -> list[str]:
     """Name the models that someone who asked for `name` may have meant, nearest first."""
-    wanted = base_id(name).lower()
-    asked = _BY_ID.get(wanted)
-    candidates = {model.id: model for model in MODELS if not (asked and (model.ended or model is asked))}
-    found = difflib.get_close_matches(wanted, candidates, n, cutoff=0.4)
-    return [_as_asked(candidates[model_id], name) for model_id in found]
+    wanted = base_id(name[:_LONGEST_NAME]).lower().replace(".", "-")
+    asked = _BY_ID.get(base_id(name))
+    forms: dict[str, Model] = {}
+    for model in MODELS:
+        if not (asked and (model.ended or model is asked)):
+            forms |= dict.fromkeys(_forms(model), model)
+    found = difflib.get_close_matches(wanted, forms, 2 * n, cutoff=0.4)  # a model has two forms
+    return [_as_asked(model, name) for model in dict.fromkeys(forms[form] for form in found)][:n]
+
+
+def _forms(model: Model) -> tuple[str, str]:
+    """How a model's id may be remembered: whole, or without its date and version; dots are taken for hyphens."""
+    whole = model.id.replace(".", "-")
+    return whole, re.sub(r"(-\d{8})?(-v\d+)?(:\d+)?$", "", whole)
 
 
 def _as_asked(model: Model, name: str) -> str:
