@@ -27,6 +27,8 @@ from service.streams.record import Record, new_stream_id
 logger = logging.getLogger(__name__)
 
 _CANCEL_S = 5.0  # for the word to reach another process and its end to come back
+_FAREWELL_S = 1.0  # for readers to take the end of a stream that is to be forgotten
+_LOOK_AGAIN_S = 0.01
 
 
 class Order(Struct, frozen=True):
@@ -73,15 +75,31 @@ class Engine:
         Raises:
             ServiceError: the generation was not admitted, and nothing was bound.
         """
-        if self.draining:
-            raise ServiceError("draining", retry_after=1)
-        self._parts.places.check()
+        if order.key is None:
+            self._check()
         target = await self.upstream.resolve(order.request)
         record = _record(order, target)
         log = await self.journal.begin(record, order.key)
         if log.stream_id == record.stream_id:
-            self._produce(Producer(log, target, self._parts))
+            await self._admit(log, order.key)
+            self._produce(Producer(log, target, self._parts, key=order.key))
         return log
+
+    def _check(self) -> None:
+        """Refuse a further generation where there can be none."""
+        if self.draining:
+            raise ServiceError("draining", retry_after=1)
+        self._parts.places.check()
+
+    async def _admit(self, log: StreamLog, key: Key | None) -> None:
+        """Check once the stream is begun: only then is it known that its key is bound to no other."""
+        try:
+            self._check()
+        except ServiceError:
+            if key:
+                await self.journal.unbind(key)
+            await self.journal.purge(log)
+            raise
 
     def _produce(self, producer: Producer) -> None:
         log = producer.log
@@ -158,7 +176,11 @@ class Engine:
         return log
 
     async def purge(self, log: StreamLog) -> None:
-        """Forget a stream."""
+        """Forget a stream, once those who read it here have had a moment for its end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                while log.readers:  # noqa: ASYNC110 - nobody tells of a reader that goes once a stream has ended
+                    await asyncio.sleep(_LOOK_AGAIN_S)
         await self.journal.purge(log)
 
     async def drain(self, timeout_s: float) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -19,7 +20,7 @@ from service.engine.retry import Budget, Retries, delay_before
 from service.engine.watchdog import Watchdog
 from service.errors import ServiceError, UpstreamError
 from service.settings import Settings
-from service.streams.journal import Journal
+from service.streams.journal import Journal, Key
 from service.streams.log import StreamLog
 from service.streams.record import State
 
@@ -42,9 +43,12 @@ class Parts:
 class Producer:
     """Runs one generation, from its place in the queue to its last event."""
 
-    def __init__(self, log: StreamLog, target: Target, parts: Parts, *, taken_over: bool = False) -> None:
+    def __init__(
+        self, log: StreamLog, target: Target, parts: Parts, *, key: Key | None = None, taken_over: bool = False
+    ) -> None:
         self.log = log
         self.taken_over = taken_over
+        self._key = key  # to be freed, unless the generation is admitted
         self._first = self._leg = Leg(log.record.request, target)
         self._parts = parts
         self._settings = parts.settings
@@ -77,7 +81,15 @@ class Producer:
         finally:
             commit.cancel()
         if not self._moved:
+            await self._free_key()
             self._finish()
+
+    async def _free_key(self) -> None:
+        """Free the key of a generation that never got its place, before anybody hears of the refusal."""
+        if self._key:
+            self._task = None  # from here on there is nothing to be stopped
+            with suppress(ServiceError):
+                await self._parts.journal.unbind(self._key)
 
     def stop(self, why: ServiceError | None = None) -> None:
         """End the generation now: failed with `why`, or cancelled. Bedrock's connection is closed at once."""
@@ -96,6 +108,7 @@ class Producer:
         with self._parts.watchdog.watch(self._settings.request_timeout, self._too_late) as deadline:
             deadline.since = self._loop.time()
             async with self._parts.places.place(self._queued):
+                self._key = None
                 self._tell("starting")
                 if self._shown:
                     self._go_on()
