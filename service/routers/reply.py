@@ -86,7 +86,11 @@ class StreamReply(EventSourceResponse):
         with watchdog.watch(self._engine.settings.heartbeat, self._beat) as silence:
             silence.since = watchdog.time()
             while True:
-                events = log.take(after)
+                try:
+                    events = log.take(after)
+                except ServiceError as error:  # the stream was dropped: for this reader it ends here
+                    yield encoder.encode(after + 1, [_failed(error, partial=after > 1)])
+                    return
                 if events:
                     data = encoder.encode(after + 1, events)
                     after += len(events)
@@ -115,6 +119,10 @@ class StreamReply(EventSourceResponse):
     def _beat(self) -> None:
         self._silent = True
         self._log.wake()
+
+
+def _failed(error: ServiceError, *, partial: bool) -> Failed:
+    return Failed(error.code.name, error.message, error.status, error.retryable, partial)
 
 
 async def whole(receive: Receive, log: StreamLog) -> Done:
