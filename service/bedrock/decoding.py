@@ -1,5 +1,6 @@
 """What all decoders share: gapless indexes, the end of an answer, and the frame of a family's decoder."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -10,11 +11,11 @@ from service.bedrock.reading import (
     METRICS,
     TRACE,
     Json,
-    chunk_usage,
     corrupt,
     count,
     header_timing,
     header_usage,
+    metrics_usage,
     object_of,
     raise_if_error,
     truncated,
@@ -84,7 +85,7 @@ class Ending:
             deltas.append(GuardrailTrace(trace.get("guardrail", trace)))
         if isinstance(metrics := chunk.get(METRICS), dict):
             self._measured = True
-            deltas += self.counted(chunk_usage(chunk).merged(self.usage))
+            deltas += self.counted(metrics_usage(metrics).merged(self.usage))
             deltas.append(Timing(count(metrics.get("invocationLatency")), count(metrics.get("firstByteLatency"))))
             deltas += self._tell()
         return deltas
@@ -121,7 +122,7 @@ class Ending:
         return [stop]
 
 
-class ChunkDecoder:
+class ChunkDecoder(ABC):
     """The common frame of a family's decoder; a family says what its own members of a chunk mean."""
 
     def __init__(self, request: Request, model: Model, prefill: str = "") -> None:
@@ -156,9 +157,9 @@ class ChunkDecoder:
         """Give what was held back until more of the text would come."""
         return []
 
+    @abstractmethod
     def read(self, chunk: Json) -> list[Delta]:
         """Translate the family's own members, of which there is at least one."""
-        raise NotImplementedError
 
 
 def unknown(chunk: Json) -> list[Delta]:

@@ -93,11 +93,8 @@ def _raise_exception(kind: str, said: Any) -> NoReturn:
     raise said_error(kind, members.get("message"), original_status=members.get("originalStatusCode"))
 
 
-def chunk_usage(chunk: Json) -> Usage:
+def metrics_usage(metrics: Json) -> Usage:
     """Read the usage in Bedrock's own metrics: for what the family's body does not count."""
-    metrics = chunk.get(METRICS)
-    if not isinstance(metrics, dict):
-        return Usage()
     return Usage(
         input_tokens=count(metrics.get("inputTokenCount")),
         output_tokens=count(metrics.get("outputTokenCount")),

@@ -429,7 +429,7 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     ),
     "Command R tells of earlier calls in words": (
         EXAMPLES["command_r"],
-        {"messages": (*CALLED, assistant("It rains."), user("Thanks."))},
+        {"messages": (*CALLED, assistant(ReasoningBlock("Hm."), "It rains."), user("Thanks."))},
         {
             "message": "Thanks.",
             "chat_history": [
@@ -549,6 +549,70 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "stream_options": {"include_usage": True},
         },
     ),
+    "a chat's strict tool, and a turn of nothing but reasoning": (
+        "zai.glm-5.3",
+        {
+            "messages": (user("a"), assistant(ReasoningBlock("Hm.")), user("b")),
+            "tools": (Tool("f", {}, strict=True),),
+        },
+        {
+            "messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}],
+            "tools": [
+                {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": True}}
+            ],
+        },
+    ),
+    "Claude's strict tool, one call at a time, and reasoning that is not Claude's": (
+        EXAMPLES["claude_messages"],
+        {
+            "max_tokens": 9,
+            "messages": (user("a"), assistant(ReasoningBlock("Hm.")), user("b", ToolResult("c1"))),
+            "tools": (Tool("f", {}, strict=True),),
+            "parallel_tool_calls": False,
+        },
+        {
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 9,
+            "messages": [
+                {
+                    "role": "user",
+                    "content": [
+                        {"type": "tool_result", "tool_use_id": "c1"},
+                        {"type": "text", "text": "a"},
+                        {"type": "text", "text": "b"},
+                    ],
+                }
+            ],
+            "tools": [{"name": "f", "input_schema": {"type": "object"}, "strict": True}],
+            "tool_choice": {"type": "auto", "disable_parallel_tool_use": True},
+        },
+    ),
+    "Claude with tools, and nothing said of them": (
+        EXAMPLES["claude_messages"],
+        {"max_tokens": 9, "tools": (Tool("f", {}),), "system": (CachePoint(), Text("x"), Text(" "), CachePoint())},
+        {
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 9,
+            "messages": CLAUDE_ASKED,
+            "system": [{"type": "text", "text": "x", "cache_control": {"type": "ephemeral"}}],
+            "tools": [{"name": "f", "input_schema": {"type": "object"}}],
+        },
+    ),
+    "a tool's result of plain words, for Command R": (
+        EXAMPLES["command_r"],
+        {"messages": (*CALLED[:2], user(ToolResult("c1", (Text("rain"),)), ToolResult("c9", (Text("?"),))))},
+        {
+            "message": "Weather?",
+            "tool_results": [
+                {"call": {"name": "get_weather", "parameters": {"city": "Oslo"}}, "outputs": [{"result": "rain"}]}
+            ],
+        },
+    ),
+    "neighbouring turns of one side become one": (
+        EXAMPLES["titan"],
+        {"messages": (user("a"), user("b"))},
+        {"inputText": "User: a\nb\nBot:"},
+    ),
     "Jamba, of plain strings": (
         "ai21.jamba-1-5-mini-v1:0",
         {"messages": (user("Hello?", "You there?"),), "max_tokens": 9, "temperature": 1.5},
@@ -650,6 +714,11 @@ def test_an_answer_that_the_caller_began_is_gone_on_from() -> None:
         {"type": "text", "text": "on a time"},
     ]
     assert body(request)["messages"][-1]["content"] == [{"type": "text", "text": "Once upon"}]
+
+
+def test_a_chat_goes_on_from_what_the_caller_began() -> None:
+    request = asked(EXAMPLES["openai_chat"], messages=(user("Hello?"), assistant("Once ")))
+    assert body(request, prefill="upon")["messages"][-1] == {"role": "assistant", "content": "Once upon"}
 
 
 INJECTIONS = {

@@ -119,6 +119,27 @@ CASES: dict[str, tuple[str, list[Any], list[Delta]]] = {
         [event("message_delta", delta={"stop_reason": "refusal"}), event("message_stop", **LAST)],
         [*MEASURED, Stop(StopReason.CONTENT_FILTERED, "refusal")],
     ),
+    "usage may come before Claude stops": (
+        "claude_messages",
+        [
+            event("message_delta", delta={}, usage={"output_tokens": 5}),
+            event("message_delta", delta={"stop_reason": "end_turn"}),
+        ],
+        [Usage(None, 5), Stop(StopReason.END_TURN, "end_turn")],
+    ),
+    "calls of a generation without an id": (
+        "command_r",
+        [
+            {"event_type": "stream-start"},
+            {"event_type": "stream-end", "finish_reason": "COMPLETE", "response": {"tool_calls": [{"name": "f"}]}},
+        ],
+        [
+            Opened(),
+            ToolCallStart(0, "call_0", "f"),
+            ToolCallDelta(0, "{}"),
+            Stop(StopReason.TOOL_USE, "COMPLETE"),
+        ],
+    ),
     "a stop sequence of Claude's is named": (
         "claude_messages",
         [event("message_delta", delta={"stop_reason": "stop_sequence", "stop_sequence": "END"})],
@@ -407,6 +428,26 @@ CASES: dict[str, tuple[str, list[Any], list[Delta]]] = {
         ],
         [Opened(), Usage(40, 7, 60, None, 107, 2), Stop(StopReason.END_TURN, "stop")],
     ),
+    "a word of Claude 2's that nobody has met is kept": (
+        "claude_text",
+        [{"completion": "a", "stop_reason": "bored", "stop": None}],
+        [TextDelta(0, "a"), Stop(StopReason.OTHER, "bored")],
+    ),
+    "a Command that is finished without a reason": (
+        "command",
+        [{"is_finished": True}],
+        [Stop(StopReason.OTHER, None)],
+    ),
+    "metrics that come twice end the answer once": (
+        "llama",
+        [{"generation": "a", "stop_reason": "stop", **LAST}, LAST],
+        [TextDelta(0, "a"), *MEASURED, Stop(StopReason.END_TURN, "stop"), Timing(300, 80)],
+    ),
+    "a string behind an ARN says nothing": (
+        "tolerant",
+        ["[DONE]", {"generation": "a", "stop_reason": "stop"}],
+        [TextDelta(0, "a"), Stop(StopReason.END_TURN, "stop")],
+    ),
     "an answer that ends in the metrics alone has no stop reason": (
         "mistral_prompt",
         [{"outputs": [{"text": "a", "stop_reason": None}], **LAST}],
@@ -459,6 +500,41 @@ def test_magistral_s_parts_are_reasoning_and_text() -> None:
     ]
     deltas = decoded(asked("mistral.magistral-small-2509"), [choice({"content": parts}, "stop")])
     assert deltas[:3] == [ReasoningDelta(0, "Hm."), TextDelta(1, "Hi"), Unknown("content.hologram")]
+
+
+CITATIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "of a page": (
+        {"type": "page_location", "document_index": 1, "start_page_number": 2, "end_page_number": 3},
+        {"location": {"documentPage": {"documentIndex": 1, "start": 2, "end": 3}}},
+    ),
+    "of a search result": (
+        {
+            "type": "search_result_location",
+            "title": "T",
+            "source": "S",
+            "search_result_index": 0,
+            "start_block_index": 1,
+        },
+        {"title": "T", "source": "S", "location": {"searchResultLocation": {"searchResultIndex": 0, "start": 1}}},
+    ),
+    "of a page of the web": (
+        {"type": "web_search_result_location", "url": "https://example.org", "cited_text": "x"},
+        {"sourceContent": [{"text": "x"}], "location": {"web": {"url": "https://example.org"}}},
+    ),
+    "of a place that nobody has met": ({"type": "hologram", "cited_text": "x"}, {"sourceContent": [{"text": "x"}]}),
+}
+
+
+@pytest.mark.parametrize(("citation", "ours"), CITATIONS.values(), ids=CITATIONS)
+def test_claude_s_citation_is_told_in_converse_s_shape(citation: dict[str, Any], ours: dict[str, Any]) -> None:
+    chunks = [piece(0, type="citations_delta", citation=citation), LAST]
+    assert decoded(asked(EXAMPLES["claude_messages"]), chunks)[0] == CitationDelta(0, ours)
+
+
+def test_a_cohere_citation_may_have_no_document() -> None:
+    chunks = [{"event_type": "citation-generation", "citations": [{"text": "Rain"}]}, LAST]
+    cited = decoded(asked(EXAMPLES["command_r"]), chunks)[0]
+    assert cited == CitationDelta(0, {"sourceContent": [{"text": "Rain"}]})
 
 
 def test_r1_that_is_continued_has_done_its_reasoning() -> None:

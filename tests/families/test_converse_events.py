@@ -84,6 +84,14 @@ CASES: dict[str, tuple[list[Any], list[Delta]]] = {
         [start(0, toolUse=None), delta(0, toolUse=None, text="a"), END],
         [TextDelta(0, "a"), ENDED],
     ),
+    "null members beside a citation, and in reasoning, say nothing": (
+        [
+            delta(0, toolUse=None, citation={"title": "T"}),
+            delta(1, reasoningContent={"text": "", "signature": "c2ln", "hologram": None}),
+            END,
+        ],
+        [CitationDelta(0, {"title": "T"}), ReasoningDelta(1, signature="c2ln"), ENDED],
+    ),
     "what nobody has met is named and skipped": (
         [
             {"hologramStart": {}},

@@ -149,6 +149,36 @@ CASES: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
             "additionalModelRequestFields": {"tool_choice": {"type": "none"}},
         },
     ),
+    "one call at a time, of whichever tool": (
+        CLAUDE,
+        {"tools": (WEATHER,), "parallel_tool_calls": False},
+        {
+            "toolConfig": {"tools": [SPEC]},
+            "additionalModelRequestFields": {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
+        },
+    ),
+    "a result of a call that the history has lost": (
+        NOVA,
+        {"messages": (user(ToolResult("c1", (Text("rain"),))),)},
+        {
+            "system": [{"text": "Answer without calling any tool."}],
+            "toolConfig": {
+                "tools": [
+                    {
+                        "toolSpec": {
+                            "name": "tool",
+                            "inputSchema": {"json": {"type": "object", "properties": {}}},
+                        }
+                    }
+                ]
+            },
+        },
+    ),
+    "a schema without a name": (
+        CLAUDE,
+        {"output_schema": {}},
+        {"outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{}"}}}}},
+    ),
     "a budget": (
         CLAUDE,
         {"max_tokens": 5000, "reasoning": Reasoning(budget_tokens=2000)},

@@ -292,6 +292,28 @@ def test_a_whole_answer_of_converse_says(content: list[Any], deltas: list[Delta]
     ]
 
 
+def test_a_whole_answer_of_converse_without_numbers_has_none() -> None:
+    answer = {"output": {"message": {"content": [{"text": "a", "image": None}]}}, "stopReason": "end_turn"}
+    assert whole(asked(EXAMPLES["nova"], "converse"), answer) == [
+        TextDelta(0, "a"),
+        Stop(StopReason.END_TURN, "end_turn"),
+    ]
+
+
+ENDS: dict[str, tuple[dict[str, Any], list[Delta]]] = {
+    "without a reason": ({"data": {"text": "a"}}, [TextDelta(0, "a"), Stop(StopReason.OTHER, None)]),
+    "without a text": (
+        {"data": {"text": ""}, "finishReason": {"reason": "length"}},
+        [Stop(StopReason.MAX_TOKENS, "length")],
+    ),
+}
+
+
+@pytest.mark.parametrize(("completion", "deltas"), ENDS.values(), ids=ENDS)
+def test_a_completion_of_jurassic_s_may_end(completion: dict[str, Any], deltas: list[Delta]) -> None:
+    assert whole(asked(EXAMPLES["jurassic"]), {"completions": [completion]}) == deltas
+
+
 WRONG: dict[str, Any] = {
     "no output": {"stopReason": "end_turn"},
     "no message": {"output": {}, "stopReason": "end_turn"},

@@ -5,6 +5,7 @@ without a contentBlockStart; blocks may be empty (gpt-oss begins with one) and i
 its text; metadata follows messageStop and names the cache's tokens by an old and a new name.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,7 +29,7 @@ from service.deltas import (
 from service.generation import Request
 
 
-class EventReader:
+class EventReader(ABC):
     """Reads events, one at a time. Where a block stands and how an answer ends, the two APIs say in different ways."""
 
     def __init__(self) -> None:
@@ -58,9 +59,9 @@ class EventReader:
         """Where a block of this kind stands in the answer."""
         return self.blocks.at(wire_index)
 
+    @abstractmethod
     def stopped(self, stop: Stop) -> list[Delta]:
         """End the message."""
-        return [stop]
 
     def counted(self, usage: Usage) -> list[Delta]:
         """Tell the usage."""

@@ -86,7 +86,7 @@ class _Writer:
                 return {"toolResult": self._result(block, field)}
             case ReasoningBlock():
                 return self._reasoning(block)
-            case CachePoint():
+            case _:
                 return cache_point(block)
 
     def _result(self, result: ToolResult, field: str) -> Json:
