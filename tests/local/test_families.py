@@ -1,5 +1,7 @@
 """Every model of the catalogue answers boto3 on both APIs, whole and streamed: the SDK's parser judges the bytes."""
 
+import json
+
 import pytest
 
 from service.bedrock.catalog import MODELS, Model
@@ -14,7 +16,7 @@ def by_id(model: Model) -> str:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_id)
-def test_every_model_streams_on_converse_or_says_that_it_cannot(bedrock: Bedrock, model: Model):
+def test_every_model_streams_on_converse_or_says_that_it_cannot(bedrock: Bedrock, model: Model) -> None:
     if not model.on("converse").streams:
         with refused("unsupported for streaming"):
             bedrock.stream(model.names[0])
@@ -31,7 +33,7 @@ def test_every_model_streams_on_converse_or_says_that_it_cannot(bedrock: Bedrock
 
 
 @pytest.mark.parametrize("model", SERIES.values(), ids=SERIES)
-def test_a_streamed_and_a_whole_answer_of_converse_say_the_same(bedrock: Bedrock, model: Model):
+def test_a_streamed_and_a_whole_answer_of_converse_say_the_same(bedrock: Bedrock, model: Model) -> None:
     whole = bedrock.converse(model.names[0])
 
     content = whole["output"]["message"]["content"]
@@ -44,11 +46,11 @@ def test_a_streamed_and_a_whole_answer_of_converse_say_the_same(bedrock: Bedrock
 
 
 @pytest.mark.parametrize("model", SERIES.values(), ids=SERIES)
-def test_a_whole_answer_of_invoke_counts_in_its_headers(bedrock: Bedrock, model: Model):
+def test_a_whole_answer_of_invoke_counts_in_its_headers(bedrock: Bedrock, model: Model) -> None:
     body = body_for(model)
     body.pop("stream", None)
 
-    answer = bedrock.runtime.invoke_model(modelId=model.names[0], body=_json(body))
+    answer = bedrock.runtime.invoke_model(modelId=model.names[0], body=json.dumps(body))
 
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     assert int(headers["x-amzn-bedrock-input-token-count"]) > 5
@@ -59,7 +61,7 @@ def test_a_whole_answer_of_invoke_counts_in_its_headers(bedrock: Bedrock, model:
 
 
 @pytest.mark.parametrize("model", STREAMING, ids=by_id)
-def test_the_last_chunk_alone_holds_the_metrics(bedrock: Bedrock, model: Model):
+def test_the_last_chunk_alone_holds_the_metrics(bedrock: Bedrock, model: Model) -> None:
     *others, last = bedrock.chunks(model.names[0], body_for(model))
 
     metrics = last["amazon-bedrock-invocationMetrics"]
@@ -71,23 +73,23 @@ def test_the_last_chunk_alone_holds_the_metrics(bedrock: Bedrock, model: Model):
 
 
 @pytest.mark.parametrize("model", [SERIES["jurassic"]], ids=by_id)
-def test_jurassic_streams_on_neither_api(bedrock: Bedrock, model: Model):
+def test_jurassic_streams_on_neither_api(bedrock: Bedrock, model: Model) -> None:
     with refused("unsupported for streaming"):
         bedrock.chunks(model.names[0], body_for(model))
 
 
 @pytest.mark.parametrize("model", STREAMING, ids=by_id)
-def test_an_answer_ends_at_its_limit_of_tokens(bedrock: Bedrock, model: Model):
+def test_an_answer_ends_at_its_limit_of_tokens(bedrock: Bedrock, model: Model) -> None:
     *_, last = chunks = bedrock.chunks(model.names[0], body_for(model, limit=12))
 
     assert last["amazon-bedrock-invocationMetrics"]["outputTokenCount"] == 12
     words = ("length", "LENGTH", "max_tokens", "MAX_TOKENS")
-    assert any(f'"{word}"' in _json(chunk) for word in words for chunk in chunks[-3:])
+    assert any(f'"{word}"' in json.dumps(chunk) for word in words for chunk in chunks[-3:])
 
 
 @pytest.mark.parametrize("model", [model for model in STREAMING if model.invoke.prefill], ids=by_id)
 @pytest.mark.parametrize("at", [1, 7, 40, 120])
-def test_an_answer_goes_on_from_its_beginning(bedrock: Bedrock, model: Model, at: int):
+def test_an_answer_goes_on_from_its_beginning(bedrock: Bedrock, model: Model, at: int) -> None:
     whole = said(model, bedrock.chunks(model.names[0], body_for(model)))
     beginning = whole[:at].rstrip() if model.family in {"claude_messages", "claude_text"} else whole[:at]
 
@@ -97,7 +99,7 @@ def test_an_answer_goes_on_from_its_beginning(bedrock: Bedrock, model: Model, at
 
 
 @pytest.mark.parametrize("model", [model for model in SERIES.values() if model.on("converse").prefill], ids=by_id)
-def test_converse_goes_on_where_the_model_can(bedrock: Bedrock, model: Model):
+def test_converse_goes_on_where_the_model_can(bedrock: Bedrock, model: Model) -> None:
     whole = text_of(bedrock.stream(model.names[0]))
     beginning = whole[:50].rstrip()
     messages = [
@@ -109,9 +111,3 @@ def test_converse_goes_on_where_the_model_can(bedrock: Bedrock, model: Model):
 
     assert beginning + text_of(events) == whole
     assert not any(block["thought"] for block in blocks_of(events))
-
-
-def _json(value: object) -> str:
-    import json
-
-    return json.dumps(value)

@@ -1,0 +1,276 @@
+"""What Bedrock refuses of a Converse request is refused here too, in the words that its users know."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.local.bedrock import CLAUDE, Bedrock, Json, assistant, refused, user
+
+NOVA = "us.amazon.nova-pro-v1:0"
+LLAMA4 = "us.meta.llama4-scout-17b-instruct-v1:0"
+MISTRAL = "mistral.mistral-7b-instruct-v0:2"
+OPUS_5_5 = "global.anthropic.claude-opus-5-5"
+SONNET_4_6 = "global.anthropic.claude-sonnet-4-6"
+GPT_OSS = "openai.gpt-oss-120b-1:0"
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x10\x00\x00\x00\x08"
+
+
+def tool(name: str = "get_weather", schema: Any = None) -> Json:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}} if schema is None else schema
+    return {"toolSpec": {"name": name, "description": "The weather of a city", "inputSchema": {"json": schema}}}
+
+
+TOOLS = {"tools": [tool()]}
+CALL = {"toolUse": {"toolUseId": "t1", "name": "get_weather", "input": {"city": "Oslo"}}}
+RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "Sunny"}]}}
+OTHER_RESULT = {"toolResult": {"toolUseId": "t2", "content": [{"text": "Sunny"}]}}
+DOCUMENT = {"document": {"name": "notes", "format": "txt", "source": {"bytes": b"Water rises."}}}
+THINKING = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
+
+MISTAKES: dict[str, tuple[str, Json, str]] = {
+    "no messages": (CLAUDE, {"messages": []}, "messages"),
+    "an assistant begins, Nova": (
+        NOVA, {"messages": [assistant("Hi"), user("Hi")]}, "must start with a user message"
+    ),
+    "a message without content": (
+        CLAUDE, {"messages": [user("Hi"), assistant("Yes?"), user()]},
+        "content field in the Message object at messages.2 is empty",
+    ),
+    "a blank text": (
+        CLAUDE, {"messages": [user(" \n")]}, "text field in the ContentBlock object at messages.0.content.0 is blank"
+    ),
+    "a document without a text": (
+        CLAUDE, {"messages": [user(DOCUMENT)]}, "text block must be included when using documents"
+    ),
+    "a document's name with a dot": (
+        CLAUDE, {"messages": [user("Read", {"document": DOCUMENT["document"] | {"name": "a.txt"}})]}, "file name",
+    ),
+    "tool blocks without tools": (
+        CLAUDE, {"messages": [user("Hi"), assistant(CALL), user(RESULT)]},
+        "toolConfig field must be defined when using toolUse and toolResult",
+    ),
+    "an unanswered call": (
+        CLAUDE, {"messages": [user("Hi"), assistant(CALL), user("Well?")], "toolConfig": TOOLS},
+        "Expected toolResult blocks at messages.2.content for the following Ids: t1",
+    ),
+    "an answer to no call": (
+        CLAUDE, {"messages": [user("Hi"), assistant(CALL), user(RESULT, OTHER_RESULT)], "toolConfig": TOOLS}, "exceeds",
+    ),
+    "a result at the very start": (CLAUDE, {"messages": [user(RESULT)], "toolConfig": TOOLS}, "exceeds"),
+    "a schema that is no object's": (
+        CLAUDE, {"toolConfig": {"tools": [tool(schema={"type": "string"})]}}, "must be one of the following: object"
+    ),
+    "a choice of an unknown tool": (
+        CLAUDE, {"toolConfig": TOOLS | {"toolChoice": {"tool": {"name": "other"}}}}, "not in toolConfig.tools"
+    ),
+    "a Nova schema with $defs": (
+        NOVA, {"toolConfig": {"tools": [tool(schema={"type": "object", "$defs": {}})]}},
+        "extraneous key [$defs] is not permitted",
+    ),
+    "a prefill for Claude 4.6": (
+        SONNET_4_6, {"messages": [user("Hi"), assistant("Hel")]}, "does not support assistant message prefill"
+    ),
+    "a prefill that ends in a space": (
+        CLAUDE, {"messages": [user("Hi"), assistant("Hello ")]}, "cannot end with trailing whitespace"
+    ),
+    "a prefill with thinking": (
+        CLAUDE, {"messages": [user("Hi"), assistant("Hello")], "additionalModelRequestFields": THINKING,
+                 "inferenceConfig": {"maxTokens": 2000}}, "prefill",
+    ),
+    "stop sequences for gpt-oss": (
+        GPT_OSS, {"inferenceConfig": {"stopSequences": ["x"]}}, "doesn't support the stopSequences field"
+    ),
+    "a temperature for Opus 5.5": (
+        OPUS_5_5, {"inferenceConfig": {"temperature": 0.5}}, "doesn't support the temperature field"
+    ),
+    "a temperature beside thinking": (
+        CLAUDE, {"inferenceConfig": {"temperature": 0.5, "maxTokens": 2000}, "additionalModelRequestFields": THINKING},
+        "temperature",
+    ),
+    "a forced tool beside thinking": (
+        CLAUDE, {"toolConfig": TOOLS | {"toolChoice": {"any": {}}}, "additionalModelRequestFields": THINKING,
+                 "inferenceConfig": {"maxTokens": 2000}}, "when tool_choice forces tool use",
+    ),
+    "a forced tool for a model that always thinks": (
+        OPUS_5_5, {"toolConfig": TOOLS | {"toolChoice": {"any": {}}}}, "toolChoice"
+    ),
+    "a budget of thinking below the least": (
+        CLAUDE, {"additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1000}}},
+        "greater than or equal to 1024",
+    ),
+    "a budget of thinking above the limit": (
+        CLAUDE, {"additionalModelRequestFields": THINKING, "inferenceConfig": {"maxTokens": 1024}},
+        "`max_tokens` must be greater than `thinking.budget_tokens`",
+    ),
+    "a budget for a model that adapts": (OPUS_5_5, {"additionalModelRequestFields": THINKING}, "adaptive"),
+    "an unknown additional field": (
+        CLAUDE, {"additionalModelRequestFields": {"foo": 1}}, "foo: Extra inputs are not permitted"
+    ),
+    "an unknown additional field, Nova": (
+        NOVA, {"additionalModelRequestFields": {"foo": 1}}, "extraneous key [foo] is not permitted"
+    ),
+    "a system text for Mistral 7B": (MISTRAL, {"system": [{"text": "Be kind"}]}, "doesn't support system messages"),
+    "tools for Mistral 7B": (MISTRAL, {"toolConfig": TOOLS}, "doesn't support tool use"),
+    "an image for Nova Micro": (
+        "us.amazon.nova-micro-v1:0",
+        {"messages": [user("See", {"image": {"format": "png", "source": {"bytes": PNG}}})]},
+        "doesn't support the image content block",
+    ),
+    "an image that is none": (
+        CLAUDE, {"messages": [user("See", {"image": {"format": "png", "source": {"bytes": b"GIF89a"}}})]},
+        "Could not process image",
+    ),
+    "a place in S3": (
+        CLAUDE,
+        {"messages": [user("See", {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://a/b"}}}})]},
+        "Remove s3Uri and try again",
+    ),
+    "history for Command": (
+        "cohere.command-text-v14", {"messages": [user("Hi"), assistant("Hello"), user("Well?")]}, "one user message"
+    ),
+    "more tokens than there are": (
+        CLAUDE, {"inferenceConfig": {"maxTokens": 10_000_000}}, "exceeds the model limit of"
+    ),
+    "citations, Nova": (
+        NOVA, {"messages": [user("Read", {"document": DOCUMENT["document"] | {"citations": {"enabled": True}}})]},
+        "citations",
+    ),
+    "a prompt beyond the context": (
+        "cohere.command-text-v14", {"messages": [user("water " * 5000)]}, "Input is too long for requested model"
+    ),
+    "a prompt beyond Claude's context": (CLAUDE, {"messages": [user("water " * 250_000)]}, "prompt is too long"),
+    "a guardrail without a version": (
+        CLAUDE, {"guardrailConfig": {"guardrailIdentifier": "abc", "guardrailVersion": ""}}, "guardrailVersion"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "extra", "part"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_refused_whole_and_streamed(bedrock: Bedrock, model: str, extra: Json, part: str) -> None:
+    with refused(part):
+        bedrock.converse(model, **extra)
+    with refused(part):
+        bedrock.stream(model, **extra)
+
+
+def test_tools_are_refused_in_llamas_stream_alone(bedrock: Bedrock) -> None:
+    with refused("doesn't support tool use in streaming mode"):
+        bedrock.stream(LLAMA4, toolConfig=TOOLS)
+
+    assert bedrock.converse(LLAMA4, "The weather of Oslo?", toolConfig=TOOLS)["stopReason"] == "tool_use"
+
+
+def test_a_tool_result_stands_alone_with_llama(bedrock: Bedrock) -> None:
+    messages = [user("The weather?"), assistant(CALL), user(RESULT, "And now?")]
+
+    with refused("alone in its message"):
+        bedrock.converse(LLAMA4, messages=messages, toolConfig=TOOLS)
+
+
+def test_what_answers_tools_must_begin_with_its_reasoning(bedrock: Bedrock) -> None:
+    messages = [user("The weather?"), assistant(CALL), user(RESULT)]
+
+    with refused("Expected `thinking` or `redacted_thinking`, but found `tool_use`"):
+        bedrock.converse(
+            messages=messages, toolConfig=TOOLS, additionalModelRequestFields=THINKING,
+            inferenceConfig={"maxTokens": 2000},
+        )  # fmt: skip
+
+
+def test_reasoning_comes_back_unchanged_or_is_refused(bedrock: Bedrock) -> None:
+    answer = bedrock.converse(additionalModelRequestFields=THINKING, inferenceConfig={"maxTokens": 4000})
+    message = answer["output"]["message"]
+
+    assert bedrock.converse(messages=[user("Hi"), message, user("Go on")])["stopReason"] == "end_turn"
+
+    message["content"][0]["reasoningContent"]["reasoningText"]["text"] += "!"
+    with refused("Invalid `signature` in `thinking` block"):
+        bedrock.converse(messages=[user("Hi"), message, user("Go on")])
+
+
+def test_claude_lets_the_assistant_begin_and_roles_repeat(bedrock: Bedrock) -> None:
+    messages = [assistant("Welcome."), user("Hi"), user("Are you there?")]
+
+    assert bedrock.converse(messages=messages)["stopReason"] == "end_turn"
+
+
+RAW_MISTAKES: dict[str, tuple[Any, str]] = {
+    "no JSON": (b"{", "Malformed input request"),
+    "a list": (b"[]", "the request"),
+    "an unknown member": (b'{"messages":[],"foo":1}', "foo is not known"),
+    "a wrong type": (b'{"messages":[{"role":"user","content":"Hi"}]}', "messages.0.content"),
+    "a missing member": (b'{"messages":[{"role":"user"}]}', "messages.0.content is required"),
+    "no base64": (
+        b'{"messages":[{"role":"user","content":[{"image":{"format":"png","source":{"bytes":"!"}}}]}]}',
+        "base64",
+    ),
+    "two kinds in a block": (
+        b'{"messages":[{"role":"user","content":[{"text":"a","cachePoint":{"type":"default"}}]}]}',
+        "must set one of the following keys",
+    ),
+    "a temperature above one": (
+        b'{"messages":[{"role":"user","content":[{"text":"a"}]}],"inferenceConfig":{"temperature":1.5}}',
+        "<= 1.0",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "part"), RAW_MISTAKES.values(), ids=RAW_MISTAKES)
+def test_what_the_sdk_would_not_even_send_is_refused(url: str, body: bytes, part: str) -> None:
+    response = httpx.post(f"{url}/model/{CLAUDE}/converse", content=body, trust_env=False)
+
+    assert response.status_code == 400
+    assert part in response.json()["message"]
+    assert response.headers["x-amzn-errortype"].startswith("ValidationException:")
+    assert response.headers["x-amzn-requestid"]
+
+
+IDS: dict[str, tuple[str, str]] = {
+    "an unknown id": ("anthropic.claude-9", "The provided model identifier is invalid."),
+    "no id at all": ("wells", "The provided model identifier is invalid."),
+    "a base id of a model sold through profiles": (
+        "anthropic.claude-haiku-4-5-20251001-v1:0", "with on-demand throughput isn't supported"
+    ),
+    "a profile of another place": (
+        "jp.anthropic.claude-opus-4-1-20250805-v1:0", "The provided model identifier is invalid."
+    ),
+    "an ARN of a base model sold through profiles": (
+        "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-2-lite-v1:0", "on-demand throughput isn't supported"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "part"), IDS.values(), ids=IDS)
+def test_an_id_that_is_not_sold_is_refused(bedrock: Bedrock, model: str, part: str) -> None:
+    with refused(part):
+        bedrock.stream(model)
+
+
+ARNS = (
+    f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/{CLAUDE}",
+    "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0",
+    "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abcdefghijkl",
+    "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:provisioned-model/abcdefghijkl",
+    "arn:aws:bedrock:us-east-1:123456789012:imported-model/abcdefghijkl",
+)
+
+
+@pytest.mark.parametrize("arn", ARNS)
+def test_an_arn_is_one_segment_of_the_path(bedrock: Bedrock, arn: str) -> None:
+    assert bedrock.stream(arn)[-1]["metadata"]
+
+
+def test_a_model_at_its_end_of_life_lives_on_here(bedrock: Bedrock) -> None:
+    assert bedrock.converse("anthropic.claude-3-haiku-20240307-v1:0")["stopReason"] == "end_turn"
+    eol = refused("reached the end of its life", "ResourceNotFoundException", 404)
+    with bedrock.fault("eol"), eol:
+        bedrock.converse("anthropic.claude-3-haiku-20240307-v1:0")
+
+
+def test_images_in_base64_are_measured(bedrock: Bedrock) -> None:
+    image = {"image": {"format": "png", "source": {"bytes": PNG}}}
+
+    answer = bedrock.converse(messages=[user("What is this?", image)])
+
+    assert "PNG, 16 by 8 pixels, 24 bytes" in answer["output"]["message"]["content"][0]["text"]
