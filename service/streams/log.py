@@ -57,6 +57,11 @@ class StreamLog:
         return last if self.events and isinstance(last := self.events[-1], Done | Failed) else None
 
     @property
+    def busy(self) -> bool:
+        """Whether anybody reads it or waits for it."""
+        return self.readers > 0 or bool(self._waiting)
+
+    @property
     def refusal(self) -> Failed | None:
         """The failure of a generation that showed nothing: it can still be told as an HTTP error."""
         end = self.end
@@ -71,7 +76,9 @@ class StreamLog:
         return first
 
     def show(self, first: int, events: Sequence[Event]) -> None:
-        """Let the readers see events, in order."""
+        """Let the readers see events, in order; none are left to see those of a stream that was dropped."""
+        if self._gone:
+            return
         if first != len(self.events) + 1:
             raise AssertionError(f"stream {self.stream_id}: event {first} shown after {len(self.events)}")
         self.events.extend(events)

@@ -1,35 +1,27 @@
 """Streams in this process's memory: quick, bounded, and gone with the process."""
 
-import asyncio
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import Self
 
 from service.deltas import Event
-from service.errors import InvalidRequest, ServiceError
+from service.errors import ServiceError
 from service.streams.journal import Key, Owner
+from service.streams.keys import Keys
 from service.streams.log import StreamLog
 from service.streams.record import Record, State
 from service.streams.shelf import Shelf
 
 
-class _Bound(NamedTuple):
-    stream_id: str
-    fingerprint: str
-    since: float
-
-
 class MemoryJournal:
-    """The `memory://` journal."""
+    """The `memory://` journal. A shared one keeps in it what only this process may know."""
 
     name = "memory"
     shared = False
     available = True
 
     def __init__(self, *, ttl_s: float, memory_bytes: int) -> None:
-        self._ttl_s = ttl_s
         self.shelf = Shelf(ttl_s=ttl_s, memory_bytes=memory_bytes)
-        self._keys: OrderedDict[tuple[str, str], _Bound] = OrderedDict()
+        self._keys = Keys(self.shelf, ttl_s=ttl_s)
 
     async def __aenter__(self) -> Self:
         return self
@@ -40,16 +32,23 @@ class MemoryJournal:
 
     async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
         """Begin a stream, or return the one that `key` is bound to."""
-        self.shelf.expire()
-        if key and (bound := self._bound(key)):
-            return bound
-        if self.shelf.full:
-            raise ServiceError("overloaded", "The memory for streams is full of running ones.", retry_after=1)
+        return self.bound(key) or self.open(record, key)
+
+    def bound(self, key: Key | None) -> StreamLog | None:
+        """Return the stream that a key is bound to here."""
+        return self._keys.find(key) if key else None
+
+    def open(self, record: Record, key: Key | None = None) -> StreamLog:
+        """Begin a stream here.
+
+        Raises:
+            ServiceError: `overloaded`, running streams fill the memory.
+        """
+        self.shelf.make_place()
         log = StreamLog(record)
         self.shelf.put(log)
         if key:
-            now = asyncio.get_running_loop().time()
-            self._keys[key.caller, key.key] = _Bound(record.stream_id, key.fingerprint, now)
+            self._keys.bind(key, log.stream_id)
         return log
 
     def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
@@ -80,30 +79,8 @@ class MemoryJournal:
 
     async def unbind(self, key: Key) -> None:
         """Free a key whose generation was never admitted."""
-        self._keys.pop((key.caller, key.key), None)
+        self._keys.unbind(key)
 
     async def purge(self, log: StreamLog) -> None:
         """Forget a stream at once."""
         self.shelf.take_out(log)
-
-    def _bound(self, key: Key) -> StreamLog | None:
-        self._forget_old_keys()
-        if not (bound := self._keys.get((key.caller, key.key))):
-            return None
-        if bound.fingerprint != key.fingerprint:
-            raise InvalidRequest("Idempotency-Key: this key was used with another body; use a new one.")
-        if log := self.shelf.get(bound.stream_id):
-            return log
-        raise ServiceError("gone", "Idempotency-Key: the stream of this key is no longer kept.")
-
-    def _forget_old_keys(self) -> None:
-        """Forget keys whose stream ended (or was evicted) more than the time to live ago."""
-        horizon = asyncio.get_running_loop().time() - self._ttl_s
-        while self._keys:
-            name, bound = next(iter(self._keys.items()))
-            if bound.since > horizon:
-                return
-            log = self.shelf.get(bound.stream_id)
-            del self._keys[name]
-            if log:  # still kept: look again later
-                self._keys[name] = bound._replace(since=asyncio.get_running_loop().time())

@@ -1,10 +1,12 @@
 """From `JOURNAL_URL` to the journal it names."""
 
 from contextlib import AbstractAsyncContextManager
+from secrets import token_hex
 
-from service.settings import SettingsError
+from service.streams.durable import DurableJournal
 from service.streams.journal import Journal
 from service.streams.memory import MemoryJournal
+from service.streams.store import Store
 
 
 def open_journal(url: str, *, lease_s: float, ttl_s: float, memory_bytes: int) -> AbstractAsyncContextManager[Journal]:
@@ -18,4 +20,21 @@ def open_journal(url: str, *, lease_s: float, ttl_s: float, memory_bytes: int) -
     """
     if url == "memory://":
         return MemoryJournal(ttl_s=ttl_s, memory_bytes=memory_bytes)
-    raise SettingsError([f"ARTESIAN_JOURNAL_URL: nothing here keeps streams at {url.split(':', 1)[0]}:// ({lease_s})"])
+    store = make_store(url, lease_s=lease_s, ttl_s=ttl_s)
+    return DurableJournal(store, lease_s=lease_s, ttl_s=ttl_s, memory_bytes=memory_bytes)
+
+
+def make_store(url: str, *, lease_s: float, ttl_s: float) -> Store:
+    """Make the store that `url` names, for one process. Nothing is opened yet.
+
+    Raises:
+        SettingsError: the address cannot be read.
+    """
+    process = token_hex(8)
+    if url.startswith("sqlite:///"):
+        from service.streams.sqlite import SqliteStore
+
+        return SqliteStore(url.removeprefix("sqlite:///"), process, lease_s=lease_s, ttl_s=ttl_s)
+    from service.streams.valkey import ValkeyStore
+
+    return ValkeyStore(url, process, lease_s=lease_s, ttl_s=ttl_s)

@@ -22,6 +22,9 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._logs)
 
+    def __contains__(self, stream_id: str) -> bool:
+        return stream_id in self._logs
+
     def __iter__(self) -> Iterator[StreamLog]:
         return iter(list(self._logs.values()))
 
@@ -30,6 +33,16 @@ class Shelf:
         """Whether running streams alone fill the memory: no further one should begin."""
         return self.size > self._memory_bytes and not self._finished
 
+    def make_place(self) -> None:
+        """Make sure that there is memory for one more stream.
+
+        Raises:
+            ServiceError: `overloaded`, there is not.
+        """
+        self.expire()
+        if self.full:
+            raise ServiceError("overloaded", "The memory for streams is full of running ones.", retry_after=1)
+
     def put(self, log: StreamLog) -> None:
         """Hold a log and watch its growth."""
         self._logs[log.stream_id] = log
@@ -37,6 +50,7 @@ class Shelf:
         log.on_growth = lambda size: self._grown(log, size)
         if log.end:
             self._finished[log.stream_id] = log
+            self._make_room()
 
     def get(self, stream_id: str) -> StreamLog | None:
         """Return a log that is still held."""
@@ -45,8 +59,9 @@ class Shelf:
 
     def take_out(self, log: StreamLog, error: ServiceError | None = None) -> None:
         """Let a log go; its readers, if any, are told."""
-        if self._logs.pop(log.stream_id, None) is None:
+        if self._logs.get(log.stream_id) is not log:
             return
+        del self._logs[log.stream_id]
         self._finished.pop(log.stream_id, None)
         log.drop(error or ServiceError("gone"))
 
@@ -65,7 +80,7 @@ class Shelf:
         self.size += size
         if log.end and log.stream_id in self._logs:
             self._finished.setdefault(log.stream_id, log)
-        if size > 0 and self.size > self._memory_bytes:
+        if size > 0:
             self._make_room()
 
     def _make_room(self) -> None:

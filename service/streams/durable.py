@@ -1,0 +1,289 @@
+"""A journal that other processes share: logs here, bytes in a store, and one rule between them.
+
+No event is shown before the store has it, unless the stream has been announced as not resumable. What SQLite and Valkey
+have in common is here and in the modules around; what each does alone is its `Store`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from typing import Self
+
+from service.deltas import Event
+from service.errors import ServiceError
+from service.streams.beat import Beat
+from service.streams.codec import encode_record
+from service.streams.journal import Key, Owner
+from service.streams.keys import check_fingerprint, stream_of_key_gone
+from service.streams.link import PATIENCE_S, Link
+from service.streams.log import StreamLog
+from service.streams.memory import MemoryJournal
+from service.streams.mirrors import Mirrors
+from service.streams.outbox import Doubt, Outbox
+from service.streams.record import Record, State
+from service.streams.store import Standing, Store, Unavailable
+
+_STUMBLE_S = 0.1  # after a bug in one of the tasks: it is logged, and must not spin
+
+logger = logging.getLogger(__name__)
+
+
+class Nobody:
+    """Who is told while no engine is attached."""
+
+    def cancel_asked(self, stream_id: str) -> None:
+        """Nothing is produced yet."""
+
+    def replaced(self, log: StreamLog) -> None:
+        """Nothing is produced yet."""
+
+    def abandoned(self, stream_id: str) -> None:
+        """Nobody takes anything over; it is told again with the next beat."""
+
+
+class DurableJournal:
+    """The journal over a store."""
+
+    shared = True
+
+    def __init__(self, store: Store, *, lease_s: float, ttl_s: float, memory_bytes: int) -> None:
+        self.name = store.name
+        self._store = store
+        self._lease_s = lease_s
+        self._memory = MemoryJournal(ttl_s=ttl_s, memory_bytes=memory_bytes)
+        self.shelf = self._memory.shelf
+        self._owner: Owner = Nobody()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        self._link = link = Link(self.name, self._lease_s)
+        self._outbox = Outbox(self._store, link, self._replaced)
+        self._mirrors = Mirrors(
+            self._store, link, self.shelf, on_cancel=self._cancel_asked, on_abandoned=self._abandoned
+        )
+        self._beat = Beat(
+            self._store,
+            link,
+            self._outbox,
+            self._mirrors,
+            lease_s=self._lease_s,
+            on_cancel=self._cancel_asked,
+            on_abandoned=self._abandoned,
+            on_replaced=self._replaced,
+        )
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._memory)
+            stack.push_async_callback(self._store.close)
+            with suppress(Unavailable):
+                await link.call(self._store.open())
+                link.found()
+            tasks = await stack.enter_async_context(asyncio.TaskGroup())
+            running = [
+                tasks.create_task(_forever(step), name=f"journal {step.__name__}")
+                for step in (self._outbox.write, self._mirrors.listen, self._mirrors.attend, self._beat.beat)
+            ]
+            for task in running:
+                stack.callback(task.cancel)
+            stack.push_async_callback(self._flush)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def available(self) -> bool:
+        """Whether what is appended is kept just now."""
+        return self._link.available
+
+    def attach(self, owner: Owner) -> None:
+        """Name who is to be told."""
+        self._owner = owner
+
+    async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
+        """Begin a stream, or return the one that `key` is bound to."""
+        if bound := self._memory.bound(key):
+            return bound
+        if not record.policies.store:
+            return self._open_here(record, key, told=True)
+        self.shelf.make_place()
+        try:
+            await self._wait_for_store()
+            already = await self._link.call(self._store.begin(record.stream_id, encode_record(record), key))
+        except Unavailable:
+            self._outbox.doubtful[record.stream_id] = Doubt(1)
+            return self._memory.bound(key) or self._open_here(record, key)
+        if key and already:
+            check_fingerprint(key, already.fingerprint)
+            if log := await self.find(already.stream_id):
+                return log
+            raise stream_of_key_gone()
+        log = StreamLog(record)
+        self.shelf.put(log)
+        self._outbox.hold(log)
+        return log
+
+    def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
+        """Keep events and then show them; those of a stream that is produced elsewhere by now go nowhere."""
+        self._outbox.append(log, events, state)
+
+    async def find(self, stream_id: str) -> StreamLog | None:
+        """Return a stream's log, followed live where another process produces it.
+
+        Raises:
+            ServiceError: `overloaded`, it is not here and the journal cannot be asked.
+        """
+        log = self.shelf.get(stream_id)
+        if log and (self._is_live(log) or not self._link.available):
+            return log
+        try:
+            await self._wait_for_store()
+            return await self._recall(log) if log else await self._mirrors.load(stream_id)
+        except Unavailable:
+            if log and stream_id in self.shelf:
+                return log
+            raise _away() from None
+
+    async def take_over(self, stream_id: str) -> StreamLog | None:
+        """Take the lease of an abandoned stream."""
+        ours = stream_id in self._outbox.produced or self.shelf.get(stream_id) in self._outbox.unkept
+        if ours or not self._link.available:
+            return None
+        with suppress(Unavailable):
+            epoch = await self._link.call(self._store.take_over(stream_id, released_only=self._link.quiet))
+            if epoch is not None:
+                return await self._go_on(stream_id, epoch)
+        return None
+
+    async def release(self, log: StreamLog) -> None:
+        """Give up a lease once all that was appended is kept; the log goes on as its new producer fills it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await self._outbox.flush(log)
+        if log.stream_id not in self._outbox.produced:
+            return  # it has ended, or is not kept, or is another's
+        self._outbox.let_go(log)
+        with suppress(Unavailable):  # the lease runs out by itself
+            await self._link.call(self._store.release(log.stream_id, log.epoch))
+        self._mirrors.adopt(log)
+
+    async def ask_cancel(self, stream_id: str) -> None:
+        """Tell the producer of a stream, wherever it is, that the stream is cancelled.
+
+        Raises:
+            ServiceError: `overloaded`, the journal cannot be asked.
+        """
+        log = self.shelf.get(stream_id)
+        if stream_id in self._outbox.produced or log in self._outbox.unkept:
+            self._owner.cancel_asked(stream_id)
+            return
+        try:
+            await self._link.call(self._store.ask_cancel(stream_id))
+        except Unavailable:
+            raise _away() from None
+
+    async def is_read_elsewhere(self, log: StreamLog) -> bool:
+        """Whether other processes have readers of it; while nobody can tell, those that had some may still."""
+        if log in self._outbox.unkept:
+            return False
+        try:
+            await self._wait_for_store()
+            return await self._link.call(self._store.is_read_elsewhere(log.stream_id))
+        except Unavailable:
+            return True
+
+    async def unbind(self, key: Key) -> None:
+        """Free a key whose generation was never admitted."""
+        await self._memory.unbind(key)
+        with suppress(Unavailable):
+            await self._link.call(self._store.unbind(key))
+
+    async def purge(self, log: StreamLog) -> None:
+        """Forget a stream at once; a store that is away forgets it when it is back."""
+        self._mirrors.leave(log.stream_id)
+        self._outbox.let_go(log)
+        self.shelf.take_out(log)
+        try:
+            await self._link.call(self._store.purge(log.stream_id))
+        except Unavailable:
+            self._outbox.doubtful[log.stream_id] = Doubt(None)
+
+    def _open_here(self, record: Record, key: Key | None, *, told: bool = False) -> StreamLog:
+        log = self._memory.open(record, key)
+        self._outbox.keep_apart(log, told=told)
+        return log
+
+    def _is_live(self, log: StreamLog) -> bool:
+        """Whether this process has the last word on a stream, or is told of every one."""
+        name = log.stream_id
+        return name in self._outbox.produced or log in self._outbox.unkept or name in self._mirrors.followed
+
+    async def _recall(self, log: StreamLog) -> StreamLog | None:
+        """Return a finished stream, unless the store has let it go."""
+        (standing,) = await self._link.call(self._store.look([log.stream_id], present=False))
+        if standing is Standing.GONE:
+            self.shelf.take_out(log)
+            return None
+        return log
+
+    async def _go_on(self, stream_id: str, epoch: int) -> StreamLog | None:
+        """Make a stream that was taken over one of this process's own, with all that was ever kept of it."""
+        log = self.shelf.get(stream_id)
+        if log and not await self._mirrors.catch_up(log):
+            self._mirrors.lose(log)
+            return None
+        if log is None:
+            if not (recalled := await self._mirrors.recall(stream_id)):
+                return None
+            log, _ = recalled
+            self.shelf.put(log)
+        self._mirrors.leave(stream_id)
+        if log.end:
+            return None
+        log.epoch, log.numbered = epoch, len(log.events)
+        self._outbox.hold(log)
+        return log
+
+    async def _wait_for_store(self) -> None:
+        """Bear a short loss in silence.
+
+        Raises:
+            Unavailable: it lasts.
+        """
+        try:
+            async with asyncio.timeout(self._link.patience_s):
+                await self._link.wait()
+        except TimeoutError:
+            raise Unavailable from None
+
+    async def _flush(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await self._outbox.flush()
+
+    def _cancel_asked(self, stream_id: str) -> None:
+        if stream_id in self._outbox.produced:
+            self._owner.cancel_asked(stream_id)
+
+    def _abandoned(self, stream_id: str) -> None:
+        if stream_id not in self._outbox.produced:
+            self._owner.abandoned(stream_id)
+
+    def _replaced(self, log: StreamLog) -> None:
+        self._owner.replaced(log)
+        self._mirrors.adopt(log)
+
+
+def _away() -> ServiceError:
+    return ServiceError("overloaded", "The journal of streams cannot be reached just now.", retry_after=1)
+
+
+async def _forever(step: Callable[[], Awaitable[None]]) -> None:
+    """Do a step again and again; a mistake of ours in one of them must not end the journal."""
+    while True:
+        try:
+            await step()
+        except Exception:
+            logger.exception("The journal stumbled")
+            await asyncio.sleep(_STUMBLE_S)

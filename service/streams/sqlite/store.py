@@ -1,0 +1,156 @@
+"""SQLite as a durable journal's store: a thread of its own for the file, and a poll while somebody waits for news."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from service.settings import SettingsError
+from service.streams.journal import Key
+from service.streams.sqlite.follower import Follower
+from service.streams.sqlite.schema import WrongSchema
+from service.streams.sqlite.tables import Tables
+from service.streams.store import Batch, Bound, Lease, News, Outcome, Standing, Stored, Unavailable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+FOLLOWING_S = 0.01  # between two looks at the file while streams of other processes are followed
+PRODUCING_S = 0.05  # while streams are only produced here, and somebody might cancel one
+IDLE_S = 1.0
+
+_PASSING = ("locked", "busy", "full", "disk I/O")
+"""What SQLite says of troubles that pass by themselves; anything else at the start is a mistake in the settings."""
+
+
+class SqliteStore:
+    """One file. `process` names this process among those that share it."""
+
+    name = "sqlite"
+
+    def __init__(self, path: str, process: str, *, lease_s: float, ttl_s: float) -> None:
+        self._path = path
+        self._tables = Tables(path, process, lease_s=lease_s, ttl_s=ttl_s)
+        self._follower = Follower()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._opened = False
+        self._wanted = asyncio.Event()
+        self._produces = False
+
+    async def open(self) -> None:
+        """Open the file anew."""
+        try:
+            await self._run(self._tables.open)
+        except _Unusable as error:
+            if self._opened:
+                raise Unavailable(str(error)) from error
+            raise SettingsError([f"ARTESIAN_JOURNAL_URL: {self._path}: {error}"]) from error
+        self._opened = True
+        self._follower.begin_anew()
+
+    async def close(self) -> None:
+        """Let go of the file; a statement that hangs is left behind."""
+        self._thread.submit(self._tables.close)
+        self._thread.shutdown(wait=False)
+
+    async def begin(self, stream_id: str, record: bytes, key: Key | None) -> Bound | None:
+        """Begin a stream."""
+        self._produces = True
+        return await self._run(self._tables.begin, stream_id, record, key)
+
+    async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
+        """Keep batches in one commit."""
+        return await self._run(self._tables.write, batches)
+
+    async def read(self, stream_id: str) -> Stored | None:
+        """Return a stream."""
+        return await self._run(self._tables.read, stream_id)
+
+    async def follow(self, stream_id: str, position: str) -> None:
+        """Look for what is added after `position`."""
+        self._follower.follow(stream_id, position)
+        self._wanted.set()
+
+    def unfollow(self, stream_id: str) -> None:
+        """Look for it no more."""
+        self._follower.unfollow(stream_id)
+
+    async def news(self) -> Sequence[News]:
+        """Look at the file after a while; the wait is long where there is nothing to look for."""
+        if self._follower.follows:
+            await asyncio.sleep(FOLLOWING_S)
+        else:
+            await self._rest(PRODUCING_S if self._produces else IDLE_S)
+        if not (self._follower.follows or self._produces):
+            return ()
+        return self._follower.learn(await self._run(self._tables.look_for, self._follower.question()))
+
+    async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[Standing]:
+        """Say how streams stand."""
+        return await self._run(self._tables.look, stream_ids, present=present)
+
+    async def leave(self, stream_id: str) -> None:
+        """Note that this process has no readers of a stream."""
+        await self._run(self._tables.leave, stream_id)
+
+    async def is_read_elsewhere(self, stream_id: str) -> bool:
+        """Whether another process has readers."""
+        return await self._run(self._tables.is_read_elsewhere, stream_id)
+
+    async def renew(self, leases: Sequence[Lease]) -> Sequence[Outcome]:
+        """Renew the leases."""
+        self._produces = bool(leases)
+        return await self._run(self._tables.renew, leases) if leases else ()
+
+    async def sweep(self) -> Sequence[tuple[str, Standing]]:
+        """Name what nobody produces."""
+        return await self._run(self._tables.sweep)
+
+    async def take_over(self, stream_id: str, *, released_only: bool) -> int | None:
+        """Take a stream that nobody produces."""
+        self._produces = True
+        return await self._run(self._tables.take_over, stream_id, released_only=released_only)
+
+    async def release(self, stream_id: str, epoch: int) -> None:
+        """Give a lease up."""
+        await self._run(self._tables.release, stream_id, epoch)
+
+    async def ask_cancel(self, stream_id: str) -> None:
+        """Note that a stream is cancelled: its producer looks for that."""
+        await self._run(self._tables.ask_cancel, stream_id)
+
+    async def unbind(self, key: Key) -> None:
+        """Free a key."""
+        await self._run(self._tables.unbind, key)
+
+    async def purge(self, stream_id: str, epoch: int | None = None) -> None:
+        """Forget a stream."""
+        await self._run(self._tables.purge, stream_id, epoch)
+
+    async def _rest(self, seconds: float) -> None:
+        self._wanted.clear()
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wanted.wait()
+        except TimeoutError:
+            pass
+
+    async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do it in the file's thread.
+
+        Raises:
+            Unavailable: it could not be done just now.
+        """
+        future = asyncio.get_running_loop().run_in_executor(self._thread, lambda: call(*args, **kwargs))
+        try:
+            return await future
+        except (sqlite3.Error, OSError, WrongSchema) as error:
+            message = str(error)
+            if any(word in message for word in _PASSING):
+                raise Unavailable(message) from error
+            raise _Unusable(message) from error
+
+
+class _Unusable(Unavailable):
+    """It will not get better by itself."""

@@ -1,0 +1,306 @@
+"""What the store says, in SQL. Every method runs in the store's own thread and may wait for the file.
+
+The interpreter's lock is given up and taken back with every row that SQLite steps to, and a busy event loop gives it
+back late; so the one statement that matters, the group commit, is one step however many batches it holds.
+"""
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from service.streams.journal import Key
+from service.streams.sqlite.follower import Answer, Question, look
+from service.streams.sqlite.schema import connect
+from service.streams.store import Batch, Bound, Lease, Outcome, Standing, Stored
+
+_SWEEP = 100  # streams a sweep names, or drops: the rest are the next one's
+
+_WRITE = """
+INSERT OR IGNORE INTO batch (stream, first, content)
+SELECT s.n, b.column3, b.column4 FROM (VALUES {rows}) b
+CROSS JOIN stream s ON s.id = b.column1 AND s.epoch = b.column2 AND NOT s.ended
+"""
+
+_RENEW = """
+UPDATE stream SET lease = ?, keep_until = ?
+WHERE (id, epoch) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) AND NOT ended
+"""
+
+_TAKE_OVER = """
+UPDATE stream SET epoch = epoch + 1, owner = :process, lease = :until, keep_until = :keep_until
+WHERE id = :id AND NOT ended AND keep_until >= :now
+AND (lease = 0 OR (NOT :released_only AND NOT lease BETWEEN :now AND :latest))
+RETURNING epoch
+"""
+
+_EMPTY = (
+    "DELETE FROM batch WHERE stream = ?",
+    "DELETE FROM record WHERE stream = ?",
+    "DELETE FROM presence WHERE stream = ?",
+)
+_FORGET = ("DELETE FROM binding WHERE stream = ?", "DELETE FROM stream WHERE n = ?")
+
+
+class Tables:
+    """The tables of one file, for one process."""
+
+    def __init__(self, path: str, process: str, *, lease_s: float, ttl_s: float) -> None:
+        self._path = path
+        self._process = process
+        self._lease_s = lease_s
+        self._ttl_s = ttl_s
+        self._database: sqlite3.Connection | None = None
+        self._file = (0, 0)
+
+    @property
+    def database(self) -> sqlite3.Connection:
+        """The connection.
+
+        Raises:
+            sqlite3.OperationalError: there is none.
+        """
+        if self._database is None:
+            raise sqlite3.OperationalError("the file is not open")
+        return self._database
+
+    def open(self) -> None:
+        """Connect anew."""
+        self.close()
+        self._database = connect(self._path)
+        self._file = self._identity()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        database, self._database = self._database, None
+        if database:
+            database.close()
+
+    def check_file(self) -> None:
+        """Make sure that what we write to is still what others find at the path.
+
+        Raises:
+            sqlite3.OperationalError: the file was taken away.
+        """
+        if self._identity() != self._file:
+            raise sqlite3.OperationalError("the file was replaced")
+
+    def begin(self, stream_id: str, record: bytes, key: Key | None) -> Bound | None:
+        """Begin a stream."""
+        now = time.time()
+        with self._transaction() as database:
+            if key and (bound := self._bound(key, now)):
+                return bound
+            stream = database.execute(
+                "INSERT INTO stream (id, epoch, owner, lease, keep_until) VALUES (?, 1, ?, ?, ?)",
+                (stream_id, self._process, now + self._lease_s, now + self._lease_s + self._ttl_s),
+            ).lastrowid
+            database.execute("INSERT INTO record VALUES (?, ?)", (stream, record))
+            if key:
+                row = (key.caller, key.key, key.fingerprint, stream)
+                database.execute("INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?)", row)
+        return None
+
+    def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
+        """Keep batches."""
+        if not any(batch.last for batch in batches):
+            return self._insert(batches)
+        with self._transaction() as database:
+            outcomes = self._insert(batches)
+            ended = [
+                (time.time() + self._ttl_s, batch.stream_id)
+                for batch, outcome in zip(batches, outcomes, strict=True)
+                if batch.last and outcome is Outcome.KEPT
+            ]
+            database.executemany("UPDATE stream SET ended = 1, keep_until = ? WHERE id = ? AND NOT ended", ended)
+        return outcomes
+
+    def read(self, stream_id: str) -> Stored | None:
+        """Return a stream."""
+        row = self.database.execute(
+            "SELECT n, epoch, ended, content FROM stream JOIN record ON stream = n WHERE id = ? AND keep_until >= ?",
+            (stream_id, time.time()),
+        ).fetchone()
+        if row is None:
+            return None
+        stream, epoch, ended, record = row
+        batches = self.database.execute(
+            "SELECT first, content FROM batch WHERE stream = ? ORDER BY first", (stream,)
+        ).fetchall()
+        return Stored(record, epoch, batches, f"{stream}:{batches[-1][0] if batches else 0}", bool(ended))
+
+    def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[Standing]:
+        """Say how streams stand."""
+        now = time.time()
+        rows = self.database.execute(
+            "SELECT id, n, lease, ended FROM stream JOIN record ON stream = n"
+            " WHERE id IN (SELECT value FROM json_each(?)) AND keep_until >= ?",
+            (json.dumps(stream_ids), now),
+        ).fetchall()
+        standings = {name: Standing.ENDED if ended else self._standing(lease, now) for name, _, lease, ended in rows}
+        if present:
+            self._attend([stream for _, stream, _, ended in rows if not ended], now)
+        return [standings.get(name, Standing.GONE) for name in stream_ids]
+
+    def leave(self, stream_id: str) -> None:
+        """Note that this process has no readers of a stream."""
+        self.database.execute(
+            "DELETE FROM presence WHERE stream = (SELECT n FROM stream WHERE id = ?) AND process = ?",
+            (stream_id, self._process),
+        )
+
+    def look_for(self, question: Question) -> Answer:
+        """Say what other processes have done."""
+        return look(self.database, self._process, question)
+
+    def is_read_elsewhere(self, stream_id: str) -> bool:
+        """Whether another process has readers."""
+        found = self.database.execute(
+            "SELECT 1 FROM presence WHERE stream = (SELECT n FROM stream WHERE id = ?) AND process <> ? AND until > ?",
+            (stream_id, self._process, time.time()),
+        )
+        return found.fetchone() is not None
+
+    def renew(self, leases: Sequence[Lease]) -> Sequence[Outcome]:
+        """Renew leases, each while nobody has taken the stream over."""
+        until = time.time() + self._lease_s
+        self.database.execute(_RENEW, (until, until + self._ttl_s, json.dumps([lease[:2] for lease in leases])))
+        rows = self.database.execute(
+            "SELECT id, epoch, cancelled FROM stream JOIN record ON stream = n"
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps([lease.stream_id for lease in leases]),),
+        ).fetchall()
+        found = {name: (epoch, cancelled) for name, epoch, cancelled in rows}
+        return [_outcome(lease, *found.get(lease.stream_id, (0, 0))) for lease in leases]
+
+    def sweep(self) -> Sequence[tuple[str, Standing]]:
+        """Name what nobody produces, and drop what is out of date."""
+        self.check_file()
+        now = time.time()
+        self._drop_old(now)
+        rows = self.database.execute(
+            "SELECT id, lease FROM stream WHERE NOT ended AND NOT lease BETWEEN ? AND ? ORDER BY lease LIMIT ?",
+            (now, self._latest(now), _SWEEP),
+        ).fetchall()
+        return [(name, self._standing(lease, now)) for name, lease in rows]
+
+    def take_over(self, stream_id: str, *, released_only: bool) -> int | None:
+        """Take a stream that nobody produces."""
+        now = time.time()
+        values = {
+            "process": self._process,
+            "until": now + self._lease_s,
+            "keep_until": now + self._lease_s + self._ttl_s,
+            "id": stream_id,
+            "now": now,
+            "latest": self._latest(now),
+            "released_only": released_only,
+        }
+        rows = self.database.execute(_TAKE_OVER, values).fetchall()
+        return rows[0][0] if rows else None
+
+    def release(self, stream_id: str, epoch: int) -> None:
+        """Give a lease up."""
+        self.database.execute("UPDATE stream SET lease = 0 WHERE id = ? AND epoch = ?", (stream_id, epoch))
+
+    def ask_cancel(self, stream_id: str) -> None:
+        """Note that a stream is cancelled."""
+        self.database.execute("UPDATE stream SET cancelled = 1 WHERE id = ? AND NOT ended", (stream_id,))
+
+    def unbind(self, key: Key) -> None:
+        """Free a key."""
+        self.database.execute("DELETE FROM binding WHERE caller = ? AND key = ? AND fingerprint = ?", tuple(key))
+
+    def purge(self, stream_id: str, epoch: int | None) -> None:
+        """Forget a stream; its row stays for as long as a key may be bound to it."""
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT n FROM stream WHERE id = ? AND epoch = ifnull(?, epoch)", (stream_id, epoch)
+            ).fetchall()
+            for row in rows:
+                for statement in _EMPTY:
+                    database.execute(statement, row)
+                database.execute(
+                    "UPDATE stream SET ended = 1, keep_until = ? WHERE n = ?", (time.time() + self._ttl_s, *row)
+                )
+
+    def _identity(self) -> tuple[int, int]:
+        try:
+            status = Path(self._path).stat()
+        except OSError:
+            return (0, 0)
+        return status.st_dev, status.st_ino
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        database = self.database
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            yield database
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+
+    def _bound(self, key: Key, now: float) -> Bound | None:
+        row = self.database.execute(
+            "SELECT id, fingerprint FROM binding JOIN stream ON stream = n"
+            " WHERE caller = ? AND key = ? AND keep_until >= ?",
+            (key.caller, key.key, now),
+        ).fetchone()
+        return Bound(*row) if row else None
+
+    def _insert(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
+        rows = ",".join(["(?,?,?,?)"] * len(batches))
+        values = [value for batch in batches for value in batch[:4]]
+        if self.database.execute(_WRITE.format(rows=rows), values).rowcount == len(batches):
+            return [Outcome.KEPT] * len(batches)
+        return [self._fate(batch) for batch in batches]
+
+    def _fate(self, batch: Batch) -> Outcome:
+        """Tell what became of one batch of a commit that did not take all of them."""
+        row = self.database.execute(
+            "SELECT epoch, EXISTS (SELECT 1 FROM batch WHERE stream = n AND first = ?)"
+            " FROM stream JOIN record ON stream = n WHERE id = ?",
+            (batch.first, batch.stream_id),
+        ).fetchone()
+        if row is None:
+            return Outcome.GONE
+        epoch, kept = row
+        if epoch != batch.epoch:
+            return Outcome.REPLACED
+        return Outcome.KEPT if kept else Outcome.GONE
+
+    def _latest(self, now: float) -> float:
+        """The latest end of a lease that can be true: one beyond it is from before the clock was set back."""
+        return now + 2 * self._lease_s
+
+    def _standing(self, lease: float, now: float) -> Standing:
+        if lease == 0:
+            return Standing.RELEASED
+        return Standing.LIVE if now <= lease <= self._latest(now) else Standing.EXPIRED
+
+    def _attend(self, streams: Sequence[int], now: float) -> None:
+        self.database.executemany(
+            "INSERT OR REPLACE INTO presence VALUES (?, ?, ?)",
+            [(stream, self._process, now + self._lease_s) for stream in streams],
+        )
+
+    def _drop_old(self, now: float) -> None:
+        old = self.database.execute("SELECT n FROM stream WHERE keep_until < ? LIMIT ?", (now, _SWEEP)).fetchall()
+        if not old:
+            return
+        with self._transaction() as database:
+            for statement in (*_EMPTY, *_FORGET):
+                database.executemany(statement, old)
+
+
+def _outcome(lease: Lease, epoch: int, cancelled: int) -> Outcome:
+    if not epoch:
+        return Outcome.GONE
+    if epoch != lease.epoch:
+        return Outcome.REPLACED
+    return Outcome.CANCELLED if cancelled else Outcome.KEPT

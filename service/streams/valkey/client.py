@@ -1,0 +1,93 @@
+"""Connections to the server, and its errors as ours."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from service.settings import SettingsError
+from service.streams.store import Unavailable
+
+COMMANDS = 4  # connections for commands: what waits for one waits less than a further one would cost
+
+Arg = str | bytes | int
+
+
+class Client:
+    """One address. Commands go through a few connections; whoever blocks has a `Client` of its own."""
+
+    def __init__(self, url: str, *, connections: int, timeout_s: float) -> None:
+        self._pool = _pool(url, connections, timeout_s)
+        self._redis = Redis(connection_pool=self._pool)
+        self._command: Callable[..., Awaitable[Any]] = self._redis.execute_command
+        self._hashes: dict[str, bytes] = {}
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._redis.aclose()
+        await self._pool.disconnect()
+
+    async def do(self, *command: Arg) -> Any:
+        """Give one command.
+
+        Raises:
+            Unavailable: there is no answer, or the answer is an error.
+        """
+        try:
+            return await self._command(*command)
+        except (RedisError, OSError) as error:
+            raise Unavailable(str(error)) from error
+
+    async def run(self, script: str, keys: Sequence[str] = (), args: Sequence[Arg] = ()) -> Any:
+        """Run a script, which the server may have to be taught first."""
+        try:
+            if digest := self._hashes.get(script):
+                return await self._command("EVALSHA", digest, len(keys), *keys, *args)
+        except NoScriptError:
+            pass  # the server was restarted
+        except (RedisError, OSError) as error:
+            raise Unavailable(str(error)) from error
+        self._hashes[script] = await self.do("SCRIPT", "LOAD", script)
+        return await self.do("EVALSHA", self._hashes[script], len(keys), *keys, *args)
+
+    async def attempt(self, script: str, keys: Sequence[str], args: Sequence[Arg]) -> Any:
+        """Run a script that may answer with an error: the error is the answer then."""
+        try:
+            return await self.run(script, keys, args)
+        except Unavailable as error:
+            if isinstance(error.__cause__, ResponseError):
+                return error.__cause__
+            raise
+
+
+def refused(answer: Any) -> bool:
+    """Whether the server refused an entry because its id is not above the last.
+
+    Raises:
+        Unavailable: it refused it for another reason.
+    """
+    if not isinstance(answer, ResponseError):
+        return False
+    if "equal or smaller" in str(answer):
+        return True
+    raise Unavailable(str(answer)) from answer
+
+
+def _pool(url: str, connections: int, timeout_s: float) -> BlockingConnectionPool:
+    scheme, _, rest = url.partition("://")
+    scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
+    try:
+        return BlockingConnectionPool.from_url(
+            f"{scheme}://{rest}",
+            max_connections=connections,
+            timeout=timeout_s,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),  # when to try again is the journal's affair
+        )
+    except ValueError as error:
+        raise SettingsError([f"ARTESIAN_JOURNAL_URL: {error}"]) from error

@@ -1,0 +1,71 @@
+"""The one connection on which a process waits: for every stream it follows, and for what others call to it."""
+
+import asyncio
+from collections.abc import Sequence
+
+from service.streams.store import Appended, CancelAsked, News, Released
+from service.streams.valkey.client import Client
+from service.streams.valkey.scripts import calls, events
+
+BLOCK_MS = 1000  # then it asks again: a server that stands still is noticed, though nobody writes
+TICK_S = 0.004  # between two answers, so that a busy server is asked for many events at once and not for each
+_COUNT = 1000  # entries of one stream in one answer
+
+_Entries = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+class Follower:
+    """Where this process stands in each stream that it follows."""
+
+    def __init__(self, url: str, process: str) -> None:
+        self._client = Client(url, connections=1, timeout_s=BLOCK_MS / 1000 + 1)
+        self._calls = calls(process)
+        self._positions: dict[str, str] = {self._calls: "0-0"}
+        self._last = float("-inf")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._client.close()
+
+    def begin_anew(self) -> None:
+        """Listen to all the calls that are there: the server may have begun to count them anew."""
+        self._positions[self._calls] = "0-0"
+
+    def follow(self, stream_id: str, position: str) -> None:
+        """Wait for what is added after `position`, the next time."""
+        self._positions[events(stream_id)] = position
+
+    def unfollow(self, stream_id: str) -> None:
+        """Wait for it no more."""
+        self._positions.pop(events(stream_id), None)
+
+    async def news(self) -> Sequence[News]:
+        """Wait for news, one second at most."""
+        loop = asyncio.get_running_loop()
+        if (pause := self._last + TICK_S - loop.time()) > 0:
+            await asyncio.sleep(pause)
+        names = list(self._positions)
+        places = [self._positions[name] for name in names]
+        answer: list[tuple[bytes, _Entries]] | None = await self._client.do(
+            "XREAD", "COUNT", _COUNT, "BLOCK", BLOCK_MS, "STREAMS", *names, *places
+        )
+        self._last = loop.time()
+        news: list[News] = []
+        for name, entries in answer or ():
+            news += self._learn(name.decode(), entries)
+        return news
+
+    def _learn(self, name: str, entries: _Entries) -> list[News]:
+        if name not in self._positions:
+            return []  # it was given up while we waited
+        self._positions[name] = entries[-1][0].decode()
+        if name == self._calls:
+            return [CancelAsked(fields[b"cancel"].decode()) for _, fields in entries if b"cancel" in fields]
+        stream_id = name.removeprefix(events(""))
+        return [item for entry in entries if (item := _news(stream_id, *entry))]
+
+
+def _news(stream_id: str, entry_id: bytes, fields: dict[bytes, bytes]) -> News | None:
+    if (batch := fields.get(b"batch")) is not None:
+        return Appended(stream_id, int(entry_id.partition(b"-")[2]), batch)
+    return Released(stream_id) if b"released" in fields else None

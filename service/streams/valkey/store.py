@@ -1,0 +1,192 @@
+"""Valkey (or Redis) as a durable journal's store: one stream a generation, one script a commit."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+from service.streams.journal import Key
+from service.streams.store import Batch, Bound, Lease, News, Outcome, Standing, Stored
+from service.streams.valkey import scripts
+from service.streams.valkey.client import COMMANDS, Arg, Client, refused
+from service.streams.valkey.follower import Follower
+from service.streams.valkey.scripts import calls, events, readers, record
+
+_TIMEOUT_S = 2.0  # for the sockets; the journal's patience is shorter, and this closes what it has left behind
+_PAGE = 1000  # entries read at once, so that a long stream does not hold up the others
+_SWEEP = 100  # streams a sweep names: the rest are the next one's
+_CALLS_S = 60.0  # how long calls to a process are kept that does not ask for them
+
+_Entries = list[tuple[bytes, dict[bytes, bytes]]]
+
+
+class ValkeyStore:
+    """One server. `process` names this process among those that share it."""
+
+    name = "valkey"
+
+    def __init__(self, url: str, process: str, *, lease_s: float, ttl_s: float) -> None:
+        self._process = process
+        self._lease_ms = round(lease_s * 1000)
+        self._ttl_ms = round(ttl_s * 1000)
+        self._keep_ms = self._lease_ms + self._ttl_ms
+        self._client = Client(url, connections=COMMANDS, timeout_s=_TIMEOUT_S)
+        self._follower = Follower(url, process)
+
+    async def open(self) -> None:
+        """See that the server is there and that something can be written."""
+        name = calls(self._process)
+        await self._client.do("XADD", name, "MAXLEN", "~", 100, "*", "opened", "")
+        await self._client.do("PEXPIRE", name, self._calls_ms)
+        self._follower.begin_anew()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+        await self._follower.close()
+
+    async def begin(self, stream_id: str, content: bytes, key: Key | None) -> Bound | None:
+        """Begin a stream."""
+        keys = [record(stream_id), events(stream_id), scripts.RUNNING]
+        args: list[Arg] = [stream_id, self._process, self._lease_ms, self._keep_ms, content]
+        if key:
+            keys.append(_binding(key))
+            args.append(f"{key.fingerprint} {stream_id}")
+        bound = await self._client.run(scripts.BEGIN, keys, args)
+        if bound is None:
+            return None
+        fingerprint, _, other = bound.decode().rpartition(" ")
+        return Bound(other, fingerprint)
+
+    async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
+        """Keep batches: in one script, but for those that end their streams."""
+        going = [batch for batch in batches if not batch.last]
+        outcomes: dict[str, Outcome] = {}
+        if going:
+            args: list[Arg] = []
+            for batch in going:
+                args += (_entry_id(batch), batch.content)
+            answers = await self._client.run(scripts.WRITE, [events(batch.stream_id) for batch in going], args)
+            for batch, answer in zip(going, answers, strict=True):
+                outcomes[batch.stream_id] = await self._outcome(batch, answer)
+        for batch in batches:
+            if batch.last:
+                outcomes[batch.stream_id] = await self._finish(batch)
+        return [outcomes[batch.stream_id] for batch in batches]
+
+    async def read(self, stream_id: str) -> Stored | None:
+        """Return a stream, page by page."""
+        content, epoch, ended = await self._client.do("HMGET", record(stream_id), "content", "epoch", "ended")
+        batches: list[tuple[int, bytes]] = []
+        position = "0-0"
+        while page := await self._page(stream_id, position):
+            batches += [(_first(name), fields[b"batch"]) for name, fields in page if b"batch" in fields]
+            position = page[-1][0].decode()
+        if content is None or position == "0-0":
+            return None
+        return Stored(content, int(epoch), batches, position, ended is not None)
+
+    async def follow(self, stream_id: str, position: str) -> None:
+        """Wait for what is added after `position` too."""
+        self._follower.follow(stream_id, position)
+        await self._client.do("XADD", calls(self._process), "MAXLEN", "~", 100, "*", "follow", "")
+
+    def unfollow(self, stream_id: str) -> None:
+        """Wait for it no more."""
+        self._follower.unfollow(stream_id)
+
+    async def news(self) -> Sequence[News]:
+        """Wait for news."""
+        return await self._follower.news()
+
+    async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[Standing]:
+        """Say how streams stand."""
+        answers = await self._client.run(
+            scripts.LOOK, args=[self._process, self._lease_ms if present else 0, *stream_ids]
+        )
+        return [Standing[answer.decode()] for answer in answers]
+
+    async def leave(self, stream_id: str) -> None:
+        """Note that this process has no readers of a stream."""
+        await self._client.do("ZREM", readers(stream_id), self._process)
+
+    async def is_read_elsewhere(self, stream_id: str) -> bool:
+        """Whether another process has readers."""
+        return bool(await self._client.run(scripts.IS_READ, [readers(stream_id)], [self._process]))
+
+    async def renew(self, leases: Sequence[Lease]) -> Sequence[Outcome]:
+        """Renew the leases, each while nobody has taken the stream over and nothing of it is lost."""
+        outcomes: list[Outcome] = []
+        for page in range(0, len(leases), _PAGE):
+            args: list[Arg] = [self._lease_ms, self._keep_ms]
+            for lease in leases[page : page + _PAGE]:
+                args += (lease.stream_id, lease.epoch, f"{lease.epoch}-{lease.mark}")
+            answers = await self._client.run(scripts.RENEW, [scripts.RUNNING], args)
+            outcomes += [Outcome[answer.decode()] for answer in answers]
+        return outcomes
+
+    async def sweep(self) -> Sequence[tuple[str, Standing]]:
+        """Name what nobody produces, and see that others can still call."""
+        if not await self._client.do("PEXPIRE", calls(self._process), self._calls_ms):
+            await self.open()
+        found = await self._client.run(scripts.SWEEP, [scripts.RUNNING], [_SWEEP])
+        return [
+            (name.decode(), Standing.EXPIRED if float(lease) else Standing.RELEASED)
+            for name, lease in zip(found[::2], found[1::2], strict=True)
+        ]
+
+    async def take_over(self, stream_id: str, *, released_only: bool) -> int | None:
+        """Take a stream that nobody produces."""
+        keys = [record(stream_id), events(stream_id), scripts.RUNNING]
+        args: list[Arg] = [stream_id, self._process, self._lease_ms, self._keep_ms, int(released_only)]
+        epoch: int | None = await self._client.run(scripts.TAKE_OVER, keys, args)
+        return epoch
+
+    async def release(self, stream_id: str, epoch: int) -> None:
+        """Give a lease up."""
+        keys = [record(stream_id), events(stream_id), scripts.RUNNING]
+        await self._client.run(scripts.RELEASE, keys, [stream_id, epoch, f"{epoch}-{scripts.LAST_SEQUENCE}"])
+
+    async def ask_cancel(self, stream_id: str) -> None:
+        """Note that a stream is cancelled, and call its producer."""
+        await self._client.run(scripts.CANCEL, [record(stream_id)], [stream_id, calls("")])
+
+    async def unbind(self, key: Key) -> None:
+        """Free a key."""
+        await self._client.run(scripts.UNBIND, [_binding(key)], [f"{key.fingerprint} "])
+
+    async def purge(self, stream_id: str, epoch: int | None = None) -> None:
+        """Forget a stream."""
+        keys = [record(stream_id), events(stream_id), readers(stream_id), scripts.RUNNING]
+        await self._client.run(scripts.PURGE, keys, [stream_id, "" if epoch is None else epoch])
+
+    @property
+    def _calls_ms(self) -> int:
+        return max(round(_CALLS_S * 1000), 10 * self._lease_ms)
+
+    async def _page(self, stream_id: str, position: str) -> _Entries:
+        page: _Entries = await self._client.do("XRANGE", events(stream_id), f"({position}", "+", "COUNT", _PAGE)
+        return page
+
+    async def _finish(self, batch: Batch) -> Outcome:
+        keys = [record(batch.stream_id), events(batch.stream_id), scripts.RUNNING]
+        args: list[Arg] = [_entry_id(batch), batch.content, self._ttl_ms, batch.stream_id]
+        return await self._outcome(batch, await self._client.attempt(scripts.FINISH, keys, args))
+
+    async def _outcome(self, batch: Batch, answer: object) -> Outcome:
+        if not refused(answer):
+            return Outcome.GONE if answer is None else Outcome.KEPT
+        # It was kept by an earlier try whose answer did not come, or somebody else has written since.
+        name = _entry_id(batch)
+        there = await self._client.do("XRANGE", events(batch.stream_id), name, name)
+        return Outcome.KEPT if there else Outcome.REPLACED
+
+
+def _entry_id(batch: Batch) -> str:
+    return f"{batch.epoch}-{batch.first}"
+
+
+def _first(entry_id: bytes) -> int:
+    return int(entry_id.partition(b"-")[2])
+
+
+def _binding(key: Key) -> str:
+    return scripts.binding(sha256(f"{key.caller}\0{key.key}".encode()).hexdigest())
