@@ -14,7 +14,7 @@ from service.bedrock.offers import Offers
 from service.bedrock.upstream import Upstream
 from service.deltas import Done, Failed
 from service.engine.engine import Engine, open_engine
-from service.routers import docs, documents, generate, health, models, problems, streams
+from service.routers import cards, chat, docs, documents, generate, health, messages, models, problems, streams
 from service.routers.guard import Guard
 from service.routers.reply import ClientGone
 from service.serving import drain_on_signal
@@ -68,6 +68,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.address = None
     for router in (generate.router, streams.router, models.router, health.router, docs.router):
         app.include_router(router)
+    for surface in (chat.router, messages.router, cards.router):
+        app.include_router(surface)
     docs.mount_assets(app)
     documents.install(app)
     problems.install(app)

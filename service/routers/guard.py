@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import ServiceError
 from service.routers.problems import problem
+from service.routers.surfaces import surface_of
 from service.settings import Settings, is_loopback
 
 _HEALTH = frozenset({"/healthz", "/readyz"})  # a prober names no host that we could know
@@ -48,6 +49,8 @@ class Guard:
                 answered.setdefault("X-Request-Id", request_id)
                 answered.setdefault("X-Artesian-Backend", self._settings.backend)
                 answered.setdefault("X-Content-Type-Options", "nosniff")
+                if surface_of(scope["path"], headers) == "anthropic":
+                    answered.setdefault("request-id", request_id)  # where Anthropic's clients look for it
             await send(message)
 
         if refusal := self._refusal(scope, headers):

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from service.dialects.native.events import refusal_event
 from service.errors import CODES, FieldError, InvalidRequest, ServiceError
 from service.routers.headers import EVENT_STREAM_HEADERS, wants_events
+from service.routers.surfaces import surface_of, tell
 from service.streams.record import NOWHERE
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,11 @@ def answer(request: Request, error: ServiceError) -> Response:
 
 
 def problem(request: Request, error: ServiceError) -> Response:
-    """Tell an error as problem+json."""
+    """Tell an error as problem+json, or in the words of the clients that a surface is made for."""
+    request_id = request.scope.get("artesian.request_id")
+    if surface := surface_of(request.url.path, request.headers):
+        status, told, headers = tell(surface, error, request_id)
+        return Response(msgspec.json.encode(told), status, headers, media_type="application/json")
     body: dict[str, Any] = {
         "type": f"urn:artesian:error:{error.code.name}",
         "title": error.code.sentence.rstrip("."),
@@ -48,7 +53,7 @@ def problem(request: Request, error: ServiceError) -> Response:
         "error": error.message,
         "code": error.code.name,
         "retryable": error.retryable,
-        "request_id": request.scope.get("artesian.request_id"),
+        "request_id": request_id,
     }
     if isinstance(error, InvalidRequest) and error.fields:
         body["errors"] = [field._asdict() for field in error.fields]

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from service.deltas import Done, Failed
 from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
-from service.errors import CODES, ServiceError
+from service.errors import ServiceError
 from service.routers.headers import EVENT_STREAM_HEADERS
 from service.streams.log import StreamLog
 
@@ -29,12 +29,17 @@ class Refused(ServiceError):
 
     def __init__(self, failed: Failed) -> None:
         super().__init__(failed.code, failed.message, status=failed.status, retry_after=failed.retry_after)
-        self.tried_again = failed.retried
+        self._failed = failed
 
     @property
     def retryable(self) -> bool:
         """As the generation's own failure says."""
-        return CODES[self.code.name].retryable
+        return self._failed.retryable
+
+    @property
+    def retried(self) -> bool:
+        """Whether this very generation was tried again, and not only its kind of failure."""
+        return self._failed.retried
 
 
 class StreamReply(EventSourceResponse):

@@ -1,25 +1,29 @@
 """Coming back: `Last-Event-ID` on any call that streams attaches to its stream, before anything else is looked at."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from service.dialects.dialect import Encoder, Heading
-from service.dialects.native.events import NativeEvents
+from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
 from service.errors import InvalidRequest
 from service.routers.deps import ANONYMOUS
+from service.routers.formats import Format, encoder, heading, native_encoder
 from service.routers.reply import StreamReply
 from service.streams.log import StreamLog
 from service.streams.record import NOWHERE, parse_event_id
+
+__all__ = ["StreamRoute", "follow", "heading", "native_encoder", "resume"]
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class StreamRoute(APIRoute):
     """A route that can be come back to. Its body and its query do not matter then: nothing is generated."""
+
+    form: ClassVar[Format] = "native"
 
     def get_route_handler(self) -> Handler:
         """Look for `Last-Event-ID` before FastAPI validates the request."""
@@ -28,18 +32,18 @@ class StreamRoute(APIRoute):
         async def handle(request: Request) -> Response:
             if (last := request.headers.get("last-event-id")) is None:
                 return await handler(request)
-            return await resume(cast("Engine", request.state.engine), ANONYMOUS, last)
+            return await resume(cast("Engine", request.state.engine), ANONYMOUS, last, self.form)
 
         return handle
 
 
-async def resume(engine: Engine, caller: str, last_event_id: str) -> Response:
+async def resume(engine: Engine, caller: str, last_event_id: str, form: Format = "native") -> Response:
     """Go on after an event; 204 where it was the last."""
     stream_id, after = parse_event_id(last_event_id)
     if stream_id == NOWHERE:
         return Response(status_code=204)
     log = await engine.find(stream_id, caller)
-    return follow(engine, log, native_encoder(log), after)
+    return follow(engine, log, encoder(log, form), after)
 
 
 def follow(engine: Engine, log: StreamLog, encoder: Encoder, after: int) -> Response:
@@ -53,13 +57,3 @@ def follow(engine: Engine, log: StreamLog, encoder: Encoder, after: int) -> Resp
     if log.end and after == len(log.events):
         return Response(status_code=204, headers={"X-Stream-Id": log.stream_id})
     return StreamReply(engine, log, encoder, after=after)
-
-
-def heading(log: StreamLog) -> Heading:
-    """What an encoder may know of a stream."""
-    return Heading(log.stream_id, log.record.request.model_id, log.record.created)
-
-
-def native_encoder(log: StreamLog) -> NativeEvents:
-    """Encode a stream natively, whatever it was begun in."""
-    return NativeEvents(heading(log))

@@ -10,7 +10,8 @@ from service.dialects.native.events import snapshot
 from service.errors import FieldError, InvalidRequest
 from service.routers.deps import CallerDep, EngineDep
 from service.routers.documents import READING, SNAPSHOT, SNAPSHOT_OR_EVENTS
-from service.routers.resuming import follow, heading, native_encoder
+from service.routers.formats import Format, encoder, heading
+from service.routers.resuming import follow
 from service.streams.log import StreamLog
 from service.streams.record import parse_event_id, parse_stream_id
 
@@ -35,6 +36,9 @@ async def read_stream(
     engine: EngineDep,
     caller: CallerDep,
     after: After = "0",
+    form: Annotated[
+        Format, Query(alias="format", description="The format to read it in, whichever it was begun in")
+    ] = ("native"),
     last_event_id: LastEventId = None,
 ) -> Response:
     """Send the events so far and then those to come; with `Accept: application/json`, the state as it stands."""
@@ -42,7 +46,7 @@ async def read_stream(
     log = await engine.find(stream_id, caller)
     if _prefers_json(request.headers.get("accept", "")):
         return _snapshot(log)
-    return follow(engine, log, native_encoder(log), seen)
+    return follow(engine, log, encoder(log, form), seen)
 
 
 @router.delete("/{stream_id}", summary="Cancel a generation", responses=SNAPSHOT | READING)

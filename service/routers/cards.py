@@ -1,0 +1,74 @@
+"""`/v1/models`: what may be asked for, in one shape that OpenAI's and Anthropic's clients both read."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+
+from service import generation
+from service.bedrock import catalog
+from service.bedrock.offers import Offer, Offers
+from service.dialects.models import Card, model, models
+from service.errors import ServiceError
+from service.routers.deps import EngineDep, SettingsDep
+
+router = APIRouter(prefix="/v1/models", tags=["OpenAI", "Anthropic"])
+
+Json = dict[str, Any]
+
+
+@router.get("", summary="List the models, for OpenAI's and Anthropic's clients")
+async def list_models(
+    request: Request,
+    settings: SettingsDep,
+    limit: Annotated[int | None, Query(ge=1, description="Anthropic's pages; without it all are listed")] = None,
+    after_id: str | None = None,
+    before_id: str | None = None,
+) -> Json:
+    """List the names that may be asked for: those of the aliases first, then what the backend offers."""
+    offers: Offers = request.state.offers
+    aliased = {name: alias.id for name, alias in settings.model_aliases.items()}
+    cards = _cards(aliased, await offers.all())
+    return models(cards, limit=limit, after_id=after_id, before_id=before_id)
+
+
+@router.get("/{model_id:path}", summary="Look at one model")
+async def get_model(request: Request, model_id: str, engine: EngineDep, settings: SettingsDep) -> Json:
+    """Look at a model by its id, a profile's id, an ARN or an alias."""
+    offers: Offers = request.state.offers
+    if offer := await offers.get(model_id):
+        return model(_card(model_id, offer.id, offer))
+    if (alias := settings.model_aliases.get(model_id)) is not None:
+        return model(_card(model_id, alias.id))
+    found = catalog.lookup(model_id)
+    if found is None and catalog.hidden_family(model_id):
+        found = (await engine.upstream.resolve(generation.Request(model_id, ()))).model
+    if found is None or not (found.listed or model_id.startswith("arn:")):
+        raise _unknown(model_id)
+    return model(_card(model_id, found.id))
+
+
+def _cards(aliased: dict[str, str], offers: Sequence[Offer]) -> list[Card]:
+    by_id = {offer.id: offer for offer in offers}
+    named = [_card(name, to, by_id.get(to)) for name, to in aliased.items()]
+    return named + [_card(offer.id, offer.id, offer) for offer in offers if offer.id not in aliased]
+
+
+def _card(name: str, model_id: str, offer: Offer | None = None) -> Card:
+    """Tell what is known of a model, under the name it was asked for."""
+    known = catalog.lookup(model_id)
+    title = offer.name if offer else known.name if known else model_id
+    provider = offer.provider if offer else known.provider if known and known.provider else "amazon"
+    return Card(
+        id=name,
+        name=title,
+        provider=provider,
+        max_input_tokens=known.context_tokens if known else None,
+        max_output_tokens=known.max_output_tokens if known else None,
+    )
+
+
+def _unknown(model_id: str) -> ServiceError:
+    names = catalog.nearest(model_id)
+    nearest = f" The nearest models of the catalogue: {', '.join(names)}." if names else ""
+    return ServiceError("model_not_found", f"Bedrock does not know this model.{nearest}")

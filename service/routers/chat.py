@@ -1,0 +1,28 @@
+"""`/v1/chat/completions`: OpenAI's Chat Completions."""
+
+from typing import ClassVar
+
+from fastapi import APIRouter, Response
+
+from service.dialects import openai_chat
+from service.routers.asking import AskingDep
+from service.routers.formats import Format
+from service.routers.resuming import StreamRoute
+
+
+class ChatRoute(StreamRoute):
+    """Comes back in this format."""
+
+    form: ClassVar[Format] = "chat"
+
+
+router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=ChatRoute)
+
+
+@router.post("/chat/completions", summary="Answer a conversation, as OpenAI's Chat Completions do")
+async def complete(asking: AskingDep) -> Response:
+    """Answer with one JSON object, or with `stream: true` with chunks and `[DONE]`."""
+    given = await asking.body()
+    parsed = openai_chat.parse(given, default_model_id=asking.engine.settings.default_model_id)
+    log = await asking.start(parsed, "chat", given)
+    return await asking.answer(log, "chat", stream=parsed.stream)

@@ -1,0 +1,76 @@
+"""`/v1/messages`: Anthropic's Messages, answered by any model of Bedrock."""
+
+from typing import Annotated, Any, ClassVar
+
+from fastapi import APIRouter, Depends, Header, Request, Response
+
+from service.bedrock import estimate, parameters
+from service.deltas import Failed
+from service.dialects import anthropic_messages
+from service.errors import UpstreamError
+from service.routers.asking import Asking, AskingDep
+from service.routers.formats import Format
+from service.routers.reply import Refused
+from service.routers.resuming import StreamRoute
+
+Json = dict[str, Any]
+
+_CANNOT_COUNT = "support counting tokens"  # "The provided model doesn't …" (recorded)
+
+
+class MessagesRoute(StreamRoute):
+    """Comes back in this format, whose events carry ids."""
+
+    form: ClassVar[Format] = "messages"
+
+
+router = APIRouter(prefix="/v1/messages", tags=["Anthropic"], route_class=MessagesRoute)
+
+
+def _betas(
+    request: Request,
+    _: Annotated[
+        str | None, Header(alias="anthropic-beta", description="Passed on, without those that Bedrock refuses")
+    ] = None,
+    __: Annotated[
+        str | None, Header(alias="anthropic-version", description="`2023-06-01` and `2026-10-21` are read alike")
+    ] = None,
+) -> list[str]:
+    return request.headers.getlist("anthropic-beta")
+
+
+Betas = Annotated[list[str], Depends(_betas)]
+
+
+@router.post("", summary="Answer a conversation, as Anthropic's Messages do")
+async def create(asking: AskingDep, betas: Betas) -> Response:
+    """Answer with one message, or with `stream: true` with its events."""
+    given = await asking.body()
+    parsed = _parsed(asking, given, betas)
+    log = await asking.start(parsed, "messages", given)
+    return await asking.answer(log, "messages", stream=parsed.stream)
+
+
+@router.post("/count_tokens", summary="Count the tokens of a request")
+async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
+    """Ask Bedrock, which charges nothing for it. Where the model cannot count, it is an estimate and says so."""
+    wanted = asking.with_setup(_parsed(asking, await asking.body(), betas).request)
+    upstream = asking.engine.upstream
+    target = await upstream.resolve(wanted)
+    kept, _ = parameters.lenient(wanted, target)
+    try:
+        return {"input_tokens": await upstream.count_tokens(kept, target)}
+    except UpstreamError as error:
+        if error.code.name == "validation" and _CANNOT_COUNT in (error.aws_message or ""):
+            return {"input_tokens": estimate.tokens(kept), "estimated": True}
+        raise _untried(error) from error
+
+
+def _parsed(asking: Asking, given: object, betas: list[str]) -> anthropic_messages.Parsed:
+    return anthropic_messages.parse(given, betas=betas, default_model_id=asking.engine.settings.default_model_id)
+
+
+def _untried(error: UpstreamError) -> Refused:
+    """Tell of a call that was made once: whether to repeat it is the client's affair."""
+    retry_after = error.retry_after
+    return Refused(Failed(error.code.name, error.message, error.status, error.retryable, False, retry_after))
