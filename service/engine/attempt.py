@@ -14,6 +14,7 @@ from service.deltas import (
     GuardrailTrace,
     Opened,
     Stop,
+    TextDelta,
     Timing,
     Unknown,
     Usage,
@@ -104,7 +105,11 @@ class Attempt:
         events: list[Event] = []
         said = False
         for delta in batch:
-            if isinstance(delta, SHOWN):
+            if type(delta) is TextDelta:  # nearly every delta
+                said = True
+                events.append(delta)
+                self._meter.count_text(delta.text)
+            elif isinstance(delta, SHOWN):
                 said = True
                 events.append(delta)
                 self._meter.count(delta)

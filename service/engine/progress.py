@@ -47,7 +47,11 @@ class Meter:
         """Count one event of the answer."""
         match event:
             case TextDelta(text=str(text)) | ReasoningDelta(text=str(text)) | ToolCallDelta(arguments=str(text)):
-                self._bytes += len(text) if text.isascii() else len(text.encode())
+                self.count_text(text)
+
+    def count_text(self, text: str) -> None:
+        """Count a piece of text."""
+        self._bytes += len(text) if text.isascii() else len(text.encode())
 
     def tick(self) -> Progress | None:
         """Say how far it is, where a second has passed since it was last said."""
