@@ -12,9 +12,22 @@ from service import __version__
 from service.bedrock.client import Client, Endpoint, open_client
 from service.bedrock.offers import Offers
 from service.bedrock.upstream import Upstream
+from service.conversations.opening import Conversations, open_conversations
 from service.deltas import Done, Failed
 from service.engine.engine import Engine, open_engine
-from service.routers import cards, chat, docs, documents, generate, health, messages, models, problems, streams
+from service.routers import (
+    cards,
+    chat,
+    conversations,
+    docs,
+    documents,
+    generate,
+    health,
+    messages,
+    models,
+    problems,
+    streams,
+)
 from service.routers.guard import Guard
 from service.routers.reply import ClientGone
 from service.serving import drain_on_signal
@@ -50,6 +63,7 @@ class State(TypedDict):
     bedrock: Client
     backend_url: str | None
     offers: Offers
+    conversations: Conversations
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -66,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.address = None
-    for router in (generate.router, streams.router, models.router, health.router, docs.router):
+    for router in (generate.router, streams.router, conversations.router, models.router, health.router, docs.router):
         app.include_router(router)
     for surface in (chat.router, messages.router, cards.router):
         app.include_router(surface)
@@ -109,12 +123,21 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
                 memory_bytes=settings.stream_memory,
             )
         )
+        kept = await stack.enter_async_context(  # around the engine: its last ends are kept too
+            open_conversations(settings, journal.find, durable=settings.journal_url != "memory://")
+        )
         engine = await stack.enter_async_context(open_engine(settings, upstream, journal, _log_end))
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
         stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))
         if app.state.address:
             print(_welcome(settings, app.state.address, endpoint.url), flush=True)  # noqa: T201 - the terminal's first lines
-        yield {"engine": engine, "bedrock": client, "backend_url": endpoint.url, "offers": offers}
+        yield {
+            "engine": engine,
+            "bedrock": client,
+            "backend_url": endpoint.url,
+            "offers": offers,
+            "conversations": kept,
+        }
 
 
 def _welcome(settings: Settings, url: str, backend_url: str | None) -> str:

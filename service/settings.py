@@ -81,7 +81,9 @@ class Settings(BaseSettings):
     send_timeout: Seconds = 30
 
     journal_url: str = Field(default="memory://", pattern=r"^(memory://$|sqlite:///.|(valkeys?|rediss?|unix)://.)")
-    database_url: str = "sqlite+aiosqlite:///artesian.db"
+    database_url: str = Field(
+        default="sqlite+aiosqlite:///artesian.db", pattern=r"^(sqlite\+aiosqlite://(/.*)?$|postgresql\+asyncpg://.)"
+    )
     response_ttl: Seconds = 86_400
 
     api_keys_file: str | None = None

@@ -110,7 +110,13 @@ def text_of(events: list[Event]) -> str:
 
 def settings(**values: Any) -> Settings:
     """Settings for a test: nothing of the environment, the local Bedrock as fast as it goes, faults obeyed."""
-    given: Json = {"port": 0, "local_rate": 0, "local_faults": True, "_env_file": None} | values
+    given: Json = {
+        "port": 0,
+        "local_rate": 0,
+        "local_faults": True,
+        "database_url": "sqlite+aiosqlite://",
+        "_env_file": None,
+    } | values
     return Settings(**given)
 
 

@@ -21,6 +21,7 @@ async def readyz(request: Request, engine: EngineDep, settings: SettingsDep) -> 
     """Say what is there and what is not, without a call to AWS."""
     credentials = settings.backend == "local" or await request.state.bedrock.credentials_found()
     region = engine.upstream.region
+    kept = request.state.conversations
     checks: dict[str, Any] = {
         "backend": {
             "name": settings.backend,
@@ -29,8 +30,11 @@ async def readyz(request: Request, engine: EngineDep, settings: SettingsDep) -> 
             "credentials": credentials,
         },
         "journal": {"name": engine.journal.name, "ok": engine.journal.available},
+        "database": {"name": kept.name, "ok": await kept.check()},
         "draining": engine.draining,
         "streams": engine.running,
     }
-    ready = bool(credentials and region and engine.journal.available and not engine.draining)
+    ready = bool(
+        credentials and region and checks["journal"]["ok"] and checks["database"]["ok"] and not engine.draining
+    )
     return JSONResponse({"status": "ready" if ready else "not ready", **checks}, status_code=200 if ready else 503)

@@ -1,0 +1,246 @@
+"""What is sent in a conversation: claimed by one send at a time, kept as it comes, settled when it is over.
+
+A send *claims* its conversation, in one row, so that it holds across replicas; the claim runs out unless it is renewed,
+so that a process that died blocks nothing. The claim's name is the id of the reply.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.conversations.rows import conversation_rows
+from service.conversations.store import Store, last_rows, one
+from service.conversations.tables import conversations, messages
+from service.conversations.values import Claimed, Json, Key, Message, Unfinished, new_id, now_ms, title_of
+from service.deltas import Done, Failed
+from service.errors import InvalidRequest, ServiceError
+
+_ENOUGH = 40  # messages read for a history at first: most of them stay in the window
+
+
+class Sends:
+    """Claims, and what comes of them."""
+
+    def __init__(self, store: Store) -> None:
+        self._database = store.database
+        self._rows = store.rows
+
+    async def earlier(self, caller: str, key: Key, since_ms: int) -> str | None:
+        """Find the stream that an earlier send with this key began; an empty word while it is only beginning.
+
+        Raises:
+            InvalidRequest: the key was used with another body.
+        """
+        sent = (
+            select(messages.c.stream_id, messages.c.fingerprint)
+            .join(conversations, conversations.c.id == messages.c.conversation_id)
+            .where(conversations.c.caller == caller, messages.c.idempotency_key == key.key)
+            .where(messages.c.created_ms >= since_ms)
+            .order_by(messages.c.created_ms.desc())
+        )
+        beginning = select(conversations.c.claim_fingerprint).where(
+            conversations.c.caller == caller,
+            conversations.c.claim_key == key.key,
+            conversations.c.claimed_until_ms >= now_ms(),
+        )
+        async with self._database.read() as connection:
+            found = (await connection.execute(sent)).first()
+            stream_id, fingerprint = found or ("", (await connection.execute(beginning)).scalar())
+        if fingerprint is None:
+            return None
+        if fingerprint != key.fingerprint:
+            raise InvalidRequest("Idempotency-Key: this key was used with another body; use a new one.")
+        return str(stream_id)
+
+    async def claim(
+        self, caller: str, conversation_id: str, *, lease_s: float, key: Key | None = None, replaces: str | None = None
+    ) -> Claimed:
+        """Claim a conversation for one send, and read what it needs.
+
+        Raises:
+            ServiceError: `not_found`; `conflict`, it is being answered.
+        """
+        reply_id = new_id()
+        async with self._database.write() as connection:
+            await self._lock(connection, conversation_id)
+            row = await one(connection, caller, conversation_id)
+            if row["claim"] is not None:
+                raise ServiceError("conflict", "This conversation is being answered; wait for the end, or cancel it.")
+            replaced = await self._replaced(connection, conversation_id, replaces)
+            cut = replaced["position"] if replaced else None
+            history = await self._history(connection, conversation_id, row["max_messages"], cut)
+            await connection.execute(
+                update(conversations)
+                .where(conversations.c.id == conversation_id)
+                .values(
+                    claim=reply_id,
+                    claim_key=key.key if key else None,
+                    claim_fingerprint=key.fingerprint if key else None,
+                    claimed_until_ms=now_ms() + int(lease_s * 1000),
+                )
+            )
+        return Claimed(
+            reply_id,
+            self._rows.conversation(row),
+            history,
+            self._rows.message(replaced, None) if replaced else None,
+            cut,
+        )
+
+    async def _lock(self, connection: AsyncConnection, conversation_id: str) -> None:
+        """Let others wait (PostgreSQL; SQLite has one writer anyway)."""
+        await connection.execute(
+            select(conversations.c.id).where(conversations.c.id == conversation_id).with_for_update()
+        )
+
+    async def _replaced(
+        self, connection: AsyncConnection, conversation_id: str, replaces: str | None
+    ) -> RowMapping | None:
+        if replaces is None:
+            return None
+        query = select(messages).where(
+            messages.c.id == replaces, messages.c.conversation_id == conversation_id, messages.c.role == "user"
+        )
+        row = (await connection.execute(query)).mappings().one_or_none()
+        if row is None:
+            raise ServiceError("not_found", "replaces: there is no such message of the user's in this conversation.")
+        return row
+
+    async def _history(
+        self, connection: AsyncConnection, conversation_id: str, max_messages: int, cut: int | None
+    ) -> list[Message]:
+        """Read the last messages; all of them where calls of tools make it uncertain where a window begins."""
+        limit = max_messages + _ENOUGH
+        rows = await last_rows(connection, conversation_id, limit, before=cut)
+        history = [self._rows.message(row, None) for row in rows]
+        if len(rows) == limit and any(block["type"] == "tool_use" for each in history for block in each.content):
+            rows = await last_rows(connection, conversation_id, None, before=cut)
+            history = [self._rows.message(row, None) for row in rows]
+        return history
+
+    async def keep(
+        self, claimed: Claimed, content: list[Json], *, stream_id: str, model_id: str, key: Key | None = None
+    ) -> None:
+        """Keep the user's message and the place of its reply; what they replace goes.
+
+        Raises:
+            ServiceError: the conversation was deleted, or the claim lost.
+        """
+        now, conversation_id = now_ms(), claimed.conversation.id
+        async with self._database.write() as connection:
+            if claimed.cut is not None:
+                await connection.execute(
+                    delete(messages).where(
+                        messages.c.conversation_id == conversation_id, messages.c.position >= claimed.cut
+                    )
+                )
+            values = {"updated_ms": now}
+            if claimed.conversation.title is None:
+                values["title"] = self._rows.text(title_of(content))  # type: ignore[assignment]
+            changed = await connection.execute(
+                update(conversations)
+                .where(conversations.c.id == conversation_id, conversations.c.claim == claimed.reply_id)
+                .values(values)
+            )
+            if changed.rowcount == 0:
+                raise ServiceError("conflict", "This conversation was deleted, or is being answered elsewhere.")
+            last = select(func.max(messages.c.position)).where(messages.c.conversation_id == conversation_id)
+            position = (await connection.execute(last)).scalar() or 0
+            common = {"conversation_id": conversation_id, "created_ms": now}
+            asked = {"id": new_id(), "position": position + 1, "role": "user", "content": self._rows.content(content)}
+            reply = {
+                "id": claimed.reply_id,
+                "position": position + 2,
+                "role": "assistant",
+                "content": self._rows.content([]),
+                "stream_id": stream_id,
+                "model_id": model_id,
+                "idempotency_key": key.key if key else None,
+                "fingerprint": key.fingerprint if key else None,
+            }
+            await connection.execute(insert(messages).values(asked | common))
+            await connection.execute(insert(messages).values(reply | common))
+
+    async def release(self, reply_id: str) -> None:
+        """Give up a claim whose send came to nothing."""
+        async with self._database.write() as connection:
+            await _unclaim(connection, reply_id)
+
+    async def renew(self, contents: dict[str, list[Json] | None], lease_s: float) -> None:
+        """Hold on to claims, and keep what each reply has so far where it is given."""
+        until = now_ms() + int(lease_s * 1000)
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(conversations).where(conversations.c.claim.in_(contents)).values(claimed_until_ms=until)
+            )
+            for reply_id, content in contents.items():
+                if content is not None:
+                    await connection.execute(
+                        update(messages)
+                        .where(messages.c.id == reply_id, messages.c.outcome.is_(None))
+                        .values(content=self._rows.content(content))
+                    )
+
+    async def finish(
+        self, reply_id: str, end: Done | Failed, content: list[Json] | None, model_id: str | None = None
+    ) -> None:
+        """Keep a reply as it ended; without `content` what was kept so far stands."""
+        values: dict[str, object] = {"outcome": self._rows.outcome(end)}
+        if content is not None:
+            values["content"] = self._rows.content(content)
+        if model_id:
+            values["model_id"] = model_id
+        async with self._database.write() as connection:
+            await connection.execute(update(messages).where(messages.c.id == reply_id).values(values))
+            await connection.execute(
+                update(conversations).where(conversations.c.claim == reply_id).values(updated_ms=now_ms())
+            )
+            await _unclaim(connection, reply_id)
+
+    async def kept(self, reply_id: str) -> list[Json]:
+        """What is kept of a reply."""
+        query = select(messages).where(messages.c.id == reply_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        return self._rows.message(row, None).content if row else []
+
+    async def reply_of(self, stream_id: str) -> str | None:
+        """Find the reply that a stream became."""
+        query = select(messages.c.id).where(messages.c.stream_id == stream_id)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).scalar()
+
+    async def unfinished(self) -> Sequence[Unfinished]:
+        """List what is claimed, by whomever."""
+        query = conversation_rows(conversations.c.claim.is_not(None))
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [Unfinished(row["claim"], row["id"], row["answering"], row["claimed_until_ms"]) for row in rows]
+
+    async def unfinished_in(self, conversation_id: str) -> Unfinished | None:
+        """Find the claim of one conversation."""
+        query = conversation_rows(conversations.c.id == conversation_id, conversations.c.claim.is_not(None))
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        return Unfinished(row["claim"], row["id"], row["answering"], row["claimed_until_ms"]) if row else None
+
+    async def take_over(self, reply_id: str, lease_s: float) -> bool:
+        """Take a claim that has run out. False: it was renewed, settled, or taken by another."""
+        now = now_ms()
+        async with self._database.write() as connection:
+            taken = await connection.execute(
+                update(conversations)
+                .where(conversations.c.claim == reply_id, conversations.c.claimed_until_ms < now)
+                .values(claimed_until_ms=now + int(lease_s * 1000))
+            )
+            return taken.rowcount == 1
+
+
+async def _unclaim(connection: AsyncConnection, reply_id: str) -> None:
+    await connection.execute(
+        update(conversations)
+        .where(conversations.c.claim == reply_id)
+        .values(claim=None, claim_key=None, claim_fingerprint=None, claimed_until_ms=0)
+    )

@@ -1,0 +1,137 @@
+"""Conversations in the database: make, list, read, change, delete. A caller sees only its own."""
+
+from typing import Any
+
+from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service.conversations import cursors
+from service.conversations.database import Database
+from service.conversations.rows import NoSeal, Rows, Seal, conversation_rows
+from service.conversations.tables import conversations, messages
+from service.conversations.values import Conversation, Message, Page, new_id, now_ms
+from service.errors import ServiceError
+
+
+class Store:
+    """The conversations of all callers."""
+
+    def __init__(self, database: Database, seal: Seal | None = None) -> None:
+        self.database = database
+        self.rows = Rows(seal or NoSeal())
+
+    async def create(
+        self, caller: str, *, title: str | None, system: str | None, model_id: str | None, max_messages: int
+    ) -> Conversation:
+        """Begin a conversation."""
+        now = now_ms()
+        made = Conversation(new_id(), caller, title, system, model_id, max_messages, now, now)
+        row = {
+            "id": made.id,
+            "caller": caller,
+            "title": self.rows.text(title),
+            "system": self.rows.text(system),
+            "model_id": model_id,
+            "max_messages": max_messages,
+            "created_ms": now,
+            "updated_ms": now,
+            "claimed_until_ms": 0,
+        }
+        async with self.database.write() as connection:
+            await connection.execute(insert(conversations).values(row))
+        return made
+
+    async def page(self, caller: str, *, limit: int, cursor: str | None) -> Page:
+        """List a caller's conversations, the latest first.
+
+        Raises:
+            InvalidRequest: 400, the cursor is not one of ours.
+        """
+        latest = (conversations.c.updated_ms, conversations.c.id)
+        query = conversation_rows(conversations.c.caller == caller)
+        if cursor is not None:
+            query = query.where(tuple_(*latest) < tuple_(*cursors.decode(cursor)))
+        query = query.order_by(*(column.desc() for column in latest)).limit(limit + 1)
+        async with self.database.read() as connection:
+            found = [self.rows.conversation(row) for row in (await connection.execute(query)).mappings()]
+        more = len(found) > limit
+        shown = found[:limit]
+        return Page(shown, cursors.encode(shown[-1].updated_ms, shown[-1].id) if more else None)
+
+    async def get(self, caller: str, conversation_id: str) -> Conversation:
+        """Find a conversation.
+
+        Raises:
+            ServiceError: `not_found`, there is none, or it is another caller's.
+        """
+        async with self.database.read() as connection:
+            return self.rows.conversation(await one(connection, caller, conversation_id))
+
+    async def read(
+        self, caller: str, conversation_id: str, *, limit: int, cursor: str | None
+    ) -> tuple[Conversation, list[Message], str | None]:
+        """Read a conversation: its last messages in their order, and a cursor for those before them.
+
+        Raises:
+            ServiceError: `not_found`, there is none, or it is another caller's.
+        """
+        before = None if cursor is None else cursors.decode(cursor)[0]
+        async with self.database.read() as connection:
+            row = await one(connection, caller, conversation_id)
+            found = await last_rows(connection, conversation_id, limit + 1, before=before)
+        shown = found[-limit:]
+        earlier = cursors.encode(shown[0]["position"]) if len(found) > limit else None
+        return self.rows.conversation(row), [self.rows.message(each, row["claim"]) for each in shown], earlier
+
+    async def change(self, caller: str, conversation_id: str, changes: dict[str, Any]) -> Conversation:
+        """Change some of `title`, `system`, `model_id` and `max_messages`."""
+        values = {
+            name: self.rows.text(value) if name in {"title", "system"} else value for name, value in changes.items()
+        }
+        async with self.database.write() as connection:
+            await one(connection, caller, conversation_id)
+            if values:
+                await connection.execute(
+                    update(conversations).where(conversations.c.id == conversation_id).values(values)
+                )
+            return self.rows.conversation(await one(connection, caller, conversation_id))
+
+    async def delete(self, caller: str, conversation_id: str, *, since_ms: int) -> list[str]:
+        """Delete a conversation and all that was said in it, and name the streams of replies `since_ms`."""
+        async with self.database.write() as connection:
+            await one(connection, caller, conversation_id)
+            streams = await connection.execute(
+                select(messages.c.stream_id).where(
+                    messages.c.conversation_id == conversation_id,
+                    messages.c.stream_id.is_not(None),
+                    messages.c.created_ms >= since_ms,
+                )
+            )
+            await connection.execute(delete(messages).where(messages.c.conversation_id == conversation_id))
+            await connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
+            return list(streams.scalars())
+
+
+async def one(connection: AsyncConnection, caller: str, conversation_id: str) -> RowMapping:
+    """Find a caller's conversation.
+
+    Raises:
+        ServiceError: `not_found`, there is none, or it is another caller's.
+    """
+    query = conversation_rows(conversations.c.id == conversation_id, conversations.c.caller == caller)
+    row: RowMapping | None = (await connection.execute(query)).mappings().one_or_none()
+    if row is None:
+        raise ServiceError("not_found", "There is no such conversation.")
+    return row
+
+
+async def last_rows(
+    connection: AsyncConnection, conversation_id: str, limit: int | None, *, before: int | None = None
+) -> list[RowMapping]:
+    """Return a conversation's last messages in their order."""
+    query = select(messages).where(messages.c.conversation_id == conversation_id)
+    if before is not None:
+        query = query.where(messages.c.position < before)
+    query = query.order_by(messages.c.position.desc()).limit(limit)
+    return list((await connection.execute(query)).mappings())[::-1]

@@ -1,0 +1,92 @@
+"""Bring the tables up to date, by Alembic; and say whether a process left something unfinished in them.
+
+`python -m service.conversations.upgrade` does so in a process of its own, so that the service does not carry Alembic
+around. The database's address comes on standard input; one line of JSON goes out.
+"""
+
+import asyncio
+import sqlite3
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import msgspec
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, func, make_url, select, text
+
+from service.conversations.database import Database, write_ahead
+from service.conversations.tables import conversations
+from service.errors import ServiceError
+
+_LOCK = 0x61727465736961  # "artesia": PostgreSQL's advisory locks are numbers
+_PATIENCE_S = 30  # for another process that is upgrading
+
+
+async def upgrade(database: Database) -> int:
+    """Upgrade, one process at a time, and count the conversations that some process was answering."""
+    async with database.write() as connection:
+        if not database.sqlite:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        await connection.run_sync(_migrate)
+        found = await connection.execute(
+            select(func.count()).select_from(conversations).where(conversations.c.claim.is_not(None))
+        )
+        return int(found.scalar_one())
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def prepare_file(path: str) -> None:
+    """Make the folder's file, or wait for the process that does.
+
+    Raises:
+        sqlite3.OperationalError: there can be none.
+    """
+    until = monotonic() + _PATIENCE_S
+    while True:
+        try:
+            write_ahead(path)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or monotonic() > until:
+                raise
+            sleep(0.02)  # SQLite does not wait its busy timeout for a change of the journal's mode
+        else:
+            return
+
+
+async def _run(address: str) -> dict[str, Any]:
+    url = make_url(address)
+    database = Database(address)
+    try:
+        if database.sqlite and url.database:
+            prepare_file(url.database)
+        return {"unfinished": await upgrade(database)}
+    except ServiceError as error:
+        return {"error": _words(error.__cause__ or error)}
+    except sqlite3.OperationalError as error:
+        return {"error": _words(error)}
+    finally:
+        await database.close()
+
+
+def _words(error: BaseException) -> str:
+    """Say what went wrong without an address, which may hold a password."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if isinstance(error, sqlite3.Error) else ''}".rstrip(
+        ": "
+    )
+
+
+def main() -> None:
+    """Upgrade the database whose address stands on standard input."""
+    sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_run(sys.stdin.read()))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""Sending in a conversation: claim it, generate with its history, and keep what comes."""
+
+import asyncio
+import hashlib
+from typing import NamedTuple
+
+import msgspec
+from fastapi import Request
+
+from service.conversations.history import unanswered, window
+from service.conversations.opening import Opened
+from service.conversations.values import Claimed, Json, Key, Role, now_ms
+from service.dialects.native import request as native
+from service.engine.engine import Engine, Order
+from service.errors import FieldError, InvalidRequest, ServiceError
+from service.generation import Message, OnDisconnect, Policies
+from service.generation import Request as Generation
+from service.routers.conversations.bodies import Send
+from service.routers.deps import idempotency_key
+from service.settings import Settings
+from service.streams.log import StreamLog
+
+_BEGINNING_S = 5.0  # for another request with the same key to begin its stream
+_LOOK_AGAIN_S = 0.02
+
+
+def stream_horizon_ms(settings: Settings) -> int:
+    """Streams that began before this are no longer kept."""
+    return now_ms() - int((settings.stream_ttl + settings.request_timeout) * 1000)
+
+
+class Sent(NamedTuple):
+    """A send under way; `reply_id` is None where it attached to an earlier one."""
+
+    log: StreamLog
+    reply_id: str | None
+
+
+class Sender:
+    """One request's send."""
+
+    def __init__(self, request: Request, engine: Engine, opened: Opened, caller: str, conversation_id: str) -> None:
+        self._request = request
+        self._engine = engine
+        self._opened = opened
+        self._caller = caller
+        self._conversation_id = conversation_id
+
+    async def send(self, body: Send, key_header: str | None, on_disconnect: OnDisconnect | None) -> Sent:
+        """Begin a reply, or attach to the one that the key has begun.
+
+        Raises:
+            ServiceError: the send was refused, and nothing was kept.
+        """
+        engine_key = idempotency_key(key_header, self._caller, self._fingerprint(body))
+        key = Key(engine_key.key, engine_key.fingerprint) if engine_key else None
+        if key and (earlier := await self._earlier(key)):
+            return Sent(await self._engine.find(earlier, self._caller), None)
+        claimed = await self._claim(body, key)
+        try:
+            content = _content(body, claimed)
+            policies = Policies(
+                on_interruption=body.on_interruption or self._engine.settings.on_interruption,
+                on_disconnect=on_disconnect or body.on_disconnect or "drain",
+            )
+            order = Order(
+                request=self._to_request(body, claimed, content),
+                caller=self._caller,
+                dialect="native",
+                policies=policies,
+                key=engine_key,
+            )
+            log = await self._begin(order, claimed, content, key)
+        except BaseException:
+            await self._opened.sends.release(claimed.reply_id)
+            raise
+        self._opened.keeper.follow(claimed.reply_id, log)
+        return Sent(log, claimed.reply_id)
+
+    async def _begin(self, order: Order, claimed: Claimed, content: list[Json], key: Key | None) -> StreamLog:
+        """Start the generation and keep the message; where it cannot be kept there is no generation either."""
+        log = await self._engine.start(order)
+        try:
+            await self._opened.sends.keep(
+                claimed, content, stream_id=log.stream_id, model_id=log.record.request.model_id, key=key
+            )
+        except ServiceError:
+            await self._engine.cancel(log.stream_id, self._caller)
+            raise
+        return log
+
+    async def _earlier(self, key: Key) -> str | None:
+        """Find the stream of an earlier send with this key; one that is only beginning is waited for."""
+        since_ms = stream_horizon_ms(self._engine.settings)
+        for _ in range(int(_BEGINNING_S / _LOOK_AGAIN_S)):
+            found = await self._opened.sends.earlier(self._caller, key, since_ms)
+            if found != "":
+                return found
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return None
+
+    async def _claim(self, body: Send, key: Key | None) -> Claimed:
+        """Claim the conversation; a reply that is over, but not yet written down, is not in the way."""
+        sends, lease_s = self._opened.sends, self._engine.settings.lease
+        try:
+            return await sends.claim(
+                self._caller, self._conversation_id, lease_s=lease_s, key=key, replaces=body.replaces
+            )
+        except ServiceError as error:
+            if error.code.name != "conflict":
+                raise
+            left = await sends.unfinished_in(self._conversation_id)
+            if left and not await self._opened.keeper.catch_up(left):
+                raise
+        return await sends.claim(self._caller, self._conversation_id, lease_s=lease_s, key=key, replaces=body.replaces)
+
+    def _to_request(self, body: Send, claimed: Claimed, content: list[Json]) -> Generation:
+        settings, conversation = self._engine.settings, claimed.conversation
+        turns = window(claimed.history, content, conversation.max_messages, tools=bool(body.tools))
+        asked = body.model_copy(
+            update={
+                "system": body.system or conversation.system,
+                "model_id": body.model_id or conversation.model_id,
+            }
+        )
+        return native.to_request(
+            asked,
+            tuple(_turn(role, blocks) for role, blocks in turns),
+            default_model_id=settings.default_model_id,
+            default_api=settings.api,
+            fault=self._request.headers.get("x-artesian-fault") if settings.local_faults else None,
+        )
+
+    def _fingerprint(self, body: Send) -> str:
+        members = {"conversation": self._conversation_id, **body.model_dump(mode="json", exclude_unset=True)}
+        return hashlib.sha256(msgspec.json.encode(members, order="deterministic")).hexdigest()
+
+
+def _content(body: Send, claimed: Claimed) -> list[Json]:
+    """What the user says.
+
+    Raises:
+        InvalidRequest: a result answers no call.
+    """
+    content = body.blocks() or (claimed.replaced.content if claimed.replaced else [])
+    waiting = unanswered(claimed.history)
+    for number, block in enumerate(content):
+        if block["type"] == "tool_result" and block["tool_use_id"] not in waiting:
+            field = f"content.{number}.tool_use_id"
+            message = "answers no call of the last reply"
+            raise InvalidRequest(f"{field}: {message}", [FieldError(field, message)])
+    return content
+
+
+def _turn(role: Role, blocks: list[Json]) -> Message:
+    return native.Message.model_validate({"role": role, "content": blocks}).value()

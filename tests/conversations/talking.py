@@ -1,0 +1,74 @@
+"""A conversation as a client of the service has it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.harness import Event, Json, Service, events_of, eventually, fault_header
+
+
+@dataclass
+class Talk:
+    """One conversation."""
+
+    service: Service
+    id: str
+
+    @property
+    def path(self) -> str:
+        """Its address."""
+        return f"/api/conversations/{self.id}"
+
+    async def post(
+        self, content: Any, *, fault: str | None = None, headers: Json | None = None, **more: Any
+    ) -> httpx.Response:
+        """Say something, and take what comes."""
+        body = ({} if content is None else {"content": content}) | more
+        sent = {**fault_header(fault), **(headers or {})}
+        return await self.service.http.post(f"{self.path}/messages", json=body, headers=sent)
+
+    async def say(self, content: Any, *, fault: str | None = None, headers: Json | None = None, **more: Any) -> Json:
+        """Say something and wait for the whole reply."""
+        response = await self.post(content, fault=fault, headers=headers, **more)
+        assert response.status_code == 200, response.text
+        reply: Json = response.json()
+        return reply
+
+    @asynccontextmanager
+    async def open(
+        self, content: Any, *, fault: str | None = None, headers: Json | None = None, **more: Any
+    ) -> AsyncIterator[AsyncIterator[Event]]:
+        """Say something and stream the reply; leaving the block hangs up."""
+        said = {"content": content, "stream": True} | more
+        async with self.service.http.stream(
+            "POST", f"{self.path}/messages", json=said, headers={**fault_header(fault), **(headers or {})}
+        ) as response:
+            assert response.status_code == 200, await response.aread()
+            yield events_of(response)
+
+    async def read(self, **query: Any) -> Json:
+        """Read it."""
+        response = await self.service.http.get(self.path, params=query)
+        assert response.status_code == 200, response.text
+        whole: Json = response.json()
+        return whole
+
+    async def settled(self) -> Json:
+        """Wait until nothing is being answered, and give the last message."""
+
+        async def last() -> Json | None:
+            whole = await self.read()
+            return None if whole["answering"] or not whole["messages"] else whole["messages"][-1]
+
+        message: Json = await eventually(last)
+        return message
+
+
+async def talk(service: Service, **given: Any) -> Talk:
+    """Begin a conversation."""
+    response = await service.http.post("/api/conversations", json=given)
+    assert response.status_code == 201, response.text
+    return Talk(service, response.json()["id"])
