@@ -182,10 +182,17 @@ def resolve(
     model = _told(model_id, family) if family else _known(model_id, hidden)
     chosen = api if request.api == "auto" else request.api
     if chosen == "auto":
-        chosen = "converse" if model.on("converse").streams else "invoke"
+        chosen = _likeliest(model, request)
     abilities = model.on(chosen)
     streams = abilities.streams and not (abilities.tools_streaming is False and uses_tools(request))
     return Target(model_id, model, chosen, streams)
+
+
+def _likeliest(model: Model, request: Request) -> Api:
+    """Converse where the model streams there, but for a dialogue with one that takes a single turn of it: Command."""
+    abilities = model.on("converse")
+    dialogue = any(message.role == "assistant" for message in request.messages)
+    return "invoke" if not abilities.streams or (dialogue and abilities.turns is False) else "converse"
 
 
 def _known(model_id: str, hidden: str | None) -> Model:

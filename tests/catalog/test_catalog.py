@@ -142,6 +142,18 @@ APIS: dict[str, tuple[str, dict[str, Any], tuple[str, bool]]] = {
     "InvokeModel by request": (HAIKU, {"api": "invoke"}, ("invoke", True)),
     "Jurassic-2 whole, for it never streamed": ("ai21.j2-ultra-v1", {}, ("invoke", False)),
     "Jurassic-2 whole, on Converse too": ("ai21.j2-ultra-v1", {"api": "converse"}, ("converse", False)),
+    "Command by Converse": ("cohere.command-text-v14", {}, ("converse", True)),
+    "a dialogue with Command by InvokeModel, for Converse takes a single turn": (
+        "cohere.command-text-v14",
+        {
+            "messages": (
+                Message("user", (Text("a"),)),
+                Message("assistant", (Text("b"),)),
+                Message("user", (Text("c"),)),
+            )
+        },
+        ("invoke", True),
+    ),
     "Llama whole with tools": ("us.meta.llama4-scout-17b-instruct-v1:0", {"tools": TOOLS}, ("converse", False)),
     "Llama streaming without": ("us.meta.llama4-scout-17b-instruct-v1:0", {}, ("converse", True)),
     "Llama whole with calls in its history": (

@@ -74,7 +74,7 @@ CASES: dict[str, tuple[str, str, dict[str, Any], list[str]]] = {
     "as many tokens as the model gives": ("anthropic.claude-3-haiku-20240307-v1:0", "auto", {"max_tokens": 4096}, []),
     "a limit that is only known roughly": ("zai.glm-4.7", "auto", {"max_tokens": 131072}, []),
     "a schema, Titan": (EXAMPLES["titan"], "auto", {"output_schema": {"type": "object"}}, ["output_schema"]),
-    "a history, Command on Converse": (EXAMPLES["command"], "auto", {"messages": HISTORY}, ["messages"]),
+    "a history, Command on Converse": (EXAMPLES["command"], "converse", {"messages": HISTORY}, ["messages"]),
     "a history, Command on InvokeModel": (EXAMPLES["command"], "invoke", {"messages": HISTORY}, []),
     "an assistant who begins": (EXAMPLES["nova"], "auto", {"messages": HISTORY[1:]}, ["messages.0.role"]),
     "an assistant who begins, Claude": (CLAUDE, "auto", {"messages": HISTORY[1:]}, []),
