@@ -1,0 +1,164 @@
+"""One stream, read in an event loop; and the connections that it and the other calls go over."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Any, Self
+
+import anyio
+import httpx
+
+from .answer import Answer
+from .calls import CANCEL_S, Call, Service, cancelling, read_answer
+from .errors import ArtesianError
+from .events import Event, Text
+from .reading import Reading
+from .told import Told
+from .values import Snapshot, read_snapshot
+
+
+class AsyncWire:
+    """The way to a service. It closes what it opened itself."""
+
+    def __init__(self, service: Service, http: httpx.AsyncClient | None, backoff_s: Sequence[float] | None) -> None:
+        self.service = service
+        self.backoff_s = backoff_s
+        self._owned = http is None
+        self._http = http or httpx.AsyncClient(**service.client_options())
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._owned:
+            await self._http.aclose()
+
+    async def ask(self, call: Call) -> Any:
+        """Make a call, and give what is answered.
+
+        Raises:
+            ArtesianError: it was refused, or came to nothing.
+        """
+        try:
+            response = await self._http.request(**self.service.request(call))
+        except httpx.RequestError as error:
+            raise self.service.failure(error) from error
+        return read_answer(response)
+
+    async def open(self, call: Call) -> httpx.Response:
+        """Make a call whose answer is read as it comes."""
+        return await self._http.send(self._http.build_request(**self.service.request(call)), stream=True)
+
+    def stream(self, begin: Call) -> "AsyncStream":
+        """Make a stream of what a call asks for."""
+        return AsyncStream(self, Reading(self.service, begin, backoff_s=self.backoff_s))
+
+
+class AsyncStream(Told):
+    """An answer as it comes: `async with artesian.stream(…) as stream: async for event in stream: …`.
+
+    Leaving the block before the end cancels the generation, unless `detach` was called.
+    """
+
+    def __init__(self, wire: AsyncWire, reading: Reading, *, cancels: bool = True) -> None:
+        super().__init__(reading, cancels=cancels)
+        self._wire = wire
+        self._response: httpx.Response | None = None
+        self._chunks: AsyncIterator[bytes] = _nothing()
+
+    async def __aenter__(self) -> Self:
+        """Ask, and wait until the service has begun to answer.
+
+        Raises:
+            ArtesianError: it was refused, or there is no service.
+        """
+        try:
+            while not (self._reading.connected or self._reading.over):
+                await self._connect()
+        except BaseException:
+            await self._leave()
+            raise
+        self._reading.check()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Hang up, and cancel what is still being generated."""
+        await self._leave()
+
+    async def _leave(self) -> None:
+        with anyio.move_on_after(CANCEL_S, shield=True):  # whoever leaves has often been cancelled
+            await self._hang_up()
+            if self._cancels and self.stream_id and not self._reading.over:
+                with suppress(ArtesianError):  # who cannot be told will notice that nobody reads
+                    await self._wire.ask(cancelling(self.stream_id, timeout_s=CANCEL_S))
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        """Go through the events."""
+        return self
+
+    async def __anext__(self) -> Event:
+        """Wait for the next event.
+
+        Raises:
+            ArtesianError: the stream failed, or the way to it is lost for good.
+        """
+        while (event := self._reading.take()) is None:
+            if self._reading.over:
+                await self._hang_up()
+                raise StopAsyncIteration
+            await self._go_on()
+        return event
+
+    def texts(self) -> AsyncIterator[str]:
+        """Go through the pieces of the text alone."""
+        return (event.text async for event in self if isinstance(event, Text))
+
+    async def answer(self) -> Answer:
+        """Read to the end, and give the whole answer.
+
+        Raises:
+            ArtesianError: as for the events; or the stream was read from its middle, so that there is no whole.
+        """
+        async for _ in self:
+            pass
+        return self._reading.answer()
+
+    async def cancel(self) -> Snapshot:
+        """Stop the model. The events go on to the end, whose `stop_reason` is `cancelled`."""
+        return read_snapshot(await self._wire.ask(cancelling(self.stream_id)))
+
+    async def _go_on(self) -> None:
+        """Read once, or try once to come back."""
+        if self._response is None:
+            await self._connect()
+            return
+        try:
+            chunk = await anext(self._chunks, b"")
+        except httpx.RequestError as error:
+            self._reading.broke(error)
+        else:
+            self._reading.feed(chunk) if chunk else self._reading.ended()
+        if not self._reading.connected:
+            await self._hang_up()
+
+    async def _connect(self) -> None:
+        await anyio.sleep(self._reading.delay)
+        try:
+            self._response = await self._wire.open(self._reading.call())
+            if not self._reading.accepts(self._response):
+                await self._response.aread()
+                self._reading.refused(self._response)
+        except httpx.RequestError as error:
+            self._reading.broke(error)
+        if self._reading.connected and self._response:
+            self._chunks = self._response.aiter_bytes()
+        else:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        response, self._response, self._chunks = self._response, None, _nothing()
+        if response is not None:
+            await response.aclose()
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """Nothing to read."""
+    return
+    yield b""

@@ -1,0 +1,210 @@
+"""The events of a stream, as typed values. What a newer service adds to one is left out; a newer kind is `Other`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The stream has begun."""
+
+    stream_id: str
+    model_id: str
+    api: str = ""
+    backend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """A piece of the reasoning, its signature, or redacted reasoning (base64)."""
+
+    text: str | None = None
+    signature: str | None = None
+    redacted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """First a call's `id` and `name`; then, with the same `index`, pieces of its arguments: JSON text as it comes.
+
+    `server`: Bedrock itself runs this tool.
+    """
+
+    index: int
+    id: str | None = None
+    name: str | None = None
+    arguments: str | None = None
+    server: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What a tool that Bedrock itself ran has answered."""
+
+    index: int
+    tool_use_id: str
+    content: list[Json] = field(default_factory=list)
+    is_error: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A citation of the text before it, in Converse's own shape."""
+
+    citation: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Guardrail:
+    """A guardrail's trace, as Bedrock sent it."""
+
+    trace: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far along the answer is: at most one a second. Rates are tokens a second.
+
+    `progress` goes from 0 to 1 and never falls. `estimated`: the service counted, not the model.
+    """
+
+    progress: float
+    output_tokens: int = 0
+    tokens_per_second: float = 0.0
+    instantaneous_rate: float = 0.0
+    is_slow: bool = False
+    message: str = ""
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What goes on between the service and the model. `delay` is in seconds; the rest where it applies.
+
+    `state` is `queued`, `retrying`, `fallback`, `reconnecting`, `continued`, `restarted`, `not_resumable` or `slow`.
+    After `restarted` what has been shown is to be cleared: the answer begins again.
+    """
+
+    state: str
+    attempt: int | None = None
+    delay: float | None = None
+    place: int | None = None
+    model_id: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What goes on between us and the service: told by this client and by no server.
+
+    `lost`: in `delay` seconds we come back, for the `attempt`-th time of at most `attempts`. `restored`: we are back,
+    and not a word was missed.
+    """
+
+    state: Literal["lost", "restored"]
+    attempt: int
+    attempts: int
+    delay: float = 0.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens over all attempts. None: nobody reported it. `estimated`: some of it was counted by the service."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    total_tokens: int | None = None
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Seconds, but for Bedrock's own clock in milliseconds."""
+
+    time_to_first_token: float | None = None
+    latency: float | None = None
+    gateway_time: float | None = None
+    bedrock_latency_ms: int | None = None
+    bedrock_first_byte_ms: int | None = None
+    attempts: int = 1
+    region: str | None = None
+    model_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The last event. `raw` is the event as it came."""
+
+    stop_reason: str
+    raw_stop_reason: str | None
+    usage: Usage
+    metrics: Metrics
+    raw: Json = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """An event that this client does not know."""
+
+    name: str
+    data: Json
+
+
+Event = (
+    Start
+    | Text
+    | Reasoning
+    | ToolCall
+    | ToolResult
+    | Citation
+    | Guardrail
+    | Progress
+    | Status
+    | Connection
+    | Done
+    | Other
+)
+"""What a stream yields. Its failure is no event: it is raised."""
+
+_NAMED: dict[str, type[Any]] = {
+    "start": Start,
+    "reasoning": Reasoning,
+    "tool_call": ToolCall,
+    "tool_result": ToolResult,
+    "progress": Progress,
+    "status": Status,
+}
+
+
+def read_event(name: str, told: Json) -> Event:
+    """Read one event that is no failure."""
+    if name == "message" and "text" in told:
+        return Text(told["text"])
+    if name == "message" and told.get("done"):
+        usage, metrics = pick(Usage, told.get("usage") or {}), pick(Metrics, told.get("metrics") or {})
+        return Done(told["stop_reason"], told.get("raw_stop_reason"), usage, metrics, told)
+    if name == "citation":
+        return Citation(told)
+    if name == "guardrail":
+        return Guardrail(told)
+    return pick(_NAMED[name], told) if name in _NAMED else Other(name, told)
+
+
+def pick(kind: type[T], told: Mapping[str, Any]) -> T:
+    """Make a value of the members we know."""
+    known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
+    return kind(**{name: value for name, value in told.items() if name in known})
