@@ -27,6 +27,11 @@ class Ended(Exception):
         self.how = how
 
 
+def _without_metrics(frame: Frame) -> Frame:
+    kept = {key: value for key, value in frame.payload.items() if key != "amazon-bedrock-invocationMetrics"}
+    return Frame(kept, frame.phase)
+
+
 class Sender:
     """Sends one answer. `wild` is what a family's unknown delta looks like."""
 
@@ -64,14 +69,18 @@ class Sender:
             if self._left_out(frame):
                 continue
             await self._before(frame)
-            mangle, self._mangle = self._mangle, None
-            self._ready.append(mangle(frame) if mangle else self._framing.encode(frame))
+            self._ready.append(self._encoded(frame))
             if frame.phase == "delta":
                 self._deltas += 1
                 await self._reach(self._deltas)
             if len(self._ready) >= _TOGETHER:
                 await self.flush()
                 await asyncio.sleep(0)  # a client that has left must be noticed flat out too
+
+    def _encoded(self, frame: Frame) -> bytes:
+        mangle, self._mangle = self._mangle or self._framing.encode, None
+        lacks_metrics = frame.event == "chunk" and self._step.get("no-metadata")
+        return mangle(_without_metrics(frame) if lacks_metrics else frame)
 
     async def flush(self) -> None:
         """Hand what is ready to the socket."""

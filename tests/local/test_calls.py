@@ -1,0 +1,136 @@
+"""Calls can be watched and held: what tests of disconnects and of pacing stand on."""
+
+import asyncio
+
+import pytest
+
+from tests.local.bedrock import CLAUDE, Local, frames_of, user
+
+
+async def test_a_gate_holds_after_so_many_deltas_until_it_is_released(local: Local) -> None:
+    async with local.open("gate@2") as response:
+        frames = frames_of(response)
+        for _ in range(3):  # messageStart and two deltas
+            await anext(frames)
+        call = local.calls[-1]
+        async with asyncio.timeout(5):
+            await local.calls.until(lambda _: call.state == "waiting")
+        assert call.deltas == 2
+
+        call.release()
+        rest = [frame async for frame in frames]
+
+    assert rest[-1].headers[":event-type"] == "metadata"
+    async with asyncio.timeout(5):
+        await call.closed.wait()
+    assert call.state == "closed"
+    assert not call.client_left
+
+
+async def test_a_release_that_comes_early_is_kept(local: Local) -> None:
+    asked = asyncio.create_task(_read(local, "gate"))
+    async with asyncio.timeout(5):
+        call = await local.calls.opened(1)
+    call.release()
+    async with asyncio.timeout(5):
+        assert await asked > 10
+
+
+async def _read(local: Local, fault: str) -> int:
+    async with local.open(fault) as response:
+        return len([frame async for frame in frames_of(response)])
+
+
+async def test_a_stepped_answer_waits_before_every_delta(local: Local) -> None:
+    async with local.open("step") as response:
+        frames = frames_of(response)
+        await anext(frames)
+        call = local.calls[-1]
+        for count in range(1, 4):
+            call.release()
+            await anext(frames)
+            async with asyncio.timeout(5):
+                await local.calls.until(lambda _: call.waiting and call.deltas >= count)  # noqa: B023 awaited at once
+            assert call.deltas == count
+
+
+async def test_a_client_that_leaves_is_noticed_at_once(local: Local) -> None:
+    loop = asyncio.get_running_loop()
+    async with local.open("stall@1") as response:
+        await anext(frames_of(response))
+        call = local.calls[-1]
+
+    left = loop.time()
+    async with asyncio.timeout(5):
+        await call.closed.wait()
+    assert loop.time() - left < 0.25
+    assert call.client_left
+
+
+@pytest.mark.parametrize("fault", ["gate", "slow=60"])
+async def test_a_client_that_leaves_before_the_headers_is_noticed(local: Local, fault: str) -> None:
+    asked = asyncio.create_task(_read(local, fault))
+    async with asyncio.timeout(5):
+        call = await local.calls.opened(1)
+    asked.cancel()
+    await asyncio.wait({asked})
+
+    async with asyncio.timeout(5):
+        await call.closed.wait()
+    assert call.client_left
+
+
+async def test_a_whole_answer_is_given_up_when_its_client_leaves(local: Local) -> None:
+    body = {"messages": [user("Write 900 words")]}
+    headers = {"X-Artesian-Fault": "rate=1"}
+    asked = asyncio.create_task(local.http.post(f"/model/{CLAUDE}/converse", json=body, headers=headers))
+    async with asyncio.timeout(5):
+        call = await local.calls.opened(1)
+    asked.cancel()
+    await asyncio.wait({asked})
+
+    async with asyncio.timeout(5):
+        await call.closed.wait()
+    assert call.client_left
+
+
+async def test_calls_are_listed_over_http(local: Local) -> None:
+    await _read(local, "ok")
+    async with local.open("throttle"):
+        pass
+
+    listed = (await local.http.get("/_local/calls")).json()["calls"]
+
+    assert [(call["operation"], call["model"], call["status"]) for call in listed] == [
+        ("converse-stream", CLAUDE, 200),
+        ("converse-stream", CLAUDE, 429),
+    ]
+    assert listed[0]["state"] == "closed"
+    assert listed[0]["deltas"] > 5
+    assert not listed[0]["client_left"]
+
+
+async def test_gates_open_over_http(local: Local) -> None:
+    asked = asyncio.create_task(_read(local, "gate@1+gate@2"))
+    waiting = await local.http.get("/_local/calls/1", params={"state": "waiting", "deltas": 1})
+    assert waiting.json()["deltas"] == 1
+
+    await local.http.post("/_local/release", params={"call": 1, "times": 1})
+    assert (await local.http.get("/_local/calls/1", params={"state": "waiting", "deltas": 2})).status_code == 200
+    await local.http.post("/_local/release")
+
+    async with asyncio.timeout(5):
+        assert await asked > 10
+    closed = await local.http.get("/_local/calls/1", params={"state": "closed"})
+    assert closed.json()["state"] == "closed"
+
+
+async def test_a_question_about_a_call_is_answered_in_time_or_not_at_all(local: Local) -> None:
+    await _read(local, "ok")
+
+    assert (await local.http.get("/_local/calls/1", params={"state": "waiting", "timeout": 0})).status_code == 408
+    assert (await local.http.get("/_local/calls/9", params={"timeout": "soon"})).status_code == 400
+    assert (await local.http.post("/_local/release", params={"call": 9})).status_code == 404
+    assert (await local.http.post("/_local/release", params={"call": "x"})).status_code == 400
+    assert (await local.http.delete("/_local/calls")).status_code == 204
+    assert (await local.http.get("/_local/calls")).json() == {"calls": []}
