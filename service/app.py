@@ -26,8 +26,10 @@ from service.routers import (
     messages,
     models,
     problems,
+    responses,
     streams,
 )
+from service.routers.archive import Archive, open_archive
 from service.routers.guard import Guard
 from service.routers.reply import ClientGone
 from service.serving import drain_on_signal
@@ -64,6 +66,7 @@ class State(TypedDict):
     backend_url: str | None
     offers: Offers
     conversations: Conversations
+    archive: Archive
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -82,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.address = None
     for router in (generate.router, streams.router, conversations.router, models.router, health.router, docs.router):
         app.include_router(router)
-    for surface in (chat.router, messages.router, cards.router):
+    for surface in (chat.router, responses.router, messages.router, cards.router):
         app.include_router(surface)
     docs.mount_assets(app)
     documents.install(app)
@@ -126,7 +129,15 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
         kept = await stack.enter_async_context(  # around the engine: its last ends are kept too
             open_conversations(settings, journal.find, durable=settings.journal_url != "memory://")
         )
-        engine = await stack.enter_async_context(open_engine(settings, upstream, journal, _log_end))
+        archive = await stack.enter_async_context(
+            open_archive(kept, journal.find, ttl_s=settings.response_ttl, longest_s=settings.request_timeout)
+        )
+
+        def ended(log: StreamLog, end: Done | Failed) -> None:
+            _log_end(log, end)
+            archive.ended(log, end)
+
+        engine = await stack.enter_async_context(open_engine(settings, upstream, journal, ended))
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
         stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))
         if app.state.address:
@@ -137,6 +148,7 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
             "backend_url": endpoint.url,
             "offers": offers,
             "conversations": kept,
+            "archive": archive,
         }
 
 

@@ -29,8 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from service.conversations.database import Database
-from service.conversations.rows import NoSeal, Seal, now_ms
+from service.conversations.rows import NoSeal, Seal
 from service.conversations.tables import metadata
+from service.conversations.values import now_ms
 
 Json = dict[str, Any]
 

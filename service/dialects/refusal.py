@@ -1,6 +1,7 @@
 """What all formats of others say of a failure: whether it came as an exception or as a stream's last event."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from service.deltas import Failed
@@ -11,7 +12,15 @@ Answer = tuple[int, Json, dict[str, str]]
 """A refusal as HTTP: status, body, headers."""
 
 # These formats know no 422 and no 410: their clients have a class for what is wrong and one for what is not there.
-_STATUSES = {422: 400, 410: 404}
+_UNPROCESSABLE = 422
+_STATUSES = {_UNPROCESSABLE: 400, 410: 404}
+
+
+def _status(failure: ServiceError | Failed, fields: Sequence[FieldError]) -> int:
+    """What is wrong with the body is 400 there; an `Idempotency-Key` that came with another body stays 422."""
+    if failure.status == _UNPROCESSABLE and isinstance(failure, InvalidRequest) and not fields:
+        return failure.status
+    return _STATUSES.get(failure.status, failure.status)
 
 
 class Refusal(NamedTuple):
@@ -32,7 +41,7 @@ class Refusal(NamedTuple):
         return cls(
             code,
             failure.message,
-            _STATUSES.get(failure.status, failure.status),
+            _status(failure, fields),
             fields[0].field or None if fields else None,
             failure.retryable and not failure.retried,
             failure.retry_after,

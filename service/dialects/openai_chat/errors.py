@@ -23,4 +23,5 @@ def error_body(failure: ServiceError | Failed) -> Json:
     """Tell a failure as JSON: before the stream it is the body, in it the last chunk."""
     refusal = Refusal.of(failure)
     kind = "server_error" if refusal.status >= _SERVER else _TYPES.get(refusal.status, "invalid_request_error")
-    return {"error": {"message": refusal.message, "type": kind, "param": refusal.field, "code": refusal.code}}
+    code = getattr(failure, "wire_code", refusal.code)
+    return {"error": {"message": refusal.message, "type": kind, "param": refusal.field, "code": code}}

@@ -2,18 +2,23 @@
 
 from service.dialects.openai_chat.errors import error
 from service.dialects.openai_responses.events import Events
-from service.dialects.openai_responses.request import Parsed, References, parse, references
-from service.dialects.openai_responses.response import Options, deleted, home, response_id, stream_id
+from service.dialects.openai_responses.listing import ASKED, listed
+from service.dialects.openai_responses.request import Parsed, PreviousNotFound, References, parse, references
+from service.dialects.openai_responses.response import Options, deleted, home, interrupted, response_id, stream_id
 from service.dialects.openai_responses.whole import whole
 
 __all__ = [
+    "ASKED",
     "Events",
     "Options",
     "Parsed",
+    "PreviousNotFound",
     "References",
     "deleted",
     "error",
     "home",
+    "interrupted",
+    "listed",
     "parse",
     "references",
     "response_id",

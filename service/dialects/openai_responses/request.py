@@ -14,6 +14,7 @@ from service.dialects.openai_chat.parts import ToolEntry, choose, effort, output
 from service.dialects.openai_responses.items import conversation
 from service.dialects.openai_responses.response import Options
 from service.dialects.refusal import wrong
+from service.errors import FieldError, InvalidRequest
 from service.generation import Request
 
 Json = dict[str, Any]
@@ -64,6 +65,16 @@ class Parsed(Struct, frozen=True):
     previous_response_id: str | None
     input: list[Json]
     dropped: list[str]
+
+
+class PreviousNotFound(InvalidRequest):
+    """The response to go on from is not stored. OpenAI has a code for it, which clients look for to begin anew."""
+
+    wire_code = "previous_response_not_found"
+
+    def __init__(self) -> None:
+        field = FieldError("previous_response_id", "No response of this id is stored.")
+        super().__init__(f"{field.field}: {field.message}", [field], status=400)
 
 
 def references(given: object) -> References:

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from service.deltas import Done, Failed, StopReason, Usage
 from service.dialects.dialect import Heading
+from service.errors import CODES
 
 Json = dict[str, Any]
 
@@ -32,6 +33,13 @@ def home(item: str) -> tuple[str, int] | None:
     _, _, rest = item.partition("_")
     stream, _, number = rest.rpartition("_")
     return (stream, int(number)) if stream and number.isascii() and number.isdecimal() else None
+
+
+def interrupted(response: Json) -> Json:
+    """Tell a response whose process died with its stream: what it had said is lost."""
+    code = CODES["interrupted"]
+    failed = Failed(code.name, code.sentence, code.status, code.retryable, partial=False)
+    return response | {"status": "failed", "error": _error(failed)}
 
 
 def deleted(response: str) -> Json:

@@ -1,0 +1,163 @@
+"""`/v1/responses`: OpenAI's Responses, to be streamed, awaited in the background, resumed and referred to."""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from service.dialects import openai_responses
+from service.errors import InvalidRequest, ServiceError
+from service.routers.archive import Archive, Found
+from service.routers.asking import Asking, AskingDep, json_of
+from service.routers.deps import CallerDep, EngineDep
+from service.routers.formats import Format, heading, options, whole
+from service.routers.reply import StreamReply
+from service.routers.resuming import StreamRoute
+from service.streams.log import StreamLog
+from service.streams.record import parse_stream_id
+
+Json = dict[str, Any]
+
+
+class ResponsesRoute(StreamRoute):
+    """Comes back in this format."""
+
+    form: ClassVar[Format] = "responses"
+
+
+router = APIRouter(prefix="/v1/responses", tags=["OpenAI"], route_class=ResponsesRoute)
+
+
+def _archive(request: Request) -> Archive:
+    archive: Archive = request.state.archive
+    return archive
+
+
+def _stream_of(response_id: str) -> str | None:
+    """Find the stream of a response's id; None where it is none of ours."""
+    try:
+        return parse_stream_id(openai_responses.stream_id(response_id) or "")
+    except InvalidRequest:
+        return None
+
+
+ArchiveDep = Annotated[Archive, Depends(_archive)]
+ResponseId = Annotated[str, Path(description="`resp_` and 32 hexadecimal digits")]
+
+
+async def _found(archive: Archive, caller: str, response_id: str) -> Found:
+    stream_id = _stream_of(response_id)
+    if stream_id and (found := await archive.find(caller, stream_id)):
+        return found
+    raise _unknown()
+
+
+def _unknown() -> ServiceError:
+    return ServiceError("not_found", "There is no such response, or it is no longer stored.")
+
+
+@router.post("", summary="Answer, as OpenAI's Responses do")
+async def create(asking: AskingDep, archive: ArchiveDep) -> Response:
+    """Answer with a response, with `stream: true` with its events, with `background: true` at once."""
+    given = await asking.body()
+    named = openai_responses.references(given)
+    parsed = openai_responses.parse(
+        given,
+        earlier=await _earlier(archive, asking.caller, named.previous_response_id),
+        items=await archive.items(asking.caller, named.items),
+        default_model_id=asking.engine.settings.default_model_id,
+    )
+    return await _begun(asking, archive, given, parsed)
+
+
+async def _begun(asking: Asking, archive: Archive, given: object, parsed: openai_responses.Parsed) -> Response:
+    log = await asking.start(
+        parsed, "responses", given, on_disconnect="drain" if parsed.background else None, store=parsed.store
+    )
+    if parsed.store:
+        archive.begin(log, parsed.input)
+    if parsed.background and not parsed.stream:
+        return json_of(log, whole(log, "responses"))
+    return await asking.answer(log, "responses", stream=parsed.stream)
+
+
+async def _earlier(archive: Archive, caller: str, response_id: str | None) -> list[Json]:
+    """Find the conversation that a request goes on with."""
+    if response_id is None:
+        return []
+    stream_id = _stream_of(response_id)
+    found = await archive.find(caller, stream_id) if stream_id else None
+    given = await archive.input(caller, stream_id) if stream_id and found else None
+    if found is None or given is None:
+        raise openai_responses.PreviousNotFound
+    if found.log and not found.log.end:
+        raise InvalidRequest("previous_response_id: This response is not finished yet.", status=400)
+    return [*given, *found.response["output"]]
+
+
+@router.get("/{response_id}", summary="Read a response, or go on with its events")
+async def retrieve(
+    response_id: ResponseId,
+    archive: ArchiveDep,
+    engine: EngineDep,
+    caller: CallerDep,
+    *,
+    stream: Annotated[bool, Query(description="Its events, live to its end")] = False,
+    starting_after: Annotated[int, Query(ge=-1, description="With `stream`: only events with a higher number")] = -1,
+) -> Response:
+    """Read a response as it stands, or its events after a `sequence_number`."""
+    found = await _found(archive, caller, response_id)
+    if not stream:
+        return _told(found)
+    if found.log is None:
+        raise ServiceError("gone", "The events of this response are no longer kept; it can still be read whole.")
+    return StreamReply(engine, found.log, _from(found.log, starting_after))
+
+
+def _from(log: StreamLog, starting_after: int) -> openai_responses.Events:
+    asked = options(log, "responses", openai_responses.Options)
+    return openai_responses.Events(heading(log), asked, starting_after=starting_after)
+
+
+@router.post("/{response_id}/cancel", summary="Cancel a response")
+async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: CallerDep) -> Response:
+    """End a response that is being given; one that is finished stays as it is."""
+    found = await _found(archive, caller, response_id)
+    if found.log is None:
+        return _told(found)
+    log = await engine.cancel(found.log.stream_id, caller)
+    return json_of(log, whole(log, "responses"))
+
+
+@router.delete("/{response_id}", summary="Delete a response")
+async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: CallerDep) -> Json:
+    """Forget a response and its stream; one that is still being given is cancelled."""
+    log = (await _found(archive, caller, response_id)).log
+    if log and not log.end:
+        await engine.cancel(log.stream_id, caller)
+    await archive.forget(caller, _stream_of(response_id) or "")
+    if log:
+        await engine.purge(log)
+    return openai_responses.deleted(response_id)
+
+
+@router.get("/{response_id}/input_items", summary="List what a response was asked with")
+async def input_items(
+    response_id: ResponseId,
+    archive: ArchiveDep,
+    caller: CallerDep,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    order: Literal["asc", "desc"] = "desc",
+    after: Annotated[str | None, Query(description="The id of the last item seen")] = None,
+) -> Json:
+    """List the items of the conversation up to a response, those of earlier responses included."""
+    stream_id = _stream_of(response_id) or ""
+    given = await archive.input(caller, stream_id) if stream_id else None
+    if given is None:
+        raise _unknown()
+    return openai_responses.listed(stream_id, given, limit=limit, newest_first=order == "desc", after=after)
+
+
+def _told(found: Found) -> Response:
+    headers = {"X-Stream-Id": found.log.stream_id} if found.log else None
+    return Response(msgspec.json.encode(found.response), media_type="application/json", headers=headers)
