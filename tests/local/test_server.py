@@ -1,0 +1,133 @@
+"""The server: starts and stops quickly inside a loop, takes many streams at once, and keeps a human pace."""
+
+import asyncio
+import json
+import socket
+from typing import Any
+
+import aioboto3
+import httpx
+import pytest
+import uvicorn
+from botocore.config import Config
+
+from service.local import create_local_app, serve_local
+from tests.local.bedrock import CLAUDE, Local, frames_of, user
+
+PATH = f"/model/{CLAUDE}/converse-stream"
+
+
+async def test_it_stops_under_an_open_answer() -> None:
+    async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
+        app = create_local_app(rate=0, faults=True)
+        serving = serve_local(app=app)
+        url = await serving.__aenter__()
+        headers = {"X-Artesian-Fault": "stall@1"}
+        async with http.stream("POST", url + PATH, json={"messages": [user("Hi")]}, headers=headers) as response:
+            frames = frames_of(response)
+            await anext(frames)
+            async with asyncio.timeout(2):
+                await serving.__aexit__(None, None, None)
+            with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+                _ = [frame async for frame in frames]
+    assert app.state.calls[-1].closed.is_set()
+
+
+async def test_a_port_can_be_chosen_and_is_free_again_afterwards() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    for _ in range(2):
+        async with serve_local(port=port) as url:
+            assert url == f"http://127.0.0.1:{port}"
+            with pytest.raises(OSError, match="in use"):
+                async with serve_local(port=port):
+                    pass
+
+
+async def test_two_hundred_streams_are_served_at_once(local: Local) -> None:
+    body = json.dumps({"messages": [user("Why do wells flow?")]}).encode()
+
+    async with asyncio.timeout(30):
+        answers = await asyncio.gather(*(_raw(local.url, body) for _ in range(200)))
+
+    assert all(b"messageStop" in answer and answer.endswith(b"0\r\n\r\n") for answer in answers)
+
+
+async def _raw(url: str, body: bytes) -> bytes:
+    host, _, port = url.removeprefix("http://").partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST {PATH} HTTP/1.1\r\nhost: {host}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    writer.write(head.encode() + body)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+async def test_words_come_at_a_human_pace_by_default() -> None:
+    loop = asyncio.get_running_loop()
+    async with serve_local() as url, httpx.AsyncClient(base_url=url, timeout=10, trust_env=False) as http:
+        body = {"messages": [user("Hi")], "inferenceConfig": {"maxTokens": 20}}
+        started = loop.time()
+        async with http.stream("POST", PATH, json=body) as response:
+            arrived = [loop.time() - started async for _ in frames_of(response)]
+
+    assert arrived[-1] > 0.4  # twenty tokens at forty a second take half a second
+    assert arrived[0] < 0.4
+
+
+async def test_aioboto3_reads_it_as_it_is(local: Local) -> None:
+    config = Config(retries={"total_max_attempts": 1})
+    keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+    made: Any = aioboto3.Session().client("bedrock-runtime", endpoint_url=local.url, config=config, **keys)
+    async with made as client:
+        answer = await client.converse_stream(modelId=CLAUDE, messages=[user("Hi")])
+        events = [event async for event in answer["stream"]]
+
+    assert "metadata" in events[-1]
+
+
+UNKNOWN = {
+    "another path": ("GET", "/model/a/b/converse", 404),
+    "another method": ("GET", f"/model/{CLAUDE}/converse", 404),
+    "the root": ("POST", "/", 404),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "status"), UNKNOWN.values(), ids=UNKNOWN)
+async def test_what_bedrock_does_not_know_is_an_unknown_operation(
+    local: Local, method: str, path: str, status: int
+) -> None:
+    answer = await local.http.request(method, path)
+
+    assert answer.status_code == status
+    assert answer.headers["x-amzn-errortype"].startswith("UnknownOperationException")
+
+
+async def test_a_body_beyond_all_measure_is_refused(local: Local) -> None:
+    answer = await local.http.post(f"/model/{CLAUDE}/invoke", content=b" " * 25_000_001)
+
+    assert answer.status_code == 400
+    assert "25000000 bytes" in answer.json()["message"]
+
+
+async def test_under_any_other_server_a_break_is_a_failure_of_the_app() -> None:
+    """Without our own protocol class nobody hands us the connection; the server then closes it."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.setblocking(False)
+    app = create_local_app(rate=0, faults=True)
+    config = uvicorn.Config(app, log_config=None, log_level="critical", access_log=False, ws="none", lifespan="off")
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listener])
+    try:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+            headers = {"X-Artesian-Fault": "drop@2"}
+            with pytest.raises(httpx.RemoteProtocolError):
+                await http.post(PATH, json={"messages": [user("Hi")]}, headers=headers)
+    finally:
+        await server.shutdown(sockets=[listener])
