@@ -1,5 +1,6 @@
 """The calls of the service's interface: which method, address, body and headers each has. No I/O."""
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypedDict
@@ -16,6 +17,7 @@ CONNECT_S = 5.0
 CANCEL_S = 5.0
 """How long leaving a stream may take."""
 
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _EVENTS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}  # packed, events would be held back
 
 
@@ -143,7 +145,8 @@ def never_sent(error: httpx.RequestError) -> bool:
 def _reason(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return "it did not answer in time."
-    return f"{str(error).rstrip('.') or type(error).__name__}."
+    said = _ERRNO.sub("", str(error)).rstrip(".")
+    return f"{said or type(error).__name__}."
 
 
 def read_answer(response: httpx.Response) -> Any:

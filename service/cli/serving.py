@@ -1,4 +1,4 @@
-"""The command: `artesian serve`, `artesian local-bedrock`."""
+"""`artesian serve` and `artesian local-bedrock`: what runs until it is stopped."""
 
 import asyncio
 import os
@@ -6,23 +6,16 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.settings import Settings, SettingsError, read_settings
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+if TYPE_CHECKING:
+    from service.settings import Settings
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")]
 
 
-@app.callback()
-def _artesian() -> None:
-    """The streaming front door to Amazon Bedrock."""
-
-
-@app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on (ARTESIAN_HOST).")] = None,
     port: Port = None,
@@ -30,7 +23,7 @@ def serve(
 ) -> None:
     """Run the service."""
     overrides = {"host": host, "port": port, "workers": workers}
-    settings = _settings(**{name: value for name, value in overrides.items() if value is not None})
+    settings = settings_or_exit(**{name: value for name, value in overrides.items() if value is not None})
     from service.telemetry.logs import configure_logs
 
     configure_logs(settings.log_format, settings.log_level)
@@ -40,14 +33,14 @@ def serve(
         _serve_here(settings)
 
 
-def _serve_here(settings: Settings) -> None:
+def _serve_here(settings: "Settings") -> None:
     from service.app import create_app
     from service.serving import serve
 
     serve(settings, create_app(settings))
 
 
-def _serve_workers(settings: Settings) -> None:
+def _serve_workers(settings: "Settings") -> None:
     from service.serving import serve_workers
 
     with _local_bedrock_outside(settings) as port:
@@ -57,7 +50,7 @@ def _serve_workers(settings: Settings) -> None:
 
 
 @contextmanager
-def _local_bedrock_outside(settings: Settings) -> Iterator[int]:
+def _local_bedrock_outside(settings: "Settings") -> Iterator[int]:
     """Run one local Bedrock for all workers, in a process of its own; the value is its port."""
     if settings.backend != "local":
         yield 0
@@ -80,7 +73,6 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@app.command("local-bedrock")
 def local_bedrock(
     port: Port = None,
     faults: Annotated[bool | None, typer.Option(help="Obey the header X-Artesian-Fault.")] = None,
@@ -88,7 +80,7 @@ def local_bedrock(
 ) -> None:
     """Run the built-in Bedrock alone: point any AWS SDK's endpoint at it."""
     overrides = {"local_port": port, "local_faults": faults}
-    settings = _settings(**{name: value for name, value in overrides.items() if value is not None})
+    settings = settings_or_exit(**{name: value for name, value in overrides.items() if value is not None})
     from service.app import local_bedrock as run
 
     async def serve_until_interrupted() -> None:
@@ -119,20 +111,13 @@ async def _interrupted() -> None:
     await interrupted.wait()
 
 
-def _settings(**overrides: object) -> Settings:
+def settings_or_exit(**overrides: object) -> "Settings":
     """Read the settings, or say what is wrong with each and stop."""
+    from service.settings import SettingsError, read_settings
+
     try:
         return read_settings(**overrides)
     except SettingsError as error:
         for line in error.lines:
             typer.echo(line, err=True)
         raise typer.Exit(2) from None
-
-
-def main() -> None:
-    """Run the command."""
-    app()
-
-
-if __name__ == "__main__":
-    main()
