@@ -1,9 +1,10 @@
 """The engine: starts generations, finds their streams, cancels them, and lets them end when the process must."""
 
 import asyncio
+import gc
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from time import time
 
 from msgspec import Struct, structs
@@ -245,6 +246,20 @@ def _record(order: Order, target: Target) -> Record:
     )
 
 
+@contextmanager
+def _settled_heap() -> Iterator[None]:
+    """Keep the collector from walking over what is loaded for good: modules, the SDK's models, the routes.
+
+    With 200 streams at once a full collection comes about once, and it stopped the loop for 0.1 s (CPython 3.11, some
+    140,000 objects); without those it takes a hundredth of that.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 @asynccontextmanager
 async def open_engine(
     settings: Settings, upstream: Upstream, journal: Journal, on_end: Callable[[StreamLog, Done | Failed], None]
@@ -261,12 +276,13 @@ async def open_engine(
         on_end=on_end,
     )
     try:
-        async with asyncio.TaskGroup() as tasks:
-            engine = Engine(parts, tasks)
-            journal.attach(engine)
-            try:
-                yield engine
-            finally:
-                await engine.close()
+        with _settled_heap():
+            async with asyncio.TaskGroup() as tasks:
+                engine = Engine(parts, tasks)
+                journal.attach(engine)
+                try:
+                    yield engine
+                finally:
+                    await engine.close()
     finally:
         watchdog.close()

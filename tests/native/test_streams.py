@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.harness import Json, Service, eventually, events_of, running, text_of
+from tests.harness import Json, Service, events_of, eventually, running, text_of
 from tests.native.gates import call_of, release
 from tests.native.test_resuming import stream_of
 
