@@ -54,9 +54,9 @@ class Sender:
         """
         engine_key = idempotency_key(key_header, self._caller, self._fingerprint(body))
         key = Key(engine_key.key, engine_key.fingerprint) if engine_key else None
-        if key and (earlier := await self._earlier(key)):
-            return Sent(await self._engine.find(earlier, self._caller), None)
-        claimed = await self._claim(body, key)
+        claimed = await self._earlier_or_claim(body, key)
+        if isinstance(claimed, str):
+            return Sent(await self._engine.find(claimed, self._caller), None)
         try:
             content = _content(body, claimed)
             policies = Policies(
@@ -99,20 +99,28 @@ class Sender:
             await asyncio.sleep(_LOOK_AGAIN_S)
         return None
 
-    async def _claim(self, body: Send, key: Key | None) -> Claimed:
-        """Claim the conversation; a reply that is over, but not yet written down, is not in the way."""
+    async def _earlier_or_claim(self, body: Send, key: Key | None) -> str | Claimed:
+        """Claim the conversation, or find the stream of an earlier send with the same key.
+
+        A reply that is over but not yet written down is not in the way, and neither is one with this key that another
+        request began just now.
+        """
         sends, lease_s = self._opened.sends, self._engine.settings.lease
-        try:
-            return await sends.claim(
-                self._caller, self._conversation_id, lease_s=lease_s, key=key, replaces=body.replaces
-            )
-        except ServiceError as error:
-            if error.code.name != "conflict":
-                raise
-            left = await sends.unfinished_in(self._conversation_id)
-            if left and not await self._opened.keeper.catch_up(left):
-                raise
-        return await sends.claim(self._caller, self._conversation_id, lease_s=lease_s, key=key, replaces=body.replaces)
+        for last in (False, True):
+            if key and (earlier := await self._earlier(key)):
+                return earlier
+            try:
+                return await sends.claim(
+                    self._caller, self._conversation_id, lease_s=lease_s, key=key, replaces=body.replaces
+                )
+            except ServiceError as error:
+                if error.code.name != "conflict" or last or not (await self._is_over() or key):
+                    raise
+        raise AssertionError("the second claim succeeds or raises")
+
+    async def _is_over(self) -> bool:
+        left = await self._opened.sends.unfinished_in(self._conversation_id)
+        return left is None or await self._opened.keeper.catch_up(left)
 
     def _to_request(self, body: Send, claimed: Claimed, content: list[Json]) -> Generation:
         settings, conversation = self._engine.settings, claimed.conversation
