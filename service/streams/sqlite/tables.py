@@ -176,10 +176,15 @@ class Tables:
         return [_outcome(lease, *found.get(lease.stream_id, (0, 0))) for lease in leases]
 
     def sweep(self) -> Sequence[tuple[str, Standing]]:
-        """Name what nobody produces, and drop what is out of date."""
+        """Name what nobody produces, and drop what is out of date.
+
+        While anything runs anywhere it also writes a word: where nobody can write, nobody can renew a lease either, and
+        who only reads would take every stream for abandoned.
+        """
         self.check_file()
         now = time.time()
         self._drop_old(now)
+        self.database.execute("UPDATE probe SET at = ? WHERE EXISTS (SELECT 1 FROM stream WHERE NOT ended)", (now,))
         rows = self.database.execute(
             "SELECT id, lease FROM stream WHERE NOT ended AND NOT lease BETWEEN ? AND ? ORDER BY lease LIMIT ?",
             (now, self._latest(now), _SWEEP),

@@ -84,7 +84,9 @@ def _pool(url: str, connections: int, timeout_s: float) -> BlockingConnectionPoo
             f"{scheme}://{rest}",
             max_connections=connections,
             timeout=timeout_s,
-            socket_timeout=timeout_s,
+            # Ours are around each call. redis-py's would put each send into `asyncio.wait_for`, which costs a task, and
+            # on Python 3.11 can swallow a cancellation: the journal then never closed (redis-py 8.1, 2026-11-24).
+            socket_timeout=None,
             socket_connect_timeout=timeout_s,
             protocol=2,
             retry=Retry(NoBackoff(), 0),  # when to try again is the journal's affair

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from service.streams.store import Appended, CancelAsked, News, Released
+from service.streams.store import Appended, CancelAsked, News, Released, Unavailable
 from service.streams.valkey.client import Client
 from service.streams.valkey.scripts import calls, events
 
@@ -18,7 +18,7 @@ class Follower:
     """Where this process stands in each stream that it follows."""
 
     def __init__(self, url: str, process: str) -> None:
-        self._client = Client(url, connections=1, timeout_s=BLOCK_MS / 1000 + 1)
+        self._client = Client(url, connections=1, timeout_s=BLOCK_MS / 1000)
         self._calls = calls(process)
         self._positions: dict[str, str] = {self._calls: "0-0"}
         self._last = float("-inf")
@@ -46,14 +46,21 @@ class Follower:
             await asyncio.sleep(pause)
         names = list(self._positions)
         places = [self._positions[name] for name in names]
-        answer: list[tuple[bytes, _Entries]] | None = await self._client.do(
-            "XREAD", "COUNT", _COUNT, "BLOCK", BLOCK_MS, "STREAMS", *names, *places
-        )
+        answer = await self._read(names, places)
         self._last = loop.time()
         news: list[News] = []
         for name, entries in answer or ():
             news += self._learn(name.decode(), entries)
         return news
+
+    async def _read(self, names: list[str], places: list[str]) -> list[tuple[bytes, _Entries]] | None:
+        read = self._client.do("XREAD", "COUNT", _COUNT, "BLOCK", BLOCK_MS, "STREAMS", *names, *places)
+        try:
+            async with asyncio.timeout(2 * BLOCK_MS / 1000):
+                answer: list[tuple[bytes, _Entries]] | None = await read
+        except TimeoutError as error:
+            raise Unavailable("The server stands still.") from error
+        return answer
 
     def _learn(self, name: str, entries: _Entries) -> list[News]:
         if name not in self._positions:

@@ -129,10 +129,14 @@ return 0
 """
 )
 
-# KEYS: running. ARGV: how many at most. Answers with ids and leases in turn.
+# KEYS: running, the calls to this process. ARGV: how many at most, how long to keep calls (ms). Answers with ids and
+# leases in turn. It writes a word first: where nobody can write, nobody can renew a lease either, and who only reads
+# would take every stream for abandoned.
 SWEEP = (
     _NOW
     + """
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 100, '*', 'swept', '')
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
 local found = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', number(now), 'WITHSCORES', 'LIMIT', 0, ARGV[1])
 local answers = {}
 for i = 1, #found, 2 do

@@ -10,7 +10,7 @@ from service.streams.valkey.client import COMMANDS, Arg, Client, refused
 from service.streams.valkey.follower import Follower
 from service.streams.valkey.scripts import calls, events, readers, record
 
-_TIMEOUT_S = 2.0  # for the sockets; the journal's patience is shorter, and this closes what it has left behind
+_TIMEOUT_S = 1.0  # for a connection to be made, or to be free
 _PAGE = 1000  # entries read at once, so that a long stream does not hold up the others
 _SWEEP = 100  # streams a sweep names: the rest are the next one's
 _CALLS_S = 60.0  # how long calls to a process are kept that does not ask for them
@@ -125,9 +125,8 @@ class ValkeyStore:
 
     async def sweep(self) -> Sequence[tuple[str, Standing]]:
         """Name what nobody produces, and see that others can still call."""
-        if not await self._client.do("PEXPIRE", calls(self._process), self._calls_ms):
-            await self.open()
-        found = await self._client.run(scripts.SWEEP, [scripts.RUNNING], [_SWEEP])
+        keys = [scripts.RUNNING, calls(self._process)]
+        found = await self._client.run(scripts.SWEEP, keys, [_SWEEP, self._calls_ms])
         return [
             (name.decode(), Standing.EXPIRED if float(lease) else Standing.RELEASED)
             for name, lease in zip(found[::2], found[1::2], strict=True)

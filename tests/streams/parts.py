@@ -1,0 +1,126 @@
+"""What the tests of streams share: records, events, an owner that remembers, and waiting for something to be so."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+from service.deltas import Done, Event, Metrics, Start, Status, StopReason, TextDelta, Usage
+from service.generation import Message, OnDisconnect, Policies, Request, Text
+from service.streams.journal import Journal, Key
+from service.streams.log import StreamLog
+from service.streams.opening import open_journal
+from service.streams.record import Record, new_stream_id
+
+LEASE_S = 0.6
+TTL_S = 60.0
+MEMORY_BYTES = 1 << 24
+
+DONE = Done(StopReason.END_TURN, "end_turn", Usage(3, 5), Metrics(latency=0.1))
+CANCELLED = Done(StopReason.CANCELLED, None, Usage(3, 5, estimated=True), Metrics(latency=0.1))
+
+
+def record(*, store: bool = True, on_disconnect: OnDisconnect = "detach") -> Record:
+    """Make the record of a new stream."""
+    return Record(
+        stream_id=new_stream_id(),
+        caller="me",
+        created=time.time(),
+        dialect="native",
+        request=Request("a.model-v1:0", (Message("user", (Text("Why is the sky blue?"),)),), max_tokens=500),
+        policies=Policies(on_disconnect=on_disconnect, store=store),
+        options={"kept": ["for", "the", "dialect"]},
+    )
+
+
+def key(name: str = "k", fingerprint: str = "body") -> Key:
+    """Make an idempotency key."""
+    return Key("me", name, fingerprint)
+
+
+def start(log: StreamLog) -> Start:
+    """Make a stream's first event."""
+    return Start(log.stream_id, log.record.request.model_id, "converse", "local")
+
+
+def said(*words: str) -> list[Event]:
+    """Make events of text."""
+    return [TextDelta(0, word) for word in words]
+
+
+def text_of(events: Sequence[Event]) -> str:
+    """Join what was said."""
+    return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+def announced(log: StreamLog) -> bool:
+    """Whether the readers were told that the stream cannot be come back to."""
+    return [event.state for event in log.events if isinstance(event, Status)] == ["not_resumable"]
+
+
+def no_events() -> dict[str, list[Event]]:
+    """Make an empty collection of events by stream id."""
+    return {}
+
+
+def no_logs() -> dict[str, StreamLog]:
+    """Make an empty collection of logs by id."""
+    return {}
+
+
+@dataclass
+class Remembering:
+    """An owner that only remembers what it was told."""
+
+    cancelled: list[str] = field(default_factory=list)
+    replacements: list[StreamLog] = field(default_factory=list)
+    abandonments: list[str] = field(default_factory=list)
+
+    def cancel_asked(self, stream_id: str) -> None:
+        self.cancelled.append(stream_id)
+
+    def replaced(self, log: StreamLog) -> None:
+        self.replacements.append(log)
+
+    def abandoned(self, stream_id: str) -> None:
+        self.abandonments.append(stream_id)
+
+
+def journal_at(
+    url: str, *, lease_s: float = LEASE_S, ttl_s: float = TTL_S, memory_bytes: int = MEMORY_BYTES
+) -> AbstractAsyncContextManager[Journal]:
+    """Open a journal as one process does."""
+    return open_journal(url, lease_s=lease_s, ttl_s=ttl_s, memory_bytes=memory_bytes)
+
+
+async def until(claim: Callable[[], bool | Awaitable[bool]], *, within_s: float = 5) -> None:
+    """Wait for a claim to be true."""
+    async with asyncio.timeout(within_s):
+        while True:
+            answer = claim()
+            if await answer if inspect.isawaitable(answer) else answer:
+                return
+            await asyncio.sleep(0.003)
+
+
+async def shown(log: StreamLog, count: int, *, within_s: float = 5) -> list[Event]:
+    """Wait for a log's first `count` events."""
+    async with asyncio.timeout(within_s):
+        while len(log.events) < count:
+            await log.wait(len(log.events))
+    return log.events[:count]
+
+
+async def read_all(log: StreamLog, after: int = 0, *, within_s: float = 5) -> list[Event]:
+    """Read a stream to its end, as a reader does."""
+    events: list[Event] = []
+    async with asyncio.timeout(within_s):
+        with log.reader():
+            while not (events and isinstance(events[-1], Done)) and log.refusal is None:
+                if new := log.take(after + len(events)):
+                    events.extend(new)
+                else:
+                    await log.wait(after + len(events))
+    return events

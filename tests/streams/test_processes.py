@@ -1,0 +1,130 @@
+"""Processes that die, stand still and come back, for real."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from tests.streams.parts import key, no_events, text_of, until
+from tests.streams.worker import Worker
+
+LEASE_S = 0.5
+
+Hire = Callable[[], Worker]
+
+
+@pytest.fixture
+def hire(shared_url: str) -> Iterator[Hire]:
+    """Start processes that share a journal; they end with the test."""
+    hired: list[Worker] = []
+
+    def start() -> Worker:
+        hired.append(Worker(shared_url, lease_s=LEASE_S))
+        return hired[-1]
+
+    yield start
+    for worker in hired:
+        worker.kill()
+
+
+async def test_a_killed_producers_stream_is_taken_over_with_all_that_was_shown(hire: Hire) -> None:
+    here, there = hire(), hire()
+    name = here.tell("begin")
+    for word in ("a", "b", "c"):
+        here.tell("append", name, word)
+    await until(lambda: len(here.events(name)) == 4)
+    here.tell("append", name, "perhaps")
+    here.kill()
+
+    assert there.tell("find", name)
+    await until(lambda: name in there.tell("abandoned"))
+    assert there.tell("take_over", name)
+    there.tell("append", name, "d", end=True)
+
+    await until(partial(there.has_ended, name))
+    assert text_of(there.events(name)) in ("abcd", "abcperhapsd")
+
+
+async def test_twenty_processes_killed_in_the_middle_lose_nothing_that_was_shown(hire: Hire) -> None:
+    survivor = hire()
+    for group in range(4):
+        shown = no_events()
+        for count in range(group, 20, 4):
+            here = hire()
+            name = here.tell("begin")
+            assert survivor.tell("find", name)
+            for n in range(count):
+                here.tell("append", name, f"{n} ")
+            shown[name] = here.events(name)
+            here.kill()
+
+        for name, events in shown.items():
+            await until(partial(survivor.tell, "take_over", name))
+            assert survivor.events(name)[: len(events)] == events
+            survivor.tell("append", name, "end", end=True)
+            await until(partial(survivor.has_ended, name))
+
+
+async def test_a_producer_that_was_replaced_while_it_stood_still_is_told_and_adds_nothing(hire: Hire) -> None:
+    here, there = hire(), hire()
+    name = here.tell("begin")
+    here.tell("append", name, "one ")
+    await until(lambda: len(here.events(name)) == 2)
+    here.pause()
+    await until(lambda: there.tell("take_over", name))
+    there.tell("append", name, "two ")
+    await until(lambda: text_of(there.events(name)) == "one two ")
+
+    here.resume()
+    here.tell("append", name, "stale ")
+
+    await until(lambda: name in here.tell("replaced"))
+    there.tell("append", name, "three", end=True)
+    await until(partial(here.has_ended, name))
+    assert here.events(name) == there.events(name)
+    assert text_of(here.events(name)) == "one two three"
+
+
+async def test_a_producer_that_was_replaced_and_says_nothing_is_told_too(hire: Hire) -> None:
+    here, there = hire(), hire()
+    name = here.tell("begin")
+    await until(lambda: len(here.events(name)) == 1)
+    here.pause()
+    await until(lambda: there.tell("take_over", name))
+
+    here.resume()
+
+    await until(lambda: name in here.tell("replaced"))
+    assert there.tell("replaced") == []
+
+
+async def test_a_short_standstill_changes_nothing(hire: Hire) -> None:
+    here, there = hire(), hire()
+    name = here.tell("begin")
+    here.pause()
+    here.resume()
+    here.tell("append", name, "one", end=True)
+
+    await until(partial(here.has_ended, name))
+    assert there.tell("find", name)
+    assert there.events(name) == here.events(name)
+    assert here.tell("replaced") == []
+
+
+async def test_the_key_of_a_killed_process_leads_to_its_stream(hire: Hire) -> None:
+    here, there = hire(), hire()
+    name = here.tell("begin", key())
+    await until(lambda: len(here.events(name)) == 1)
+    here.kill()
+
+    assert there.tell("begin", key()) == name
+
+
+async def test_a_cancel_reaches_a_producer_in_another_process(hire: Hire) -> None:
+    here, there = hire(), hire()
+    name = here.tell("begin")
+    await until(lambda: len(here.events(name)) == 1)
+
+    there.tell("ask_cancel", name)
+
+    await until(lambda: name in here.tell("cancelled"), within_s=1)
