@@ -7,6 +7,7 @@ done from the lifespan, so it holds in a worker and under a bare `uvicorn servic
 
 import asyncio
 import signal
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -80,9 +81,21 @@ def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
 def serve(settings: Settings, app: FastAPI) -> None:
     """Serve in this process until a signal ends it. `app.state.address` is where it can be reached."""
     config = configuration(settings, app)
-    listening = config.bind_socket()
+    listening = _bind(config)
     app.state.address = _address(settings.host, listening.getsockname()[1])
     uvicorn.Server(config).run(sockets=[listening])
+
+
+def _bind(config: uvicorn.Config) -> socket.socket:
+    """Listen where the settings say.
+
+    The accepted sockets inherit the option: asyncio sets it only on those it has made itself, and without it the first
+    event waits some 40 ms for the acknowledgement of the status line (measured, 2026-11-24).
+    """
+    listening = config.bind_socket()
+    if listening.family != socket.AF_UNIX:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def _address(host: str, port: int) -> str:
@@ -95,4 +108,4 @@ def _address(host: str, port: int) -> str:
 def serve_workers(settings: Settings) -> None:
     """Serve in `WORKERS` processes that share one socket; a worker that dies is replaced."""
     config = configuration(settings, "service.main:app")
-    Multiprocess(config, sockets=[config.bind_socket()]).run()
+    Multiprocess(config, sockets=[_bind(config)]).run()

@@ -135,7 +135,7 @@ async def serving(app: FastAPI, listener: socket.socket | None = None) -> AsyncI
 
 
 def _listener() -> socket.socket:
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio leaves Nagle's algorithm on
     listener.bind(("127.0.0.1", 0))
     listener.setblocking(False)
     return listener
