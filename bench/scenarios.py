@@ -1,0 +1,139 @@
+"""What is done to a gateway, and what is read off it. docs/performance.md says what each figure means."""
+
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import tools
+from bench.processes import Process
+
+GATEWAY_CORE, LOAD_CORE = 0, 1
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One gateway that runs, and where."""
+
+    process: Process
+    port: int
+    folder: Path
+    scale: float = 1.0
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def load(self, deltas: int, interval_ms: int, *, total: int, readers: int, open_ms: int = 0) -> dict[str, Any]:
+        """Read streams of so many deltas, one each interval, and check that none failed."""
+        asked = tools.request(model(deltas, interval_ms))
+        total = max(readers, int(total * self.scale))
+        measured = tools.load(self.folder, LOAD_CORE, self.port, asked, total=total, readers=readers, open_ms=open_ms)
+        if measured["failures"] or measured["unfinished"]:
+            raise RuntimeError(f"streams failed: {measured}")
+        return measured
+
+    def cost(self, deltas: int, interval_ms: int, **load: int) -> tuple[float, dict[str, Any]]:
+        """The processor time that a load takes, in seconds, and what the readers measured."""
+        before = self.process.cpu_s
+        measured = self.load(deltas, interval_ms, **load)
+        return self.process.cpu_s - before, measured
+
+
+def model(deltas: int, interval_ms: int) -> str:
+    """The id that tells the upstream what to send."""
+    return f"anthropic.claude-bench-n{deltas}-i{interval_ms}"
+
+
+def request(bench: Bench) -> Figures:
+    """What a request costs apart from its deltas: streams of one delta, four at a time."""
+    bench.load(1, 0, total=50, readers=4)  # warm
+    cpu, measured = bench.cost(1, 0, total=600, readers=4)
+    return {"request_ms": cpu / measured["answers"] * 1e3}
+
+
+def first(bench: Bench) -> Figures:
+    """Time to first token, alone: the upstream adds next to nothing."""
+    measured = bench.load(1, 0, total=300, readers=1)
+    return {"first_p50_ms": measured["first_p50_us"] / 1e3, "first_p99_ms": measured["first_p99_us"] / 1e3}
+
+
+def _per_delta(bench: Bench, deltas: int, interval_ms: int, **load: int) -> float:
+    """Processor time a delta, less what the requests cost, in microseconds."""
+    fixed, few = bench.cost(1, 0, total=200, readers=4)
+    cpu, measured = bench.cost(deltas, interval_ms, **load)
+    of_requests = fixed / few["answers"] * measured["answers"]
+    return float((cpu - of_requests) / measured["deltas"] * 1e6)
+
+
+def flat(bench: Bench) -> Figures:
+    """200 deltas as fast as they come, 16 streams at a time."""
+    return {"flat_us": _per_delta(bench, 200, 0, total=240, readers=16)}
+
+
+def paced20(bench: Bench) -> Figures:
+    """One delta every 20 ms, 20 streams at once."""
+    return {"paced20_us": _per_delta(bench, 150, 20, total=20, readers=20)}
+
+
+def paced200(bench: Bench) -> Figures:
+    """One delta every 20 ms, 200 streams at once."""
+    return {"paced200_us": _per_delta(bench, 150, 20, total=200, readers=200)}
+
+
+def neighbours(bench: Bench) -> Figures:
+    """20 brisk streams beside 64 that say one word a second: the age of the brisk ones' deltas."""
+    slow = tools.start_load(
+        bench.folder, LOAD_CORE, bench.port, tools.request(model(4, 1000)), total=64, readers=64, open_ms=200
+    )
+    time.sleep(0.5)
+    measured = bench.load(100, 20, total=20, readers=20)
+    slow.communicate(timeout=60)
+    return {"neighbours_p99_ms": measured["age_p99_us"] / 1e3}
+
+
+def overload(bench: Bench) -> Figures:
+    """1,000 streams of 50 deltas a second opened in a quarter of a second."""
+    measured = bench.load(100, 20, total=1000, readers=1000, open_ms=250)
+    return {"overload_deltas_s": measured["deltas"] / measured["wall_s"], "overload_wall_s": measured["wall_s"]}
+
+
+def open_streams(bench: Bench) -> Figures:
+    """1,000 streams that are open at once: the memory each adds."""
+    before = bench.process.memory_kb
+    asked = tools.request(model(3, 1500))
+    readers = tools.start_load(bench.folder, LOAD_CORE, bench.port, asked, total=1000, readers=1000, open_ms=1000)
+    time.sleep(3.0)
+    grown = bench.process.memory_kb - before
+    readers.communicate(timeout=60)
+    return {"open_kb": grown / 1000}
+
+
+def resume(bench: Bench) -> Figures:
+    """Read a finished stream of 2,000 events again: what it costs, and how long it takes."""
+    asked = tools.request(model(2000, 0)).split(b"\r\n\r\n", 1)[1]
+    begun = urllib.request.Request(f"{bench.url}/api/generate/stream", asked, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(begun, timeout=30) as answer:
+        stream_id = answer.headers["X-Stream-Id"]
+        answer.read()
+    cpu, started, times = bench.process.cpu_s, time.perf_counter(), 20
+    for _ in range(times):
+        again = urllib.request.Request(f"{bench.url}/api/streams/{stream_id}")
+        with urllib.request.urlopen(again, timeout=30) as answer:
+            answer.read()
+    return {
+        "resume_ms": (time.perf_counter() - started) / times * 1e3,
+        "resume_cpu_ms": (bench.process.cpu_s - cpu) / times * 1e3,
+    }
+
+
+EVERYBODY: tuple[Callable[[Bench], Figures], ...] = (
+    open_streams, request, first, flat, paced20, paced200, neighbours, overload,
+)  # fmt: skip
+OURS_ALONE: tuple[Callable[[Bench], Figures], ...] = (resume,)
+JOURNALS: tuple[Callable[[Bench], Figures], ...] = (request, flat, paced200)
