@@ -38,7 +38,6 @@ types: ## mypy, strict
 
 bench: ## what a delta, a request and a stream cost here
 	@$(ENVIRONMENT) test
-	@test -d bench || { echo "There is no benchmark yet: make bench comes with the folder bench/."; exit 2; }
 	$(BIN)/python -m bench
 
 soak: ## the fault and crash suites, longer than a developer waits for
