@@ -1,5 +1,6 @@
 """What Bedrock refuses of a Converse request is refused here too, in the words that its users know."""
 
+from base64 import b64encode
 from typing import Any
 
 import httpx
@@ -7,6 +8,8 @@ import pytest
 
 from tests.local.bedrock import CLAUDE, Bedrock, Json, assistant, refused, user
 
+CLAUDE_3 = "anthropic.claude-3-haiku-20240307-v1:0"
+NOVA_2 = "us.amazon.nova-2-lite-v1:0"
 NOVA = "us.amazon.nova-pro-v1:0"
 LLAMA4 = "us.meta.llama4-scout-17b-instruct-v1:0"
 MISTRAL = "mistral.mistral-7b-instruct-v0:2"
@@ -21,6 +24,7 @@ def tool(name: str = "get_weather", schema: Any = None) -> Json:
     return {"toolSpec": {"name": name, "description": "The weather of a city", "inputSchema": {"json": schema}}}
 
 
+IMAGE = {"image": {"format": "png", "source": {"bytes": PNG}}}
 TOOLS = {"tools": [tool()]}
 CALL = {"toolUse": {"toolUseId": "t1", "name": "get_weather", "input": {"city": "Oslo"}}}
 RESULT = {"toolResult": {"toolUseId": "t1", "content": [{"text": "Sunny"}]}}
@@ -104,6 +108,62 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
         "`max_tokens` must be greater than `thinking.budget_tokens`",
     ),
     "a budget for a model that adapts": (OPUS_5_5, {"additionalModelRequestFields": THINKING}, "adaptive"),
+    "additional fields that are none": (CLAUDE, {"additionalModelRequestFields": [1]}, "must be a JSON object"),
+    "a field that Titan does not have": (
+        "amazon.titan-text-express-v1", {"additionalModelRequestFields": {"top_k": 3}}, "extraneous key [top_k]"
+    ),
+    "a top_k for Opus 5.5": (OPUS_5_5, {"additionalModelRequestFields": {"top_k": 3}}, "top_k is not supported"),
+    "a top_k beside thinking": (
+        CLAUDE, {"additionalModelRequestFields": THINKING | {"top_k": 3}, "inferenceConfig": {"maxTokens": 2000}},
+        "`top_k` must be unset",
+    ),
+    "a low top_p beside thinking": (
+        CLAUDE, {"additionalModelRequestFields": THINKING, "inferenceConfig": {"maxTokens": 2000, "topP": 0.5}},
+        "`top_p` must be greater",
+    ),
+    "thinking for a model that cannot": (
+        CLAUDE_3, {"additionalModelRequestFields": THINKING}, "does not support thinking"
+    ),
+    "thinking of an unknown kind": (
+        CLAUDE, {"additionalModelRequestFields": {"thinking": {"type": "deep"}}}, "'deep' is not supported"
+    ),
+    "reasoning for Nova 1": (
+        NOVA, {"additionalModelRequestFields": {"reasoningConfig": {"type": "enabled"}}}, "extraneous key"
+    ),
+    "reasoning of an unknown kind, Nova 2": (
+        NOVA_2, {"additionalModelRequestFields": {"reasoningConfig": {"type": "on"}}}, "#/reasoningConfig/type"
+    ),
+    "reasoning of an unknown effort, Nova 2": (
+        NOVA_2, {"additionalModelRequestFields": {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "max"}}},
+        "#/reasoningConfig/maxReasoningEffort",
+    ),
+    "an effort for MiniMax": (
+        "minimax.minimax-m2", {"additionalModelRequestFields": {"reasoning_effort": "high"}}, "the reasoning field"
+    ),
+    "a low effort for DeepSeek V3.2": (
+        "deepseek.v3.2", {"additionalModelRequestFields": {"reasoning_effort": "low"}}, "high is the only value"
+    ),
+    "an effort that nobody makes": (
+        GPT_OSS, {"additionalModelRequestFields": {"reasoning_effort": "utter"}}, "'utter' is not one of"
+    ),
+    "a blank stop sequence": (CLAUDE, {"inferenceConfig": {"stopSequences": [" "]}}, "must contain non-whitespace"),
+    "a status for Writer": (
+        "us.writer.palmyra-x5-v1:0",
+        {"messages": [user("Hi"), assistant(CALL), user({"toolResult": RESULT["toolResult"] | {"status": "error"}})],
+         "toolConfig": TOOLS},
+        "doesn't support the status field",
+    ),
+    "too many images": (CLAUDE, {"messages": [user("See", *[IMAGE] * 21)]}, "too many images: 21 > 20"),
+    "too many documents": (CLAUDE, {"messages": [user("Read", *[DOCUMENT] * 6)]}, "too many documents: 6 > 5"),
+    "an image too large": (
+        CLAUDE, {"messages": [user("See", {"image": {"format": "png", "source": {"bytes": PNG + bytes(3_750_000)}}})]},
+        "image exceeds",
+    ),
+    "a document too large": (
+        CLAUDE,
+        {"messages": [user("Read", {"document": DOCUMENT["document"] | {"source": {"bytes": bytes(4_500_010)}}})]},
+        "document exceeds",
+    ),
     "an unknown additional field": (
         CLAUDE, {"additionalModelRequestFields": {"foo": 1}}, "foo: Extra inputs are not permitted"
     ),
@@ -269,8 +329,99 @@ def test_a_model_at_its_end_of_life_lives_on_here(bedrock: Bedrock) -> None:
 
 
 def test_images_in_base64_are_measured(bedrock: Bedrock) -> None:
-    image = {"image": {"format": "png", "source": {"bytes": PNG}}}
-
-    answer = bedrock.converse(messages=[user("What is this?", image)])
+    answer = bedrock.converse(messages=[user("What is this?", IMAGE)])
 
     assert "PNG, 16 by 8 pixels, 24 bytes" in answer["output"]["message"]["content"][0]["text"]
+
+
+SERVER_CALL = {"toolUseId": "s1", "name": "nova_code_interpreter", "input": {}, "type": "server_tool_use"}
+GIF = b"GIF89a\x10\x00\x08\x00"
+TAKEN: dict[str, tuple[str, Json]] = {
+    "a film for Nova": (NOVA, {"messages": [user("Watch", {"video": {"format": "mp4", "source": {"bytes": "AAAA"}}})]}),
+    "guarded text": (
+        CLAUDE,
+        {"messages": [user({"guardContent": {"text": {"text": "Mind this"}}})],
+         "system": [{"guardContent": {"text": {"text": "And this"}}}]},
+    ),
+    "a search result": (
+        CLAUDE,
+        {"messages": [user("Hi", {"searchResult": {"source": "s", "title": "t", "content": [{"text": "Water"}]}})]},
+    ),
+    "citations handed back": (
+        CLAUDE,
+        {"messages": [
+            user("Hi"), assistant({"citationsContent": {"content": [{"text": "It"}], "citations": []}}), user("So?"),
+        ]},
+    ),
+    "redacted reasoning handed back": (
+        CLAUDE,
+        {"messages": [user("Hi"), assistant({"reasoningContent": {"redactedContent": "AAAA"}}, "Yes."), user("So?")]},
+    ),
+    "a document in words": (
+        CLAUDE, {"messages": [user("Read", {"document": {"name": "n", "source": {"text": "Water"}}})]}
+    ),
+    "a document in pieces": (
+        CLAUDE, {"messages": [user("Read", {"document": {"name": "n", "source": {"content": [{"text": "Water"}]}}})]}
+    ),
+    "a result with a picture": (
+        CLAUDE,
+        {"messages": [
+            user("Hi"), assistant(CALL),
+            user({"toolResult": {"toolUseId": "t1", "content": [
+                {"text": "Look"}, {"image": {"format": "gif", "source": {"bytes": b64encode(GIF).decode()}}},
+            ]}}),
+        ], "toolConfig": TOOLS},
+    ),
+    "a small picture of another kind": (
+        CLAUDE,
+        {"messages": [user("See", {"image": {"format": "gif", "source": {"bytes": b64encode(GIF).decode()}}})]},
+    ),
+    "a picture without a size": (
+        CLAUDE, {"messages": [user("See", {"image": {"format": "jpeg", "source": {"bytes": "/9j/4A=="}}})]}
+    ),
+    "tools that are cached": (
+        CLAUDE, {"toolConfig": {"tools": [tool(), {"cachePoint": {"type": "default"}}], "toolChoice": {"auto": {}}}}
+    ),
+    "thinking that adapts": (
+        OPUS_5_5,
+        {"additionalModelRequestFields": {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}},
+    ),
+    "thinking that is off": (CLAUDE, {"additionalModelRequestFields": {"thinking": {"type": "disabled"}}}),
+    "tools that shall not be called": (
+        CLAUDE, {"toolConfig": TOOLS, "additionalModelRequestFields": {"tool_choice": {"type": "none"}}}
+    ),
+    "a schema as Claude has it": (
+        CLAUDE,
+        {"additionalModelRequestFields": {
+            "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
+        }},
+    ),
+    "reasoning that is off, Qwen": (
+        "qwen.qwen3-32b-v1:0", {"additionalModelRequestFields": {"reasoning_config": "none"}}
+    ),
+    "what Bedrock ran itself, without an answer": (
+        NOVA_2,
+        {"messages": [user("Hi"), assistant({"toolUse": SERVER_CALL}, "It is 42."), user("So?")],
+         "toolConfig": {"tools": [{"systemTool": {"name": "nova_code_interpreter"}}]}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "extra"), TAKEN.values(), ids=TAKEN)
+def test_what_bedrock_takes_is_taken(url: str, model: str, extra: Json) -> None:
+    body = {"messages": [user("Hi")]} | extra
+
+    response = httpx.post(f"{url}/model/{model}/converse", json=body, trust_env=False)
+
+    assert response.status_code == 200, response.text
+    assert response.json()["output"]["message"]["content"]
+
+
+def test_a_schema_that_is_none_is_refused(url: str) -> None:
+    form = {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{"}}}
+    body = {"messages": [user("Hi")], "outputConfig": {"textFormat": form}}
+
+    response = httpx.post(f"{url}/model/{CLAUDE}/converse", json=body, trust_env=False)
+
+    assert response.status_code == 400
+    assert "not a JSON Schema object" in response.json()["message"]

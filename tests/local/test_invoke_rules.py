@@ -1,5 +1,6 @@
 """What each family refuses of a body on InvokeModel."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -12,6 +13,12 @@ MESSAGES = [{"role": "user", "content": "Hi"}]
 CLAUDE_BODY: Json = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 300, "messages": MESSAGES}
 TOOL = {"name": "get_weather", "input_schema": {"type": "object"}}
 USE = {"type": "tool_use", "id": "t1", "name": "get_weather", "input": {}}
+TEXT = {"type": "text", "text": "Water rises."}
+PNG = b64encode(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x10\x00\x00\x00\x08").decode()
+PICTURE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PNG}}
+THINKING = {"type": "enabled", "budget_tokens": 1024}
+THOUGHT = {"type": "thinking", "thinking": "Hm.", "signature": "EqoBCkgIARABGAIiQL8="}
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 RESULT = {"type": "tool_result", "tool_use_id": "t1", "content": "Sunny"}
 
 
@@ -85,6 +92,112 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
         "`max_tokens` must be greater than `thinking.budget_tokens`",
     ),
     "Claude with more tokens than there are": ("claude_3", CLAUDE_BODY | {"max_tokens": 9_000_000}, "maximum allowed"),
+    "Claude with a blank stop sequence": ("claude_3", CLAUDE_BODY | {"stop_sequences": [" "]}, "non-whitespace"),
+    "Claude with a wrong type": ("claude_3", CLAUDE_BODY | {"max_tokens": "9"}, "Input should be a valid integer"),
+    "Claude with a picture in its own words": (
+        "claude_3", CLAUDE_BODY | {"messages": [*MESSAGES, {"role": "assistant", "content": [PICTURE]}, *MESSAGES]},
+        "not permitted in an assistant message",
+    ),
+    "Claude 3.5 Haiku with a picture": (
+        "haiku", CLAUDE_BODY | {"messages": [{"role": "user", "content": [PICTURE]}]}, "does not support image input"
+    ),
+    "Claude with a schema that is no object's": (
+        "claude_3", CLAUDE_BODY | {"tools": [TOOL | {"input_schema": {"type": "string"}}]}, "Input should be 'object'"
+    ),
+    "Claude with a choice and no tools": (
+        "claude_3", CLAUDE_BODY | {"tool_choice": {"type": "any"}}, "only be specified while providing tools"
+    ),
+    "Claude with a choice of an unknown tool": (
+        "claude_3", CLAUDE_BODY | {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "x"}}, "is not in tools"
+    ),
+    "Claude with a forced tool and thinking": (
+        "claude_thinking",
+        CLAUDE_BODY | {"max_tokens": 2000, "thinking": THINKING, "tools": [TOOL], "tool_choice": {"type": "any"}},
+        "when tool_choice forces tool use",
+    ),
+    "Claude 5.5 with a forced tool": (
+        "opus_5_5", CLAUDE_BODY | {"tools": [TOOL], "tool_choice": {"type": "any"}}, "is not supported for this model"
+    ),
+    "Claude that thinks with a prefill": (
+        "claude_thinking",
+        CLAUDE_BODY | {"max_tokens": 2000, "thinking": THINKING,
+                       "messages": [*MESSAGES, {"role": "assistant", "content": "Hel"}]},
+        "no prefill when thinking is enabled",
+    ),
+    "Claude that thinks and did not": (
+        "claude_thinking",
+        CLAUDE_BODY | {"max_tokens": 2000, "thinking": THINKING, "tools": [TOOL], "messages": [
+            *MESSAGES, {"role": "assistant", "content": [USE]}, {"role": "user", "content": [RESULT]},
+        ]},
+        "Expected `thinking` or `redacted_thinking`",
+    ),
+    "Claude with reasoning that nobody signed": (
+        "claude_thinking",
+        CLAUDE_BODY | {"messages": [
+            *MESSAGES, {"role": "assistant", "content": [THOUGHT | {"signature": "?"}, TEXT]}, *MESSAGES,
+        ]},
+        "Invalid `signature`",
+    ),
+    "Claude 2 with a space at the end": (
+        "claude_text", {"prompt": "\n\nHuman: Hi\n\nAssistant: ", "max_tokens_to_sample": 9}, "cannot end with a space"
+    ),
+    "Claude 2 that the assistant begins": (
+        "claude_text", {"prompt": "\n\nAssistant: Hi\n\nHuman: Hi\n\nAssistant:", "max_tokens_to_sample": 9},
+        "must start with",
+    ),
+    "Titan without words": ("titan", {"inputText": " "}, "#/inputText"),
+    "Llama with a picture that it cannot see": ("llama3", {"prompt": "Hi", "images": ["AAAA"]}, "key [images]"),
+    "Mixtral with too many tokens": ("mixtral", {"prompt": "Hi", "max_tokens": 5000}, "#/max_tokens"),
+    "Command R with too many tokens": ("command_r", {"message": "Hi", "max_tokens": 50_000}, "#/max_tokens"),
+    "Command that streams where it cannot": ("command", {"prompt": "Hi", "stream": True}, "stream is not permitted"),
+    "Mistral with too many stop sequences": (
+        "mistral_prompt", {"prompt": "Hi", "stop": ["a"] * 11}, "not less or equal to 10"
+    ),
+    "Nova with a block of two kinds": (
+        "nova_1",
+        {"messages": [{"role": "user", "content": [{"text": "Hi", "cachePoint": {"type": "default"}}]}]},
+        "must set one of the following keys",
+    ),
+    "Nova with an unknown version": (
+        "nova_1", {"messages": [{"role": "user", "content": [{"text": "Hi"}]}], "schemaVersion": "2"}, "#/schemaVersion"
+    ),
+    "a chat with documents": ("gpt_oss", {"messages": MESSAGES, "documents": [{}]}, "'documents' is not supported"),
+    "a chat that is too warm": ("jamba", {"messages": MESSAGES, "temperature": 2.5}, "#/temperature"),
+    "a chat too warm for its model": ("gpt_oss", {"messages": MESSAGES, "temperature": 1.5}, "#/temperature"),
+    "a chat with more tokens than there are": (
+        "gpt_oss", {"messages": MESSAGES, "max_tokens": 900_000}, "max_tokens is too large"
+    ),
+    "a chat with a choice of an unknown tool": (
+        "gpt_oss",
+        {"messages": MESSAGES, "tool_choice": {"type": "function", "function": {"name": "x"}}}, "is not in tools",
+    ),
+    "a chat with a choice and no tools": (
+        "gpt_oss", {"messages": MESSAGES, "tool_choice": "auto"}, "only allowed when tools are specified"
+    ),
+    "a chat with an unanswered call": (
+        "gpt_oss", {"messages": [*MESSAGES, {"role": "assistant", "tool_calls": [CALL]}, *MESSAGES]},
+        "must be followed by tool messages",
+    ),
+    "a chat with a call that is no JSON": (
+        "gpt_oss",
+        {"messages": [
+            *MESSAGES,
+            {"role": "assistant", "tool_calls": [CALL | {"function": {"name": "f", "arguments": "{"}}]},
+            {"role": "tool", "tool_call_id": "c1", "content": "x"},
+        ]},
+        "the arguments are not JSON",
+    ),
+    "a chat with a blank message": (
+        "gpt_oss", {"messages": [{"role": "user", "content": " "}]}, "messages.0.content: the content is blank"
+    ),
+    "a chat with a picture from elsewhere": (
+        "gemma",
+        {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "https://example.org/a.png"}]}]},
+        "only data URLs",
+    ),
+    "a chat that is told to reason and cannot": (
+        "minimax", {"messages": MESSAGES, "reasoning_effort": "high"}, "'reasoning_effort' is not supported"
+    ),
     "Claude 2 without a human": (
         "claude_text", {"prompt": "Hi", "max_tokens_to_sample": 9}, 'must start with "\n\nHuman:" turn'
     ),
@@ -146,7 +259,113 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
 @pytest.mark.parametrize(("series", "body", "part"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_refused(bedrock: Bedrock, series: str, body: Json, part: str) -> None:
     with refused(part):
-        bedrock.invoke(SERIES[series].names[0], body)
+        bedrock.invoke(_model(series), body)
+
+
+OTHERS = {
+    "haiku": "us.anthropic.claude-3-5-haiku-20241022-v1:0",
+    "opus_5_5": "global.anthropic.claude-opus-5-5",
+    "mixtral": "mistral.mixtral-8x7b-instruct-v0:1",
+}
+
+
+def _model(series: str) -> str:
+    return OTHERS.get(series) or SERIES[series].names[0]
+
+
+IMAGE_URL = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}
+TAKEN: dict[str, tuple[str, Json]] = {
+    "Claude with a system prompt in blocks, cached": (
+        "claude_3",
+        CLAUDE_BODY | {"system": [TEXT | {"cache_control": {"type": "ephemeral"}}], "metadata": {"user_id": "u"}},
+    ),
+    "Claude with tools that are cached": (
+        "claude_3", CLAUDE_BODY | {"tools": [TOOL | {"cache_control": {"type": "ephemeral", "ttl": "5m"}}]}
+    ),
+    "Claude with a picture": ("claude_3", CLAUDE_BODY | {"messages": [{"role": "user", "content": [PICTURE, TEXT]}]}),
+    "Claude with documents of each kind": (
+        "claude_3",
+        CLAUDE_BODY | {"messages": [{"role": "user", "content": [
+            TEXT,
+            {"type": "document", "source": {"type": "content", "content": "Water rises."}},
+            {"type": "document", "source": {"type": "content", "content": [TEXT]}},
+            {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERg=="}},
+        ]}]},
+    ),
+    "Claude with reasoning handed back": (
+        "claude_thinking",
+        CLAUDE_BODY | {"messages": [
+            *MESSAGES,
+            {"role": "assistant", "content": [THOUGHT, {"type": "redacted_thinking", "data": "AAAA"}, TEXT]},
+            *MESSAGES,
+        ]},
+    ),
+    "Claude that thinks after a tool": (
+        "claude_thinking",
+        CLAUDE_BODY | {"max_tokens": 2000, "thinking": THINKING, "tools": [TOOL], "messages": [
+            *MESSAGES, {"role": "assistant", "content": [THOUGHT, USE]}, {"role": "user", "content": [RESULT]},
+        ]},
+    ),
+    "Claude with a result in blocks": (
+        "claude_3",
+        CLAUDE_BODY | {"tools": [TOOL], "messages": [
+            *MESSAGES, {"role": "assistant", "content": [USE]},
+            {"role": "user", "content": [RESULT | {"content": [TEXT, PICTURE]}]},
+        ]},
+    ),
+    "Claude with a schema": (
+        "claude_thinking",
+        CLAUDE_BODY | {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
+    ),
+    "Claude 5.5 with the newest version": (
+        "claude_adaptive", CLAUDE_BODY | {"anthropic_version": "2026-10-21", "thinking": {"type": "adaptive"}}
+    ),
+    "Claude whose last message is empty": (
+        "claude_3", CLAUDE_BODY | {"messages": [*MESSAGES, {"role": "assistant", "content": ""}]}
+    ),
+    "Claude 2 with messages": ("claude_text", CLAUDE_BODY),
+    "Nova with the old names": (
+        "nova_1",
+        {"messages": [{"role": "user", "content": [{"text": "Hi"}]}],
+         "inferenceConfig": {"max_new_tokens": 9, "top_p": 0.5, "top_k": 9}},
+    ),
+    "Llama 3.2 with a picture": ("llama3_vision", {"prompt": "What is this?", "images": [PNG]}),
+    "Llama 3 with a system prompt": (
+        "llama3",
+        {"prompt": "<|begin_of_text|><|start_header_id|>system<|end_header_id|>\n\nBe kind<|eot_id|>"
+                   "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"},
+    ),
+    "Llama 2 with a system prompt": (
+        "llama2", {"prompt": "<s>[INST] <<SYS>>\nBe kind\n<</SYS>>\n\nHi [/INST]"}
+    ),
+    "a chat with a picture": ("gemma", {"messages": [{"role": "user", "content": [IMAGE_URL, TEXT]}]}),
+    "a chat with a system prompt": ("gpt_oss", {"messages": [{"role": "developer", "content": "Be kind"}, *MESSAGES]}),
+    "a chat with one stop sequence": ("gemma", {"messages": MESSAGES, "stop": "x"}),
+    "a chat with several": ("gemma", {"messages": MESSAGES, "stop": ["x", "y"]}),
+    "a chat that wants an object": ("gemma", {"messages": MESSAGES, "response_format": {"type": "json_object"}}),
+    "a chat that must call": (
+        "gpt_oss",
+        {"messages": MESSAGES, "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "required"},
+    ),
+    "a chat that must call one": (
+        "gpt_oss",
+        {"messages": MESSAGES, "tools": [{"type": "function", "function": {"name": "f"}}],
+         "tool_choice": {"type": "function", "function": {"name": "f"}}},
+    ),
+    "a chat that must not call": (
+        "gpt_oss",
+        {"messages": MESSAGES, "tools": [{"type": "function", "function": {"name": "f"}}], "tool_choice": "none"},
+    ),
+    "a chat that reasons, nested": ("gpt", {"messages": MESSAGES, "reasoning": {"effort": "high"}}),
+    "a chat that reasons, Qwen": ("qwen", {"messages": MESSAGES, "reasoning_config": "low"}),
+    "a chat that does not reason": ("qwen", {"messages": MESSAGES, "reasoning_effort": "none"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("series", "body"), TAKEN.values(), ids=TAKEN)
+def test_what_a_family_takes_is_taken_whole_and_streamed(bedrock: Bedrock, series: str, body: Json) -> None:
+    assert bedrock.invoke(_model(series), body)
+    assert "amazon-bedrock-invocationMetrics" in bedrock.chunks(_model(series), body)[-1]
 
 
 def test_a_guardrail_needs_its_version(bedrock: Bedrock) -> None:

@@ -5,11 +5,12 @@ from typing import Any
 from msgspec import Struct
 
 from service.bedrock.catalog import Model
+from service.local import chat_shapes
 from service.local.converse.shapes import ConverseRequest
+from service.local.reasoning import Sampling, claude_thinking, nova_reasoning, thought_first
 from service.local.refusal import Refused
 from service.local.shapes import malformed
 
-_LEAST_BUDGET = 1_024  # tokens of thinking
 _EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max", "none")
 
 _CLAUDE = {
@@ -17,6 +18,21 @@ _CLAUDE = {
     "system", "stop_sequences", "max_tokens", "temperature", "top_p", "context_management",
 }  # fmt: skip
 _NOVA = {"inferenceConfig", "reasoningConfig"}
+_REASONING = {"reasoning_effort", "reasoning_config", "reasoning"}
+_CHAT = set(chat_shapes.Body.__struct_fields__) - {"messages", "model", "stream", "stream_options", "tools"}
+_COHERE = {"k", "return_likelihoods", "num_generations", "logit_bias", "truncate"}
+_TAKEN: dict[str, set[str]] = {
+    "claude_text": {"top_k", "anthropic_version"},
+    "titan": set(),
+    "llama": set(),
+    "deepseek_r1": set(),
+    "command": _COHERE,
+    "command_r": {"k", "documents", "search_queries_only", "prompt_truncation", "frequency_penalty", "presence_penalty",
+                  "seed", "return_prompt", "raw_prompting"},
+    "jurassic": {"countPenalty", "presencePenalty", "frequencyPenalty", "numResults", "minTokens"},
+    "mistral_prompt": {"top_k"},
+}  # fmt: skip
+"""What the families take beyond Converse's own parameters: the rest of their bodies. The chats take a chat's."""
 
 
 class Extras(Struct, frozen=True):
@@ -25,7 +41,6 @@ class Extras(Struct, frozen=True):
     reasoning: bool = False
     choice: str = ""
     parallel: bool = True
-    stop_sequences: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
 
 
@@ -52,8 +67,8 @@ def _claude(fields: dict[str, Any], request: ConverseRequest, model: Model) -> E
     if "top_k" in fields and model.on("converse").top_k is False:
         raise Refused("top_k is not supported for this model.")
     config = request.inference_config
-    sampled = config.temperature if config.temperature not in {None, 1.0} else None
-    thinks = claude_thinking(fields.get("thinking"), model, config.max_tokens, sampled)
+    sampling = Sampling(config.temperature, config.top_p, fields.get("top_k"))
+    thinks = claude_thinking(fields.get("thinking"), model, config.max_tokens, sampling)
     config_choice = request.tool_config.tool_choice if request.tool_config else None
     forced = config_choice is not None and (config_choice.any is not None or config_choice.tool is not None)
     if thinks and forced:
@@ -85,42 +100,6 @@ def _check_thought_first(request: ConverseRequest) -> None:
             return
 
 
-def thought_first(place: int, found: str) -> str:
-    """Say that a block of reasoning is missing."""
-    return (
-        f"messages.{place}.content.0.type: Expected `thinking` or `redacted_thinking`, but found `{found}`. When "
-        "`thinking` is enabled, a final `assistant` message must start with a thinking block."
-    )
-
-
-def claude_thinking(thinking: Any, model: Model, max_tokens: int | None, temperature: float | None) -> bool:
-    """Check Claude's `thinking` and tell whether it thinks."""
-    if thinking is None:
-        return False
-    style = model.on("converse").reasoning
-    kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if kind == "disabled":
-        if model.always_reasons:
-            raise Refused("thinking: this model always thinks; thinking.type cannot be disabled.")
-        return False
-    if style is False:
-        raise Refused("thinking: this model does not support thinking.")
-    if kind == "adaptive" and style in {"budget_or_adaptive", "adaptive", None}:
-        return True
-    if kind != "enabled" or style == "adaptive":
-        raise Refused(
-            f"thinking.type: {kind!r} is not supported for this model; use 'adaptive' and output_config.effort."
-        )
-    budget = thinking.get("budget_tokens")
-    if not isinstance(budget, int) or budget < _LEAST_BUDGET:
-        raise Refused(f"thinking.enabled.budget_tokens: Input should be greater than or equal to {_LEAST_BUDGET}")
-    if max_tokens is not None and max_tokens <= budget:
-        raise Refused("`max_tokens` must be greater than `thinking.budget_tokens`.")
-    if temperature is not None:
-        raise Refused("`temperature` may only be set to 1 when thinking is enabled.")
-    return True
-
-
 def _nova(fields: dict[str, Any], request: ConverseRequest, model: Model) -> Extras:
     _only(
         fields,
@@ -132,45 +111,20 @@ def _nova(fields: dict[str, Any], request: ConverseRequest, model: Model) -> Ext
     return Extras(reasoning=nova_reasoning(fields.get("reasoningConfig"), model, limited=limited))
 
 
-def nova_reasoning(config: Any, model: Model, *, limited: bool) -> bool:
-    """Check Nova 2's `reasoningConfig` and tell whether it reasons."""
-    if config is None:
-        return False
-    if model.on("converse").reasoning is False:
-        raise Refused(malformed("", "Object contains unknown field `reasoningConfig`"))
-    kind = config.get("type") if isinstance(config, dict) else None
-    if kind not in {"enabled", "disabled"}:
-        raise Refused(malformed("reasoningConfig.type", "enabled or disabled is expected"))
-    effort = config.get("maxReasoningEffort")
-    if kind == "enabled" and effort not in {"low", "medium", "high"}:
-        raise Refused(malformed("reasoningConfig.maxReasoningEffort", "low, medium or high is expected"))
-    if effort == "high" and limited:
-        raise Refused("maxTokens, temperature and topP must be unset when maxReasoningEffort is high.")
-    return bool(kind == "enabled")
-
-
 def _others(fields: dict[str, Any], model: Model) -> Extras:
-    """The remaining families reason by one of three words, some only by one of their values."""
+    """Read what the remaining families take: the members of their own body, reasoning by one of three words."""
+    _only(fields, _TAKEN.get(model.family, _CHAT), malformed("", "Object contains unknown field `{}`"))
     style = model.on("converse").reasoning
-    effort = fields.get("reasoning_effort")
-    if style in {False, "inherent"} and any(
-        name in fields for name in ("thinking", "reasoning_effort", "reasoning_config", "reasoning")
-    ):
+    if style in {False, "inherent"} and fields.keys() & _REASONING:
         raise Refused("This model doesn't support the reasoning field in additionalModelRequestFields. Remove it.")
+    nested = fields.get("reasoning")
+    told = nested.get("effort") if isinstance(nested, dict) else None
+    effort = fields.get("reasoning_effort", told) or fields.get("reasoning_config")
     if style == "high_only" and effort not in {None, "high"}:
         raise Refused("reasoning_effort: high is the only value that this model takes.")
-    nested = fields.get("reasoning")
-    if isinstance(nested, dict):
-        effort = nested.get("effort")
-    if effort is None:
-        effort = fields.get("reasoning_config")
     if effort is not None and effort not in _EFFORTS:
         raise Refused(f"reasoning_effort: {effort!r} is not one of {', '.join(_EFFORTS)}.")
-    stop = fields.get("stop", ())
-    return Extras(
-        reasoning=effort not in {None, "none"},
-        stop_sequences=tuple(text for text in stop if isinstance(text, str)) if isinstance(stop, list) else (),
-    )
+    return Extras(reasoning=effort not in {None, "none"})
 
 
 def _only(fields: dict[str, Any], known: set[str], sentence: str) -> None:

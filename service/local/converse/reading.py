@@ -54,7 +54,7 @@ def prompt_of(request: ConverseRequest, model: Model) -> Prompt:
         choice=extras.choice or _choice(config),
         parallel=extras.parallel,
         max_tokens=request.inference_config.max_tokens or model.max_output_tokens,
-        stop_sequences=tuple(request.inference_config.stop_sequences) or extras.stop_sequences,
+        stop_sequences=tuple(request.inference_config.stop_sequences),
         reasoning=extras.reasoning or model.always_reasons or model.on("converse").reasoning == "inherent",
         prefill=prefill,
         schema=_schema(request, extras),

@@ -182,30 +182,19 @@ def _check_parameters(request: ConverseRequest, model: Model, abilities: Abiliti
 
 def _check_results(messages: list[Message]) -> None:
     """Every call is answered in the very next message, and nothing else is."""
-    for place, message in enumerate(_merged(messages)):
-        asked = {
-            block.tool_use.tool_use_id
-            for block in message[1]
-            if block.tool_use and block.tool_use.type != "server_tool_use"
-        }
-        after = _merged(messages)[place + 1][1] if place + 1 < len(_merged(messages)) else []
-        given = {block.tool_result.tool_use_id for block in after if block.tool_result}
-        if message[0] == "assistant" and asked - given and after:
-            missing = ", ".join(sorted(asked - given))
+    asked: set[str] = set()
+    for place, (role, content) in enumerate(_merged(messages)):
+        given = {block.tool_result.tool_use_id for block in content if block.tool_result}
+        if role == "user" and given - asked:
             raise Refused(
-                f"Expected toolResult blocks at messages.{place + 1}.content for the following Ids: {missing}"
+                f"The number of toolResult blocks at messages.{place}.content exceeds the number of toolUse blocks of "
+                "previous turn."
             )
-        if message[0] == "assistant" and given - asked:
-            raise Refused(
-                "The number of toolResult blocks at messages."
-                f"{place + 1}.content exceeds the number of toolUse blocks of previous turn."
-            )
-    first = messages[0]
-    if first.role == "user" and any(block.tool_result for block in first.content):
-        raise Refused(
-            "The number of toolResult blocks at messages.0.content exceeds the number of toolUse blocks of "
-            "previous turn."
-        )
+        if missing := asked - given:
+            ids = ", ".join(sorted(missing))
+            raise Refused(f"Expected toolResult blocks at messages.{place}.content for the following Ids: {ids}")
+        calls = [block.tool_use for block in content if block.tool_use]
+        asked = {call.tool_use_id for call in calls if call.type != "server_tool_use"}
 
 
 def _merged(messages: list[Message]) -> list[tuple[str, list[ContentBlock]]]:

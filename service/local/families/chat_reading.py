@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from service.bedrock.catalog import Model
 from service.local import media, shapes
-from service.local.families.chat_shapes import Body, ImagePart, Message, NamedTool, Part, TextPart
+from service.local.chat_shapes import Body, ImagePart, Message, NamedTool, Part, TextPart
 from service.local.families.common import Asked
 from service.local.prompt import Media, Prompt, Text, Tool, ToolResult, ToolUse, Turn
 from service.local.prompt import Part as PromptPart

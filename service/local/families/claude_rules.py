@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from service.bedrock.catalog import Model
-from service.local.converse.extras import claude_thinking, thought_first
 from service.local.families.claude_shapes import (
     Body,
     Content,
@@ -16,6 +15,7 @@ from service.local.families.claude_shapes import (
     ToolResultBlock,
     ToolUseBlock,
 )
+from service.local.reasoning import Sampling, claude_thinking, thought_first
 from service.local.refusal import Refused
 
 _NEWER = "2026-10-21"
@@ -44,8 +44,8 @@ def check(body: Body, model: Model) -> bool:
         )
     if any(not sequence.strip() for sequence in body.stop_sequences):
         raise Refused("stop_sequences: each stop sequence must contain non-whitespace")
-    sampled = body.temperature if body.temperature not in {None, 1.0} else None
-    thinks = claude_thinking(body.thinking, model, body.max_tokens, sampled)
+    sampling = Sampling(body.temperature, body.top_p, body.top_k)
+    thinks = claude_thinking(body.thinking, model, body.max_tokens, sampling)
     if thinks and body.thinking and body.thinking.get("type") == "enabled":
         _check_thought_first(body.messages)
     _check_tools(body, model, thinks=thinks)

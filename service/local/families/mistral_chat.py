@@ -4,8 +4,8 @@ from functools import partial
 
 from service.local import shapes
 from service.local.answer import Block, End, Piece
+from service.local.chat_shapes import Body
 from service.local.families import chat_reading, common
-from service.local.families.chat_shapes import Body
 from service.local.families.common import Asked
 from service.local.plan import Plan
 from service.local.prompt import Prompt

@@ -9,7 +9,6 @@ from msgspec import Meta, Struct, field, structs
 from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.converse import reading, rules
-from service.local.converse.extras import nova_reasoning
 from service.local.converse.shapes import (
     ConverseRequest,
     InferenceConfig,
@@ -23,6 +22,7 @@ from service.local.families import common
 from service.local.families.common import Asked
 from service.local.plan import Plan
 from service.local.prompt import Prompt
+from service.local.reasoning import nova_reasoning
 from service.local.telling import Manner
 from service.local.wire import Frame, Json
 

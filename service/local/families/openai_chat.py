@@ -6,8 +6,8 @@ from typing import Any
 from service.bedrock.catalog import Model
 from service.local import shapes, toolbox
 from service.local.answer import Block, End, Piece
+from service.local.chat_shapes import Body
 from service.local.families import chat_reading, common
-from service.local.families.chat_shapes import Body
 from service.local.families.common import Asked
 from service.local.plan import Opening, Plan
 from service.local.prompt import Prompt
