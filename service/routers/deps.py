@@ -1,4 +1,7 @@
-"""What handlers are given: the engine, the settings, who asks, and the headers that matter."""
+"""What handlers are given: the engine, the settings, who asks, and the headers that matter.
+
+A dependency that does not wait is `async` all the same: FastAPI sends a plain function to a thread, for each request.
+"""
 
 from typing import Annotated, cast
 
@@ -14,15 +17,15 @@ ANONYMOUS = "anonymous"
 _LONGEST_KEY = 255
 
 
-def _engine(request: Request) -> Engine:
+async def _engine(request: Request) -> Engine:
     return cast("Engine", request.state.engine)
 
 
-def _settings(request: Request) -> Settings:
+async def _settings(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-def _caller() -> str:
+async def _caller() -> str:
     return ANONYMOUS
 
 

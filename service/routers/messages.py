@@ -27,7 +27,7 @@ class MessagesRoute(StreamRoute):
 router = APIRouter(prefix="/v1/messages", tags=["Anthropic"], route_class=MessagesRoute)
 
 
-def _betas(
+async def _betas(
     request: Request,
     _: Annotated[
         str | None, Header(alias="anthropic-beta", description="Passed on, without those that Bedrock refuses")

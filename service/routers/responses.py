@@ -28,7 +28,7 @@ class ResponsesRoute(StreamRoute):
 router = APIRouter(prefix="/v1/responses", tags=["OpenAI"], route_class=ResponsesRoute)
 
 
-def _archive(request: Request) -> Archive:
+async def _archive(request: Request) -> Archive:
     archive: Archive = request.state.archive
     return archive
 

@@ -29,7 +29,7 @@ async def _opened(request: Request) -> Opened:
     return opened
 
 
-def _conversation_id(
+async def _conversation_id(
     conversation_id: Annotated[str, Path(description="32 hexadecimal digits, as the answers have them")],
 ) -> str:
     if len(conversation_id) != _ID_LENGTH or not _HEX.issuperset(conversation_id):
