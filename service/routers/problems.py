@@ -30,6 +30,8 @@ _BY_STATUS = {
     415: "unsupported_media_type",
 }
 
+_BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+
 
 def answer(request: Request, error: ServiceError) -> Response:
     """Tell an error: as an event to an EventSource, which cannot read an HTTP error, else as problem+json."""
@@ -66,8 +68,11 @@ def problem(request: Request, error: ServiceError) -> Response:
 
 
 def retry_headers(error: ServiceError) -> dict[str, str]:
-    """Say when to come back, where waiting helps: whole seconds, rounded up."""
-    return {} if error.retry_after is None else {"Retry-After": str(max(1, ceil(error.retry_after)))}
+    """Say when to come back, where waiting helps: whole seconds, rounded up; a second where nobody has named a time."""
+    helps = error.retryable and error.status in _BUSY
+    if error.retry_after is None and not helps:
+        return {}
+    return {"Retry-After": str(max(1, ceil(error.retry_after or 0)))}
 
 
 def from_pydantic(errors: list[dict[str, Any]], *, bad_json: bool = False) -> InvalidRequest:
