@@ -26,7 +26,7 @@ class Sent(NamedTuple):
 class Reader:
     """Reads one response. `retry_s` is how long the server wants us to wait before we come back."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_bytes: int = _LONGEST) -> None:
         self.retry_s: float | None = None
         self.comments = 0
         self._rest = b""
@@ -36,6 +36,7 @@ class Reader:
         self._id = ""
         self._data: list[str] = []
         self._size = 0
+        self._longest_bytes = longest_bytes
 
     def feed(self, chunk: bytes) -> list[Sent]:
         """Take some bytes, and give the events that are whole now.
@@ -50,7 +51,7 @@ class Reader:
             self._after_cr = chunk.endswith(b"\r")
         *lines, self._rest = _LINE_END.split(self._rest + chunk)
         events = [event for line in lines if (event := self._line(line)) is not None]
-        if self._size + len(self._rest) > _LONGEST:
+        if self._size + len(self._rest) > self._longest_bytes:
             raise TooLong
         return events
 
