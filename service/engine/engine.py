@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _CANCEL_S = 5.0  # for the word to reach another process and its end to come back
 _FAREWELL_S = 1.0  # for readers to take the end of a stream that is to be forgotten
 _LOOK_AGAIN_S = 0.01
+_BEHIND_S = 1.0  # what one process has shown comes to another within milliseconds, and a reader may be quicker
 
 
 class Order(Struct, frozen=True):
@@ -151,8 +152,8 @@ class Engine:
         finally:
             self._taking_over.discard(stream_id)
 
-    async def find(self, stream_id: str, caller: str) -> StreamLog:
-        """Return a caller's stream.
+    async def find(self, stream_id: str, caller: str, *, after: int = 0) -> StreamLog:
+        """Return a caller's stream, with event number `after` where the caller can have seen it.
 
         Raises:
             ServiceError: `gone`, nobody knows it any more; `not_found`, it is another caller's.
@@ -162,6 +163,10 @@ class Engine:
             raise ServiceError("gone")
         if log.record.caller != caller:
             raise ServiceError("not_found", "There is no such stream.")
+        if self.journal.shared:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_BEHIND_S):
+                    await _come_to(log, after)
         return log
 
     async def cancel(self, stream_id: str, caller: str) -> StreamLog:
@@ -217,6 +222,13 @@ class Engine:
 
     def _can_move(self, producer: Producer) -> bool:
         return self.journal.shared and self.journal.available and producer.log.resumable
+
+
+async def _come_to(log: StreamLog, number: int) -> None:
+    """Wait for an event that another process may have shown already, or for the end."""
+    while len(log.events) < number and not log.end:
+        log.take(0)  # it may have been dropped
+        await log.wait(len(log.events))
 
 
 def _record(order: Order, target: Target) -> Record:

@@ -42,7 +42,7 @@ async def resume(engine: Engine, caller: str, last_event_id: str, form: Format =
     stream_id, after = parse_event_id(last_event_id)
     if stream_id == NOWHERE:
         return Response(status_code=204)
-    log = await engine.find(stream_id, caller)
+    log = await engine.find(stream_id, caller, after=after)
     return follow(engine, log, encoder(log, form), after)
 
 

@@ -43,7 +43,7 @@ async def read_stream(
 ) -> Response:
     """Send the events so far and then those to come; with `Accept: application/json`, the state as it stands."""
     seen = _seen(parse_stream_id(stream_id), after, last_event_id)
-    log = await engine.find(stream_id, caller)
+    log = await engine.find(stream_id, caller, after=seen)
     if _prefers_json(request.headers.get("accept", "")):
         return _snapshot(log)
     return follow(engine, log, encoder(log, form), seen)
