@@ -79,7 +79,6 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        max_body_size=settings.max_body,
     )
     app.state.settings = settings
     app.state.address = None

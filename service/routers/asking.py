@@ -44,16 +44,11 @@ class Asking:
     """One request of such a surface: who asks, in which way, and how it is answered."""
 
     def __init__(
-        self,
-        request: Request,
-        engine: EngineDep,
-        caller: CallerDep,
-        key: KeyHeader = None,
-        on_disconnect: DisconnectHeader = None,
+        self, request: Request, engine: Engine, caller: str, key: str | None, on_disconnect: OnDisconnect | None
     ) -> None:
         self.request = request
-        self.engine: Engine = engine
-        self.caller: str = caller
+        self.engine = engine
+        self.caller = caller
         self._key = key
         self._on_disconnect = on_disconnect
 
@@ -116,7 +111,17 @@ class Asking:
         return idempotency_key(self._key, self.caller, hashlib.sha256(members).hexdigest())
 
 
-AskingDep = Annotated[Asking, Depends()]
+async def _asking(
+    request: Request,
+    engine: EngineDep,
+    caller: CallerDep,
+    key: KeyHeader = None,
+    on_disconnect: DisconnectHeader = None,
+) -> Asking:
+    return Asking(request, engine, caller, key, on_disconnect)
+
+
+AskingDep = Annotated[Asking, Depends(_asking)]
 
 
 def json_of(log: StreamLog, body: object) -> Response:
