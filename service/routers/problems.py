@@ -4,8 +4,9 @@ Nothing here repeats a value that the caller sent.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
+from itertools import pairwise
 from math import ceil
 from typing import Any
 
@@ -85,8 +86,9 @@ def from_pydantic(errors: list[dict[str, Any]], *, bad_json: bool = False) -> In
 
 def _field(mistake: Mapping[str, Any]) -> FieldError:
     where, message = mistake["loc"], mistake["msg"].removeprefix("Value error, ")
-    path = ".".join(str(part) for part in where[1:] if not _is_tag(part))
-    if mistake["type"] == "extra_forbidden":
+    unknown = mistake["type"] == "extra_forbidden"
+    path = ".".join([*_fields(where[1:-1] if unknown else where[1:]), *([str(where[-1])] if unknown else [])])
+    if unknown:
         message = "is not a field of this request"
     elif mistake["type"] == "missing":
         message = "is needed"
@@ -96,12 +98,16 @@ def _field(mistake: Mapping[str, Any]) -> FieldError:
     return FieldError(path or str(where[0]) if where else "body", message)
 
 
-def _is_tag(part: object) -> bool:
-    """Whether a part of a location is a branch of a union and no field: pydantic names those too."""
-    return isinstance(part, str) and (part in _TAGS or "[" in part or part[:1].isupper())
+def _fields(where: Sequence[str | int]) -> Iterator[str]:
+    """Leave out of a location what is a branch of a union and no field: pydantic names those too."""
+    for before, part in pairwise(("", *where)):
+        branch = isinstance(part, str) and ("[" in part or part in _BRANCHES)
+        if not (branch or (isinstance(before, int) and part in _BLOCKS)):
+            yield str(part)
 
 
-_TAGS = {"str", "list", "text", "image", "document", "tool_use", "tool_result", "reasoning", "cache_point"}
+_BRANCHES = {"str", "list", "NamedTool"}
+_BLOCKS = {"text", "image", "document", "tool_use", "tool_result", "reasoning", "cache_point"}
 
 
 def install(app: FastAPI) -> None:
