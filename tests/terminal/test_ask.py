@@ -1,0 +1,195 @@
+"""`artesian ask`."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.client.cutting import cutting
+from tests.client.scripted import HEAD, START, done, event, scripted
+from tests.harness import Service, eventually, running
+from tests.terminal.terminal import ARTESIAN, CTRL_C, Ended, environment, left_in, run, terminal
+
+
+async def ask(service: Service, folder: Path, *arguments: str, stdin: str | None = None) -> Ended:
+    """Ask a running service."""
+    return await run(folder, "ask", *arguments, stdin=stdin, ARTESIAN_URL=service.url)
+
+
+def questions(requests: list[bytes]) -> list[str]:
+    """The prompts that were sent."""
+    return [json.loads(body)["prompt"] for request in requests for body in re.findall(rb"\r\n\r\n({.*})", request)]
+
+
+async def test_the_answer_and_nothing_else_is_on_standard_output(service: Service, tmp_path: Path) -> None:
+    ended = await ask(service, tmp_path, "Why is the sky blue?")
+
+    assert ended == Ended(0, (await service.ask(prompt="Why is the sky blue?", max_tokens=2000))["text"] + "\n", "")
+
+
+STDIN = {
+    "the argument": (["Why?"], None, "Why?"),
+    "standard input": ([], "Why?\n", "Why?"),
+    "standard input, said so": (["-"], "Why?\n", "Why?"),
+    "both": (["Sum this up:"], "one\ntwo\n", "Sum this up:\n\none\ntwo"),
+    "an argument, and nothing piped": (["Why?"], "", "Why?"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "stdin", "asked"), STDIN.values(), ids=STDIN)
+async def test_the_question_is(
+    service: Service, tmp_path: Path, arguments: list[str], stdin: str | None, asked: str
+) -> None:
+    async with cutting(service.url) as proxy:
+        ended = await run(tmp_path, "ask", *arguments, stdin=stdin, ARTESIAN_URL=proxy.url)
+
+    assert (ended.status, ended.err) == (0, "")
+    assert questions(proxy.requests) == [asked]
+
+
+async def test_json_is_the_whole_answer(service: Service, tmp_path: Path) -> None:
+    ended = await ask(service, tmp_path, "Hi", "--json", "-m", "amazon.nova-lite-v1:0", "--max-tokens", "5")
+
+    answer = json.loads(ended.out)
+    assert (answer["model_id"], answer["stop_reason"]) == ("amazon.nova-lite-v1:0", "max_tokens")
+    assert answer["usage"]["output_tokens"] == 5
+
+
+WRONG = {
+    "no question": ([], 2, "The question is empty."),
+    "an empty one": (["  "], 2, "The question is empty."),
+    "an option that is none": (["Hi", "--hotter"], 2, "--hotter"),
+    "a temperature that is none": (["Hi", "--temperature", "3"], 2, "--temperature"),
+    "a model that nobody knows": (["Hi", "-m", "nonsense.model"], 1, "(model_not_found)"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "status", "sentence"), WRONG.values(), ids=WRONG)
+async def test_what_is_wrong_is_said_and_is_the_exit_status(
+    service: Service, tmp_path: Path, arguments: list[str], status: int, sentence: str
+) -> None:
+    ended = await ask(service, tmp_path, *arguments, stdin="")
+
+    assert (ended.status, ended.out) == (status, "")
+    assert sentence in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/else/where"])
+async def test_without_a_service_it_says_how_to_start_one(tmp_path: Path, url: str) -> None:
+    for command in (["ask", "Hi"], ["chat"], ["models"]):
+        ended = await run(tmp_path, *command, ARTESIAN_URL=url)
+        assert (ended.status, ended.out) == (3, "")
+        assert f"No Artesian service can be reached at {url}: Connection refused." in ended.err
+        assert "`artesian serve`" in ended.err
+
+
+async def test_an_address_that_is_none_is_wrong_use(tmp_path: Path) -> None:
+    ended = await run(tmp_path, "ask", "Hi", ARTESIAN_URL="localhost:8000")
+
+    assert ended.status == 2
+    assert "'localhost:8000' is no address of a service" in ended.err
+
+
+async def test_settings_beside_it_say_where_the_service_is(service: Service, tmp_path: Path) -> None:
+    port = service.url.rpartition(":")[2]
+    (tmp_path / ".env").write_text(f"ARTESIAN_HOST=0.0.0.0\nARTESIAN_PORT={port}\n")
+
+    assert (await run(tmp_path, "ask", "Hi")).status == 0
+
+
+async def test_local_needs_no_service_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    ended = await run(tmp_path, "ask", "Hi", "--local", ARTESIAN_LOCAL_RATE="0")
+
+    assert (ended.status, ended.err) == (0, "")
+    assert len(ended.out) > 20
+    assert left_in(tmp_path) == []
+
+
+async def test_local_says_which_setting_is_wrong(tmp_path: Path) -> None:
+    ended = await run(tmp_path, "ask", "Hi", "--local", ARTESIAN_MAX_RETRIES="many")
+
+    assert ended.status == 2
+    assert "ARTESIAN_MAX_RETRIES" in ended.err
+
+
+async def test_in_a_terminal_the_rate_is_told_at_the_end(service: Service, tmp_path: Path) -> None:
+    async with terminal(tmp_path, "ask", "Why?", ARTESIAN_URL=service.url) as program:
+        await program.expect(r"\d+ tokens · [\d.e+]+ tokens/s · first after \d\.\d\d s\n", 20)
+        assert await program.ended() == 0
+
+    assert (await service.ask(prompt="Why?", max_tokens=2000))["text"] in program.shown
+
+
+async def test_a_lost_connection_is_told_and_the_answer_is_whole(service: Service, tmp_path: Path) -> None:
+    async with (
+        cutting(service.url, [1200]) as proxy,
+        terminal(tmp_path, "ask", "Why?", ARTESIAN_URL=proxy.url) as program,
+    ):
+        before = await program.expect(r"Connection lost\. Trying again in 1 s \(1 of 4\)\n", 20)
+        between = await program.expect("Connection restored\n")
+        after = await program.expect(r"\n\d+ tokens")
+        assert await program.ended() == 0
+
+    assert between == ""
+    text = (await service.ask(prompt="Why?", max_tokens=2000))["text"]
+    assert before.rpartition("\r")[2].rstrip("\n") + after == text  # behind what waited for the first word
+
+
+async def test_interrupted_it_stops_the_model(tmp_path: Path) -> None:
+    async with running(local_rate=20) as service:
+        async with terminal(tmp_path, "ask", "Tell me a long tale", ARTESIAN_URL=service.url) as program:
+            await program.expect(r"\w+ \w+ \w+", 20)
+            await call_has_text(service)
+            program.type(CTRL_C)
+            assert await program.ended() == 130
+        assert "Traceback" not in program.shown
+
+        async def left() -> bool:
+            return bool((await service.calls())[0]["client_left"])
+
+        assert await eventually(left)
+
+
+async def call_has_text(service: Service) -> None:
+    """Wait until the model has said something."""
+
+    async def said() -> bool:
+        calls = await service.calls()
+        return bool(calls) and calls[0]["deltas"] > 2
+
+    assert await eventually(said)
+
+
+async def test_when_nobody_reads_on_it_stops_without_a_word(tmp_path: Path) -> None:
+    async with running(local_rate=20) as service:
+        process = await asyncio.create_subprocess_exec(
+            *(ARTESIAN, "ask", "Tell me a long tale"),
+            cwd=tmp_path,
+            env=environment(ARTESIAN_URL=service.url),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout
+        assert process.stderr
+        await asyncio.wait_for(process.stdout.read(1), 20)
+        process.stdout._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001 - the only way to stop reading
+        said = await process.stderr.read()
+        status = await process.wait()
+
+    assert (status, said) == (141, b"")
+
+
+async def test_a_model_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    hostile = event(2, '{"text":"\\u001b]0;evil\\u0007 \\u009b2J\\rfine\\n"}')
+    async with scripted(HEAD + START + hostile + done(3), HEAD + START + hostile + done(3)) as server:
+        async with terminal(tmp_path, "ask", "Hi", ARTESIAN_URL=server.url) as program:
+            await program.expect("fine", 20)
+            assert await program.ended() == 0
+        piped = await run(tmp_path, "ask", "Hi", ARTESIAN_URL=server.url)
+
+    assert "␛]0;evil␇ \ufffd2Jfine" in program.raw
+    assert piped.out == "\x1b]0;evil\x07 \x9b2J\rfine\n"
