@@ -7,7 +7,8 @@ from service.generation import OnDisconnect
 from service.streams.journal import Journal
 from service.streams.log import StreamLog
 
-_LOOK_AGAIN_S = 1.0  # for readers in other processes, whose going is not told
+_LOOK_AGAIN_S = 1.0  # for readers in other processes, whose coming and going is not told
+_LOOK_SOON_S = 0.25  # where the last of them to leave ends the generation at once
 
 
 class Attendance:
@@ -51,11 +52,25 @@ class Attendance:
             self._waiting.cancel()
 
     async def _wait(self) -> None:
-        await asyncio.sleep(self._grace_s)
-        while self._journal.shared and await self._journal.is_read_elsewhere(self._log):  # noqa: ASYNC110 - none to wait for
-            await asyncio.sleep(max(self._grace_s, _LOOK_AGAIN_S))
+        """Leave once nobody anywhere has read it for the whole of the grace."""
+        clock = asyncio.get_running_loop().time
+        alone_since, pause_s = clock(), self._grace_s
+        while True:
+            await asyncio.sleep(min(pause_s, _LOOK_AGAIN_S) if self._journal.shared else pause_s)
+            if self._journal.shared and await self._others_leave():
+                alone_since = clock()
+            if (pause_s := alone_since + self._grace_s - clock()) <= 0:
+                break
         self._waiting = None
         self._leave()
+
+    async def _others_leave(self) -> bool:
+        """Wait until no other process has readers of it. False: none had."""
+        had = False
+        while await self._journal.is_read_elsewhere(self._log):
+            had = True
+            await asyncio.sleep(_LOOK_AGAIN_S if self._grace_s else _LOOK_SOON_S)
+        return had
 
 
 def _nobody_minds(_: int) -> None:

@@ -12,6 +12,7 @@ from tests.outliving.processes import Bedrock, Replica, started
 from tests.streams.servers import Server
 
 JOURNALS = ("sqlite", "valkey")
+GRACE_S = 1.5
 
 
 class Pair(NamedTuple):
@@ -21,11 +22,16 @@ class Pair(NamedTuple):
     there: Replica
     bedrock: Bedrock
 
+    @property
+    def replicas(self) -> tuple[Replica, Replica]:
+        """Both."""
+        return self.here, self.there
+
 
 @contextmanager
 def pair_on(bedrock: Bedrock, journal_url: str) -> Iterator[Pair]:
     """Run two replicas on a journal."""
-    here, there = (Replica(bedrock, journal_url) for _ in range(2))
+    here, there = (Replica(bedrock, journal_url, resume_grace=GRACE_S) for _ in range(2))
     with started(here, there):
 
         async def ready() -> None:

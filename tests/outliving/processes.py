@@ -112,11 +112,15 @@ class Bedrock(Process):
         """Wait until it answers."""
         self.url = await self.says(r"Local Bedrock: (http://\S+)")
 
-    async def calls(self, stream_id: str) -> list[Json]:
-        """What was asked for one stream, oldest first."""
+    async def all_calls(self) -> list[Json]:
+        """What was asked, oldest first."""
         async with http(self.url) as bedrock:
             calls: list[Json] = (await bedrock.get("/_local/calls")).json()["calls"]
-        return [call for call in calls if call["key"] == stream_id]
+        return calls
+
+    async def calls(self, stream_id: str) -> list[Json]:
+        """What was asked for one stream, oldest first."""
+        return [call for call in await self.all_calls() if call["key"] == stream_id]
 
     async def release(self, call: Json, times: int | None = None) -> None:
         """Open a call's gates: so many, or for good."""
@@ -127,7 +131,7 @@ class Bedrock(Process):
     async def closed(self, call: Json, within_s: float = 5) -> Json:
         """Wait until a call is over."""
         async with http(self.url) as bedrock:
-            wanted = {"state": "closed", "timeout": within_s}
+            wanted: Json = {"state": "closed", "timeout": within_s}
             response = await bedrock.get(f"/_local/calls/{call['number']}", params=wanted)
         assert response.status_code == 200, response.text
         over: Json = response.json()
@@ -187,7 +191,16 @@ class Replica(Process):
         """What `/readyz` says, and its status."""
         async with http(self.url) as service:
             response = await service.get("/readyz")
-        return response.json() | {"http": response.status_code}
+        said: Json = response.json()
+        return said | {"http": response.status_code}
+
+    async def state(self, stream_id: str) -> Json:
+        """How a stream stands, as this replica tells it."""
+        async with http(self.url) as service:
+            response = await service.get(f"/api/streams/{stream_id}", headers={"Accept": "application/json"})
+        assert response.status_code == httpx.codes.OK, response.text
+        told: Json = response.json()
+        return told
 
 
 def http(url: str) -> httpx.AsyncClient:

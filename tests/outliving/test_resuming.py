@@ -3,8 +3,7 @@
 import asyncio
 import random
 
-import httpx
-
+from tests.harness import text_of
 from tests.outliving.conftest import Pair
 from tests.outliving.processes import http
 from tests.outliving.proxy import proxy
@@ -45,7 +44,7 @@ async def test_many_readers_at_once_see_the_same_while_it_is_live_whenever_they_
         others: list[Reader] = []
         for count in (1, 2, 8, 15):
             await first.has(count)
-            others += [Reader(pair[n % 2], stream_id=first.stream_id) for n in range(10)]
+            others += [Reader(pair.replicas[n % 2], stream_id=first.stream_id) for n in range(10)]
             for other in others[-10:]:
                 readers.create_task(other.run())
 
@@ -96,14 +95,14 @@ async def test_who_comes_back_in_that_moment_to_a_replica_that_lags_behind_is_no
             async with reader.connected() as chunks:
                 await reader.take(chunks, until=len(reader.events) + 1)
             if reader.connections == 1:  # somebody else is there already, so that each replica follows the stream
-                for replica in pair[:2]:
+                for replica in pair.replicas:
                     others.create_task(Reader(replica, stream_id=reader.stream_id).run())
-            reader.to = pair[reader.connections % 2]
+            reader.to = pair.replicas[reader.connections % 2]
     assert reader.connections > 10
 
 
 async def test_what_is_no_id_and_what_is_nobodys_is_told_by_every_replica(pair: Pair) -> None:
-    for replica in pair[:2]:
+    for replica in pair.replicas:
         async with http(replica.url) as service:
             for wrong in ("nonsense", UNKNOWN, f"{UNKNOWN}-x"):
                 answer = await service.get("/api/generate", headers={"Last-Event-ID": wrong})
@@ -120,23 +119,15 @@ async def test_every_replica_tells_where_a_stream_stands(pair: Pair) -> None:
     reader = Reader(pair.here, body=question(), headers={"X-Artesian-Fault": "gate@8"})
     async with reader.connected() as chunks:
         await reader.take(chunks, until=9)
-        live = await state(pair.there.url, reader.stream_id)
+        live = await pair.there.state(reader.stream_id)
         (call,) = await pair.bedrock.calls(reader.stream_id)
         await pair.bedrock.release(call)
     await reader.run()
 
     assert (live["state"], live["usage"], live["error"]) == ("streaming", None, None)
     assert live["resumable"] is True
-    assert live["text"] == "".join(event.data.get("text", "") for event in reader.events[: live["last_event"]])
-    for replica in pair[:2]:
-        done = await state(replica.url, reader.stream_id)
+    assert live["text"] == text_of(reader.events[: live["last_event"]])
+    for replica in pair.replicas:
+        done = await replica.state(reader.stream_id)
         assert (done["state"], done["text"], done["last_event"]) == ("done", reader.text, len(reader.events))
         assert done["usage"] == reader.events[-1].data["usage"]
-
-
-async def state(url: str, stream_id: str) -> dict[str, object]:
-    async with http(url) as service:
-        response = await service.get(f"/api/streams/{stream_id}", headers={"Accept": "application/json"})
-    assert response.status_code == httpx.codes.OK, response.text
-    found: dict[str, object] = response.json()
-    return found
