@@ -25,6 +25,7 @@ from service.routers import (
     health,
     messages,
     models,
+    page,
     problems,
     responses,
     streams,
@@ -82,11 +83,20 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.address = None
-    for router in (generate.router, streams.router, conversations.router, models.router, health.router, docs.router):
+    for router in (
+        generate.router,
+        streams.router,
+        conversations.router,
+        models.router,
+        health.router,
+        docs.router,
+        page.router,
+    ):
         app.include_router(router)
     for surface in (chat.router, responses.router, messages.router, cards.router):
         app.include_router(surface)
     docs.mount_assets(app)
+    page.mount_files(app)
     documents.install(app)
     problems.install(app)
     app.add_exception_handler(ClientGone, _nobody)

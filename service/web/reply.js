@@ -1,0 +1,175 @@
+// One reply: it grows by the events of a stream, or is shown as it was kept. Text, reasoning and calls keep their order.
+
+import { copyButton, iconButton, ICONS, make } from "./element.js";
+import { Markdown } from "./markdown.js";
+
+const WHY = {
+  max_tokens: "It stopped at the limit of tokens that the settings allow.",
+  content_filtered: "The model's own filter stopped it here.",
+  guardrail_intervened: "A guardrail stepped in.",
+  context_window_exceeded: "The conversation has grown too long for this model.",
+  malformed_output: "The model wrote something it could not finish.",
+  cancelled: "Stopped.",
+  tool_use: "The model waits for the result of a tool.",
+};
+
+/** A reply on the page. `onRegenerate` is called to have it given anew, `onAgain` to try again after a failure. */
+export class Reply {
+  constructor({ onRegenerate, onAgain }) {
+    this._onRegenerate = onRegenerate;
+    this._onAgain = onAgain;
+    this._body = make("div", { className: "body" });
+    this._typing = make("p", { className: "typing" }, make("span", { className: "sr-only" }, "Waiting for the first word"), make("i"), make("i"), make("i"));
+    this._foot = make("div", { className: "foot" });
+    this.element = make("article", { className: "assistant" }, make("h2", { className: "sr-only" }, "Answer"), this._body, this._typing, this._foot);
+    this._clear();
+  }
+
+  /** The answer's text, without reasoning and calls. */
+  get text() {
+    return this._parts.filter((part) => part.kind === "text").map((part) => part.markdown.text).join("\n\n");
+  }
+
+  /** Show that an answer is on its way. */
+  begin() {
+    this.element.classList.add("growing");
+    this.element.setAttribute("aria-busy", "true");
+    return this;
+  }
+
+  /** Take a stream's event. */
+  take(name, data) {
+    if (name === "message" && data.text !== undefined) this._text(data.text);
+    else if (name === "message" && data.done) this.end(data);
+    else if (name === "message" && data.error) this.fail(data.error, data.retryable);
+    else if (name === "reasoning") this._reasoning(data);
+    else if (name === "tool_call") this._call(data);
+    else if (name === "tool_result") this._result(data);
+    else if (name === "citation") this._cite(data);
+    else if (name === "guardrail") this._fold("guardrail", "Guardrail").append(JSON.stringify(data, null, 2));
+    else if (name === "status" && data.state === "restarted") this._clear();
+  }
+
+  /** Show a reply as the service keeps it. */
+  show(message) {
+    this._clear();
+    for (const block of message.content) this._block(block);
+    if (message.error) this.fail(message.error.error, true);
+    else if (message.status !== "answering") this.end(message);
+    return this;
+  }
+
+  /** Let it be over, well or cancelled. */
+  end({ stop_reason, usage, metrics }) {
+    this._over();
+    const notes = [
+      usage?.output_tokens == null ? null : `${usage.estimated ? "about " : ""}${usage.output_tokens} tokens`,
+      metrics?.latency == null ? null : `${metrics.latency.toFixed(1)} s`,
+      metrics?.model_id?.split(".").at(-1),
+    ];
+    const note = make("span", { className: "note" }, notes.filter(Boolean).join(" · "));
+    const actions = make("div", { className: "actions" }, copyButton(() => this.text, "Copy the answer"), iconButton("Regenerate", ICONS.again, this._onRegenerate), note);
+    this._foot.replaceChildren(...(WHY[stop_reason] ? [make("p", { className: "why" }, WHY[stop_reason])] : []), actions);
+  }
+
+  /** Let it be over, because something failed. */
+  fail(reason) {
+    this._over();
+    const again = make("button", { type: "button", onclick: this._onAgain }, "Try again");
+    this._foot.replaceChildren(make("div", { className: "failure" }, make("p", {}, reason), again));
+  }
+
+  _clear() {
+    cancelAnimationFrame(this._frame);
+    this._frame = 0;
+    this._parts = [];
+    this._last = null;
+    this._body.replaceChildren();
+    this._foot.replaceChildren();
+    this._typing.hidden = false;
+  }
+
+  _over() {
+    this.render();
+    this.element.classList.remove("growing");
+    this.element.removeAttribute("aria-busy");
+    this._typing.hidden = true;
+    for (const part of this._parts) part.summary?.replaceChildren(part.name);
+  }
+
+  /** Bring what is seen up to date: once a frame, however fast the words come. */
+  render() {
+    cancelAnimationFrame(this._frame);
+    this._frame = 0;
+    for (const part of this._parts) part.render?.();
+  }
+
+  _soon() {
+    this._frame ||= requestAnimationFrame(() => this.render());
+  }
+
+  _text(text) {
+    this._part("text").markdown.append(text);
+    this._soon();
+  }
+
+  _part(kind, make_ = () => this._words()) {
+    if (this._last?.kind !== kind) this._add(kind, make_());
+    return this._last;
+  }
+
+  _add(kind, part) {
+    this._last?.render?.();
+    this._last = { kind, ...part };
+    this._parts.push(this._last);
+    this._typing.hidden = true;
+    this._body.append(this._last.element);
+  }
+
+  _words() {
+    const markdown = new Markdown();
+    return { markdown, element: markdown.element, render: () => markdown.render() };
+  }
+
+  /** A part that is folded away: its summary says `live` while it grows, and `name` once all is over. */
+  _fold(kind, name, live = name) {
+    const summary = make("summary", {}, live);
+    const text = make("pre", { tabIndex: 0 });
+    this._add(kind, { name, summary, text, element: make("details", { className: `fold ${kind}` }, summary, text) });
+    return text;
+  }
+
+  _reasoning({ text, redacted }) {
+    if (redacted !== undefined) this._fold("redacted", "Reasoning, which the provider keeps to itself");
+    else if (text) (this._last?.kind === "reasoning" ? this._last.text : this._fold("reasoning", "Reasoning", "Thinking…")).append(text);
+  }
+
+  _call({ index, id, name, arguments: pieces }) {
+    if (name !== undefined) {
+      this._fold("call", `Asked the tool ${name}`, `Asking the tool ${name}…`);
+      Object.assign(this._last, { id, index });
+    } else this._parts.findLast((part) => part.kind === "call" && part.index === index)?.text.append(pieces);
+  }
+
+  _result({ content, is_error }) {
+    this._fold("result", is_error ? "The tool failed" : "The tool answered").append(JSON.stringify(content, null, 2));
+  }
+
+  _cite(citation) {
+    const source = citation.title ?? citation.source ?? "a source";
+    this._part("citations", () => ({ element: make("ul", { className: "citations", "aria-label": "Sources" }) }));
+    this._last.element.append(make("li", {}, typeof source === "string" ? source : JSON.stringify(source)));
+  }
+
+  _block(block) {
+    if (block.type === "text") {
+      this._add("text", this._words());
+      this._text(block.text);
+      for (const citation of block.citations ?? []) this._cite(citation);
+    } else if (block.type === "reasoning") this._reasoning(block);
+    else if (block.type === "tool_use") {
+      this._call(block);
+      this._last.text.append(block.input_text ?? JSON.stringify(block.input, null, 2));
+    } else if (block.type === "tool_result") this._result(block);
+  }
+}
