@@ -41,9 +41,10 @@ def _abilities(model: "Model") -> str:
 
 def _table(found: "Models") -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("Model", "Provider", "Can", box=None, header_style="bold", pad_edge=False)
+    model_column = Column("Model", no_wrap=True, overflow="fold")  # to be copied whole
+    table = Table(model_column, "Provider", "Can", box=None, header_style="bold", pad_edge=False)
     for model in found:
         names = "\n".join((model.id, *(f"= {alias}" for alias in model.aliases)))
         table.add_row(names, model.provider, _abilities(model), style="bold" if model.id == found.default else None)
