@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from service.dialects.native import events
-from service.dialects.native.request import Generate, Parameters, Said, to_request
+from service.dialects.native.request import Generate, Parameters, to_request
+from service.dialects.native.values import Said
 from service.engine.engine import Engine, Order
 from service.generation import OnDisconnect, Policies
 from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, idempotency_key

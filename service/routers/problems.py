@@ -4,6 +4,7 @@ Nothing here repeats a value that the caller sent.
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from itertools import pairwise
@@ -80,7 +81,7 @@ def from_pydantic(errors: list[dict[str, Any]], *, bad_json: bool = False) -> In
     """Put a validation's mistakes in our words, without the values."""
     if bad_json:
         return InvalidRequest("The body is not JSON that can be read.", status=400)
-    fields = [_field(mistake) for mistake in errors]
+    fields = _without_branches([_field(mistake) for mistake in errors])
     return InvalidRequest("; ".join(f"{field.field}: {field.message}" for field in fields), fields)
 
 
@@ -92,9 +93,11 @@ def _field(mistake: Mapping[str, Any]) -> FieldError:
         message = "is not a field of this request"
     elif mistake["type"] == "missing":
         message = "is needed"
-    elif mistake["type"] == "value_error" and ": " in message:  # a rule over several fields names its own
-        named, message = message.split(": ", 1)
-        path = f"{path}.{named}" if path else named
+    elif mistake["type"] == "union_tag_invalid":  # pydantic's sentence repeats what was sent
+        message = f"Input should have a type of {mistake['ctx']['expected_tags']}"
+    elif mistake["type"] == "value_error" and (rule := _RULE.fullmatch(message)):
+        path = f"{path}.{rule['field']}" if path else rule["field"]
+        message = rule["message"]
     return FieldError(path or str(where[0]) if where else "body", message)
 
 
@@ -106,6 +109,19 @@ def _fields(where: Sequence[str | int]) -> Iterator[str]:
             yield str(part)
 
 
+def _without_branches(fields: list[FieldError]) -> list[FieldError]:
+    """Leave out that a list is no string, where the list was understood and something in it is wrong."""
+    paths = [field.field for field in fields]
+    return [
+        field
+        for field in fields
+        if field.message != _NO_STRING or not any(path.startswith(f"{field.field}.") for path in paths)
+    ]
+
+
+_RULE = re.compile(r"(?P<field>[a-z_]+): (?P<message>.+)", re.DOTALL)
+"""What a rule over several fields says: it names the one that is wrong."""
+_NO_STRING = "Input should be a valid string"
 _BRANCHES = {"str", "list", "NamedTool"}
 _BLOCKS = {"text", "image", "document", "tool_use", "tool_result", "reasoning", "cache_point"}
 

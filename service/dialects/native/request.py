@@ -1,11 +1,11 @@
 """The native request: strict, and clear about what is wrong with it."""
 
-import binascii
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from service import generation
+from service.dialects.native.values import Base64, Characters, Object, Said
 
 DEFAULT_MAX_TOKENS = 500
 _MEDIA_TYPE = r"^[a-z0-9.+-]+/[a-z0-9.+-]+$"
@@ -15,22 +15,6 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _base64(value: str) -> str:
-    try:
-        binascii.a2b_base64(value, strict_mode=True)
-    except binascii.Error:
-        raise ValueError("must be base64, without line breaks or a data: prefix") from None
-    return value
-
-
-def _not_blank(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty or blank")
-    return value
-
-
-Base64 = Annotated[str, Field(min_length=1), AfterValidator(_base64)]
-Said = Annotated[str, AfterValidator(_not_blank)]
 ToolName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
 ToolUseId = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_.:-]{1,64}$")]
 
@@ -40,7 +24,7 @@ class TextBlock(_Strict):
 
     type: Literal["text"]
     text: Said
-    citations: list[dict[str, Any]] | None = None
+    citations: list[Object] | None = None
 
     def value(self) -> generation.Text:
         """Put it in our terms."""
@@ -65,7 +49,7 @@ class DocumentBlock(_Strict):
     type: Literal["document"]
     media_type: str = Field(pattern=_MEDIA_TYPE)
     data: Base64
-    name: str = Field(default="document", min_length=1, max_length=200)
+    name: Characters = Field(default="document", min_length=1, max_length=200)
 
     def value(self) -> generation.Document:
         """Put it in our terms."""
@@ -78,8 +62,8 @@ class ToolUseBlock(_Strict):
     type: Literal["tool_use"]
     id: ToolUseId
     name: ToolName
-    input: dict[str, Any]
-    input_text: str | None = None
+    input: Object
+    input_text: Characters | None = None
     server: bool | None = None
 
     def value(self) -> generation.ToolUse:
@@ -95,7 +79,7 @@ class ToolResultBlock(_Strict):
 
     type: Literal["tool_result"]
     tool_use_id: ToolUseId
-    content: str | list[ResultBlock] = ""
+    content: Characters | list[ResultBlock] = ""
     is_error: bool = False
 
     def value(self) -> generation.ToolResult:
@@ -111,9 +95,9 @@ class ReasoningBlock(_Strict):
     """Reasoning of an earlier turn, unchanged."""
 
     type: Literal["reasoning"]
-    text: str | None = None
-    signature: str | None = None
-    redacted: str | None = None
+    text: Characters | None = None
+    signature: Characters | None = None
+    redacted: Characters | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -160,8 +144,8 @@ class Tool(_Strict):
     """A tool the model may call."""
 
     name: ToolName
-    description: Annotated[str, Field(min_length=1)] | None = None
-    input_schema: dict[str, Any]
+    description: Annotated[Characters, Field(min_length=1)] | None = None
+    input_schema: Object
 
     @field_validator("input_schema")
     @classmethod
@@ -197,7 +181,7 @@ class Reasoning(_Strict):
 class Guardrail(_Strict):
     """A guardrail of Amazon Bedrock."""
 
-    id: str = Field(min_length=1, max_length=2048)
+    id: Characters = Field(min_length=1, max_length=2048)
     version: str = Field(pattern=r"^([1-9][0-9]{0,7}|DRAFT)$")
     trace: bool | Literal["enabled", "disabled", "enabled_full"] | None = None
     stream_mode: Literal["sync", "async"] | None = None
@@ -213,13 +197,13 @@ class Guardrail(_Strict):
 class Parameters(_Strict):
     """What may accompany a prompt, wherever it stands."""
 
-    model_id: str | None = Field(default=None, min_length=1, max_length=2048)
+    model_id: Characters | None = Field(default=None, min_length=1, max_length=2048)
     system: Said | None = None
     max_tokens: int | None = Field(default=None, ge=1, description=f"{DEFAULT_MAX_TOKENS} where it is absent")
     temperature: float | None = Field(default=None, ge=0, le=1)
     top_p: float | None = Field(default=None, ge=0, le=1)
     top_k: int | None = Field(default=None, ge=0)
-    stop_sequences: list[Annotated[str, Field(min_length=1)]] = Field(default=[], max_length=2500)
+    stop_sequences: list[Annotated[Characters, Field(min_length=1)]] = Field(default=[], max_length=2500)
     tools: list[Tool] = []
     tool_choice: Literal["auto", "any", "none"] | NamedTool | None = None
     reasoning: Reasoning | None = None
@@ -229,10 +213,10 @@ class Parameters(_Strict):
     on_interruption: generation.OnInterruption | None = None
     on_disconnect: generation.OnDisconnect | None = None
     store: bool = True
-    metadata: dict[Annotated[str, Field(max_length=256)], Annotated[str, Field(max_length=256)]] = Field(
+    metadata: dict[Annotated[Characters, Field(max_length=256)], Annotated[Characters, Field(max_length=256)]] = Field(
         default={}, max_length=16
     )
-    extra: dict[str, Any] = {}
+    extra: Object = {}
 
     @model_validator(mode="after")
     def _tool_exists(self) -> Self:

@@ -10,10 +10,10 @@ from service.dialects.native.request import (
     DocumentBlock,
     ImageBlock,
     Parameters,
-    Said,
     TextBlock,
     ToolResultBlock,
 )
+from service.dialects.native.values import Said
 
 MAX_MESSAGES = 10
 """Messages of the history that the model is shown, where a conversation does not say."""
