@@ -16,7 +16,7 @@ from service.local.calls import Call, Calls
 from service.local.exchange import Exchange
 from service.local.faults import Step
 from service.local.meter import Counted, Meter
-from service.local.plan import Opening, Plan
+from service.local.plan import Opening, Plan, Writer
 from service.local.refusal import Refused
 from service.local.sender import Ended, Sender
 from service.local.telling import tell
@@ -59,6 +59,7 @@ class Job(Struct, frozen=True):
 async def send_stream(job: Job, plan: Plan) -> None:
     """Stream an answer."""
     counted = _measured(job, plan)
+    writer = plan.writer(Opening(counted.fresh, counted.cache_read, counted.cache_write, int(time.time())))
     headers = [("content-type", _STREAM), ("x-amzn-RequestId", str(uuid4())), *plan.headers]
     if await _sent_instead(job, headers):
         return
@@ -66,7 +67,7 @@ async def send_stream(job: Job, plan: Plan) -> None:
     await job.exchange.start(200, headers)
     sender = Sender(job.exchange, Framing(crc32(job.body)), job.step, job.call, rate=job.rate, wild=plan.wild)
     try:
-        await _stream(job, plan, counted, sender)
+        await _stream(job, plan, counted, writer, sender)
     except Refused as refused:  # by whoever finds the words; too late for a status
         await sender.fail("modelStreamErrorException", str(refused))
         await job.exchange.finish()
@@ -79,9 +80,8 @@ async def send_stream(job: Job, plan: Plan) -> None:
         await job.exchange.finish()
 
 
-async def _stream(job: Job, plan: Plan, counted: Counted, sender: Sender) -> None:
+async def _stream(job: Job, plan: Plan, counted: Counted, writer: Writer, sender: Sender) -> None:
     started = time.monotonic()
-    writer = plan.writer(Opening(counted.fresh, counted.cache_read, counted.cache_write, int(time.time())))
     first_byte = 0
     await sender.send(writer.begin())
     await sender.flush()

@@ -85,9 +85,6 @@ class Calls:
     def __iter__(self) -> Iterator[Call]:
         return iter(tuple(self._calls))
 
-    def __len__(self) -> int:
-        return len(self._calls)
-
     def __getitem__(self, at: int) -> Call:
         return self._calls[at]
 

@@ -49,7 +49,7 @@ def _thinking(prompt: Prompt) -> Block:
     if prompt.model.family == "claude_messages" and thought.is_redacted(prompt):
         return Block(0, "redacted", thought.redact(said))
     if prompt.model.family == "nova":
-        return Block(0, "thinking", "[REDACTED]")
+        return Block(0, "thinking", thought.HIDDEN)
     return Block(0, "thinking", said, signature=thought.sign(said) if prompt.model.family == "claude_messages" else "")
 
 
@@ -107,7 +107,7 @@ def _limited(blocks: list[Block], prompt: Prompt) -> Answer:
     left = prompt.max_tokens
     kept: list[Block] = []
     for block in blocks:
-        if left is not None and left <= 0:
+        if left <= 0:
             return Answer(tuple(kept), "max_tokens")
         if block.kind in {"redacted", "server_result"}:
             ended = limits.Cut(block.text)
@@ -116,7 +116,6 @@ def _limited(blocks: list[Block], prompt: Prompt) -> Answer:
         kept.append(Block(block.index, block.kind, ended.text, block.signature, block.id, block.name, block.citation))
         if ended.reason:
             return Answer(tuple(kept), ended.reason, ended.sequence)
-        if left is not None:
-            left -= tokens.count(block.text)
+        left -= tokens.count(block.text)
     stop = "tool_use" if any(block.kind == "call" for block in kept) else "end_turn"
     return Answer(tuple(kept), stop)

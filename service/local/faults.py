@@ -33,6 +33,9 @@ _DEFAULTS: dict[str, Position] = {
 }  # fmt: skip
 """Where a fault stands when it names no position. Faults without an entry have none: they are for the whole call."""
 
+_EARLY = {"gate", "slow", "slow-first", "pause", "stall", "cut", "drop", "reset"}
+"""What can also happen before the status line."""
+
 _WHOLE = {"html", "json", "empty", "no-stop", "no-metadata", "drip", "split", "rate", "http", "ok", "eol", "step",
           "stop-reason", *_MODIFIERS}  # fmt: skip
 _ALIASES = {"throttle": "http=ThrottlingException", "timeout": "http=ModelTimeoutException"}
@@ -128,6 +131,8 @@ def _fault(text: str) -> Fault:
 def _position(name: str, text: str) -> Position:
     if not text:
         return _DEFAULTS.get(name, 0)
+    if text == "headers" and name not in _EARLY:
+        raise _mistake(f"{name} cannot come before the headers")
     if text in _POSITIONS:
         return text  # type: ignore[return-value]  # mypy does not narrow by a tuple of literals
     if text.isdecimal() and int(text) <= _MOST:

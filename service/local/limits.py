@@ -13,21 +13,20 @@ class Cut(Struct, frozen=True):
     sequence: str | None = None
 
 
-def cut(text: str, sequences: tuple[str, ...], most_tokens: int | None) -> Cut:
+def cut(text: str, sequences: tuple[str, ...], most_tokens: int) -> Cut:
     """End a text before the first of its stop sequences, or after so many tokens, whichever comes first."""
     found = min(((at, sequence) for sequence in sequences if (at := text.find(sequence)) >= 0), default=None)
     kept = text[: found[0]] if found else text
-    if most_tokens is not None:
-        within = tokens.head(kept, most_tokens)
-        if len(within) < len(kept):
-            return Cut(within, "max_tokens")
+    within = tokens.head(kept, most_tokens)
+    if len(within) < len(kept):
+        return Cut(within, "max_tokens")
     return Cut(kept, "stop_sequence", found[1]) if found else Cut(kept)
 
 
 class Limiter:
     """Does the same to a text that comes in pieces: holds back what may be the beginning of a stop sequence."""
 
-    def __init__(self, sequences: tuple[str, ...], most_tokens: int | None) -> None:
+    def __init__(self, sequences: tuple[str, ...], most_tokens: int) -> None:
         self._sequences = sequences
         self._left = most_tokens
         self._held = ""
@@ -37,7 +36,7 @@ class Limiter:
     def feed(self, piece: str, *, over: bool = False) -> str:
         """Return what may be said of the text so far; `over`: nothing more will come."""
         self._held += piece
-        found = cut(self._held, self._sequences, None)
+        found = cut(self._held, self._sequences, len(self._held))
         if found.reason:
             self.ended = found
             return self._within(found.text)
@@ -47,8 +46,6 @@ class Limiter:
         return self._within(said)
 
     def _within(self, said: str) -> str:
-        if self._left is None:
-            return said
         kept = tokens.head(said, self._left)
         self._left -= tokens.count(kept)
         if len(kept) < len(said):

@@ -8,7 +8,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from service.local import tokens
-from service.local.prompt import CachePoint, Media, Part, Prompt, Text, Thought, Tool, ToolResult, ToolUse
+from service.local.prompt import CachePoint, Media, Part, Prompt, Tool, ToolUse
 
 _A_MESSAGE = 4  # tokens around each
 _IMAGE_BYTES = 750  # a token
@@ -91,10 +91,8 @@ def _section(part: Part) -> tuple[int, str | None]:
             return min(_MOST_OF_AN_IMAGE, 1 + part.size // _IMAGE_BYTES), f"{part.format}{part.size}"
         case Media():
             return tokens.count(part.text) or 1 + part.size // 4, f"{part.name}{part.size}{part.text}"
-        case Text():
-            return tokens.count(part.text), part.text
         case ToolUse():
             said = f"{part.name} {json.dumps(part.input, sort_keys=True)}"
-        case ToolResult() | Thought():
-            said = part.text
-    return tokens.count(said), said
+            return tokens.count(said), said
+        case _:
+            return tokens.count(part.text), part.text

@@ -6,6 +6,8 @@ from typing import NoReturn
 from service.bedrock.catalog import Model, lookup
 from service.local.refusal import Refused
 
+_SOME = 4_096  # tokens, where the catalogue does not know
+
 HIDDEN = "anthropic.claude-haiku-4-5-20251001-v1:0"
 """The model behind ARNs that tell none: application profiles, deployments, imported models."""
 
@@ -43,6 +45,11 @@ def find(model_id: str, *, counting: bool = False) -> Model:
             "ID or ARN of an inference profile that contains this model."
         )
     return model
+
+
+def most_of(model: Model) -> int:
+    """Return how long an answer may be where the request does not say."""
+    return model.max_output_tokens or _SOME
 
 
 def _unknown() -> NoReturn:

@@ -4,7 +4,6 @@ import asyncio
 
 import msgspec
 
-from service.bedrock.catalog import Model
 from service.local import converse, counting, families, models
 from service.local.answering import Job, send_stream, send_whole
 from service.local.refusal import Refused
@@ -37,12 +36,12 @@ async def run(job: Job) -> None:
         case "converse":
             await send_whole(job, converse.plan(body, model, streaming=False))
         case "converse-stream":
-            _must_stream(model, "converse")
+            if not model.on("converse").streams:
+                raise Refused("The model is unsupported for streaming.")
             await send_stream(job, converse.plan(body, model, streaming=True))
         case "invoke":
             await send_whole(job, families.plan(body, model, job, streaming=False))
         case "invoke-with-response-stream":
-            _must_stream(model, "invoke")
             await send_stream(job, families.plan(body, model, job, streaming=True))
         case _:
             await counting.count(job, body, model)
@@ -59,7 +58,7 @@ async def _begin(job: Job) -> None:
             await asyncio.sleep(fault.seconds)
         elif fault.name == "stall":
             await asyncio.Event().wait()
-        elif fault.name in {"cut", "drop", "reset"}:
+        else:  # a cut, a drop or a reset
             await job.exchange.break_off(reset=fault.name == "reset")
     if job.step.get("eol"):
         raise Refused(_EOL, "ResourceNotFoundException")
@@ -82,9 +81,3 @@ def _json(body: bytes) -> object:
         return msgspec.json.decode(body or b"{}")
     except msgspec.DecodeError as mistake:
         raise Refused("Malformed input request, please reformat your input and try again.") from mistake
-
-
-def _must_stream(model: Model, api: str) -> None:
-    abilities = model.on("converse" if api == "converse" else "invoke")
-    if not abilities.streams:
-        raise Refused("The model is unsupported for streaming.")

@@ -93,11 +93,11 @@ class Prompt(Struct, frozen=True):
 
     model: Model
     turns: tuple[Turn, ...]
+    max_tokens: int
     system: tuple[Part, ...] = ()
     tools: tuple[Tool, ...] = ()
     choice: str = "auto"
     parallel: bool = True
-    max_tokens: int | None = None
     stop_sequences: tuple[str, ...] = ()
     reasoning: bool = False
     prefill: str = ""

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.local.app import create_local_app
 
-_LONGEST_STOP = 2.0  # seconds for the answers under way to notice
+_LONGEST_STOP = 1.0  # seconds for the answers under way to notice
 
 
 class _Connection(H11Protocol):
@@ -69,8 +69,7 @@ async def _stop(server: uvicorn.Server) -> None:
     for listening in server.servers:
         listening.close()
     for connection in tuple(server.server_state.connections):
-        if connection.transport is not None:
-            connection.transport.abort()
+        connection.transport.abort()
     if tasks := tuple(server.server_state.tasks):
         _, late = await asyncio.wait(tasks, timeout=_LONGEST_STOP)
         for task in late:

@@ -11,12 +11,13 @@ from service.local.prompt import Media, Prompt, ToolResult, Turn
 from service.local.subject import Subject
 
 _MOST_WORDS = 120  # of an answer nobody gave a length for
+_A_PARAGRAPH = 6  # sentences
 
 
 def speak(prompt: Prompt) -> str:
     """Answer in words. The text depends on the conversation alone, never on limits or the model's temperature."""
     before = prompt.turns[:-1]
-    asked = subject.read(prompt.last.text or prompt.asked, _context(prompt))
+    asked = subject.read((prompt.last.text or prompt.asked).strip(), _context(prompt))
     random = Random(asked.seed)  # noqa: S311 nothing secret
     parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt), *_about_history(before)]
     return "\n\n".join(part for part in (" ".join(parts), _said(asked, prompt, random)) if part)
@@ -70,22 +71,20 @@ class Filler:
 
 
 def _prose(asked: Subject, fill: Filler, random: Random) -> str:
-    wanted = asked.amount or random.randrange(60, _MOST_WORDS)
     tongue = phrases.TONGUES.get(asked.tongue)
-    paragraphs, said = [[fill(tongue[0] if tongue else _opening(asked, random))]], 0
-    for number, sentence in enumerate(_sentences(random)):
-        said = sum(len(line.split()) for paragraph in paragraphs for line in paragraph)
-        if said >= wanted:
-            break
-        if number and number % 5 == 0:
-            paragraphs.append([])
-        paragraphs[-1].append(fill(sentence))
-    closing = tongue[1] if tongue else fill(_pick(phrases.CLOSINGS, random))
-    if asked.amount != 25 or tongue:  # noqa: PLR2004 a brief answer needs no farewell
-        paragraphs[-1].append(closing)
+    said = [fill(tongue[0] if tongue else _opening(asked, random))]
+    wanted = (asked.amount or random.randrange(60, _MOST_WORDS)) - len(said[0].split())
+    sentences = _sentences(random)
+    while wanted > 0:
+        said.append(fill(next(sentences)))
+        wanted -= len(said[-1].split())
+    if tongue:
+        said.append(tongue[1])
+    elif asked.amount != subject.BRIEF:  # which needs no farewell
+        said.append(fill(_pick(phrases.CLOSINGS, random)))
     if asked.symbols:
-        paragraphs[-1].append(asked.symbols)
-    return "\n\n".join(" ".join(paragraph) for paragraph in paragraphs if paragraph)
+        said.append(asked.symbols)
+    return "\n\n".join(" ".join(said[at : at + _A_PARAGRAPH]) for at in range(0, len(said), _A_PARAGRAPH))
 
 
 def _sentences(random: Random) -> Iterator[str]:

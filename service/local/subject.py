@@ -26,6 +26,7 @@ _DULL = frozenset(
     der die das und ist ein eine nicht wie warum was mit für bitte hallo erkläre von den dem
     el los las es con qué cómo por porqué hola explica del una""".split()  # noqa: SIM905
 )
+BRIEF = 25  # words
 _LONGEST = 28  # characters of a word worth repeating
 
 _WANTS = (
@@ -178,7 +179,7 @@ def _amount(text: str) -> int:
         return min(int(found[1]), 4_000)
     if _LONG.search(text):
         return 420
-    return 25 if _SHORT.search(text) else 0
+    return BRIEF if _SHORT.search(text) else 0
 
 
 def _items(text: str) -> int:

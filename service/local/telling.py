@@ -12,6 +12,7 @@ from service.local.compose import Answer
 from service.local.limits import Limiter
 from service.local.meter import Counted
 from service.local.prompt import Prompt
+from service.local.thought import HIDDEN
 
 
 class Manner(Struct, frozen=True):
@@ -36,8 +37,7 @@ async def tell(
             yield piece
     stop, sequence = answer.stop, answer.sequence
     if answer.live and words is not None:
-        left = None if prompt.max_tokens is None else max(0, prompt.max_tokens - spent)
-        limiter = Limiter(prompt.stop_sequences, left)
+        limiter = Limiter(prompt.stop_sequences, max(0, prompt.max_tokens - spent))
         async for piece in _live(Block(len(answer.blocks), "text"), words, limiter):
             spent += piece.tokens
             yield piece
@@ -71,7 +71,7 @@ def _pieces(block: Block, manner: Manner) -> Iterator[Piece]:
     said: Iterator[tuple[str, int]]
     if block.kind in {"redacted", "server_result"}:
         said = iter(((block.text, 0),))
-    elif block.kind in {"call", "server_call"} and manner.whole_calls:
+    elif block.text == HIDDEN or (block.kind in {"call", "server_call"} and manner.whole_calls):
         said = iter(((block.text, tokens.count(block.text)),))
     else:
         said = tokens.grouped(block.text, _sizes(block, manner))

@@ -88,10 +88,11 @@ class Remembered:
         """Read a prompt in every way it may be meant, the likeliest first."""
         if script := template.read(prompt):
             return [script]
-        known = [earlier for earlier in self._prompts if len(earlier) < len(prompt) and prompt.startswith(earlier)]
+        # The shortest first: what was asked before anything was answered.
+        known = sorted((said for said in self._prompts if prompt.startswith(said) and said != prompt), key=len)
         if prompt not in self._prompts:
             self._prompts.append(prompt)
-        return [*(_plain(earlier, prompt[len(earlier) :]) for earlier in reversed(known)), _plain(prompt)]
+        return [*(_plain(earlier, prompt[len(earlier) :]) for earlier in known), _plain(prompt)]
 
 
 def _plain(prompt: str, so_far: str = "") -> Script:

@@ -13,6 +13,9 @@ REDACTED_TRIGGERS = (
 )
 """Words in a prompt that have Claude's reasoning redacted; the first is Anthropic's own."""
 
+HIDDEN = "[REDACTED]"
+"""All that Nova 2 tells of its reasoning."""
+
 _MARK = b"\x12\xb4artesian\x01"
 
 

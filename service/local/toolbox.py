@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 from zlib import crc32
 
 from service.local.answer import Block
@@ -34,6 +35,15 @@ def arguments(tool: Tool, text: str, turn: int = 0) -> str:
             {"snippet": "print(6 * 7)"} if "code" in tool.name else {"query": " ".join(text.split())[:200]}
         )
     return json.dumps(sample(tool.schema, Material(text, turn)), ensure_ascii=False)
+
+
+def parsed(written: str) -> dict[str, Any]:
+    """Read a call's arguments; nothing where the limit fell into them."""
+    try:
+        made: dict[str, Any] = json.loads(written)
+    except ValueError:
+        return {}
+    return made
 
 
 def served(tool: Tool) -> str:

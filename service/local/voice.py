@@ -41,8 +41,7 @@ def _body(prompt: Prompt) -> dict[str, Any]:
     if prompt.prefill:
         messages.append({"role": "assistant", "content": prompt.prefill})
     body: dict[str, Any] = {"model": prompt.model.id, "messages": messages, "stream": True}
-    if prompt.max_tokens:
-        body["max_tokens"] = prompt.max_tokens
+    body["max_tokens"] = prompt.max_tokens
     if prompt.stop_sequences:
         body["stop"] = list(prompt.stop_sequences[:4])  # OpenAI takes four; the rest are watched for here
     return body

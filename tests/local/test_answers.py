@@ -9,6 +9,9 @@ import jsonschema
 import pytest
 
 from service.bedrock.catalog import MODELS
+from service.local.meter import Counted, Meter
+from service.local.prompt import CachePoint, Prompt, Text, Turn
+from service.local.tokens import count
 from tests.local.bedrock import CLAUDE, QUESTION, Bedrock, Json, blocks_of, body_for, refused, said, text_of, user
 
 SERIES = {model.series: model for model in MODELS}
@@ -367,3 +370,90 @@ def test_the_tier_that_was_asked_for_comes_back(url: str) -> None:
 
     assert answer["serviceTier"] == {"type": "flex"}
     assert answer["performanceConfig"] == {"latency": "standard"}
+
+
+def test_a_guardrail_marks_a_whole_answer_of_invoke(bedrock: Bedrock) -> None:
+    marks = {"guardrailIdentifier": "abc123", "guardrailVersion": "1", "trace": "ENABLED"}
+
+    answer = bedrock.invoke(CLAUDE, body_for(SERIES["claude_3"], "Something forbidden"), **marks)
+
+    assert answer["amazon-bedrock-guardrailAction"] == "INTERVENED"
+    assert answer["amazon-bedrock-trace"]["guardrail"]["actionReason"]
+
+
+def test_redacted_reasoning_is_told_whole_too(bedrock: Bedrock) -> None:
+    body = {
+        "anthropic_version": "bedrock-2023-05-31", "max_tokens": 4000,
+        "thinking": {"type": "enabled", "budget_tokens": 2000},
+        "messages": [{"role": "user", "content": "Show me redacted thinking"}],
+    }  # fmt: skip
+
+    content = bedrock.converse(prompt="Show me redacted thinking", **THINKING)["output"]["message"]["content"]
+
+    assert content[0]["reasoningContent"]["redactedContent"]
+    assert bedrock.invoke(CLAUDE, body)["content"][0]["type"] == "redacted_thinking"
+
+
+def test_the_limit_can_fall_behind_the_reasoning(bedrock: Bedrock) -> None:
+    whole = bedrock.stream(GPT_OSS)
+    thought = blocks_of(whole)[1]["thought"]
+    spent = count(thought)
+
+    events = bedrock.stream(GPT_OSS, inferenceConfig={"maxTokens": spent})
+
+    assert [block["thought"] for block in blocks_of(events)] == ["", thought]
+    assert events[-2]["messageStop"]["stopReason"] == "max_tokens"
+
+
+def test_a_stop_sequence_is_told_whole_too(bedrock: Bedrock) -> None:
+    answer = bedrock.converse(
+        prompt="Count to 9",
+        inferenceConfig={"stopSequences": ["5"]},
+        additionalModelResponseFieldPaths=["/stop_sequence"],
+    )
+
+    assert answer["output"]["message"]["content"] == [{"text": "1, 2, 3, 4, "}]
+    assert answer["additionalModelResponseFields"] == {"stop_sequence": "5"}
+
+
+def test_jurassic_tells_where_it_stopped(bedrock: Bedrock) -> None:
+    model = "ai21.j2-mid-v1"
+
+    stopped = bedrock.invoke(model, {"prompt": "Count to 9", "stopSequences": ["5"]})["completions"][0]
+    limited = bedrock.invoke(model, {"prompt": "Count to 9", "maxTokens": 3})["completions"][0]
+
+    assert stopped["finishReason"] == {"reason": "stop", "sequence": "5"}
+    assert limited["finishReason"] == {"reason": "length", "length": 3}
+    assert "".join(token["generatedToken"]["token"] for token in limited["data"]["tokens"])
+
+
+@pytest.mark.parametrize(
+    "input_", [{}, {"invokeModel": {"body": "!"}}, {"invokeModel": []}, {"converse": {}, "invokeModel": {}}]
+)
+def test_what_cannot_be_counted_is_refused(url: str, input_: Json) -> None:
+    path = f"{url}/model/anthropic.claude-3-haiku-20240307-v1:0/count-tokens"
+
+    assert httpx.post(path, json={"input": input_}, trust_env=False).status_code == 400
+
+
+def test_a_guardrail_wants_json(url: str) -> None:
+    answer = httpx.post(f"{url}/guardrail/abc/version/1/apply", content=b"{", trust_env=False)
+
+    assert answer.status_code == 400
+
+
+def test_beginnings_are_remembered_within_bounds() -> None:
+    meter = Meter()
+    model = SERIES["claude_3"]
+
+    def ask(number: int) -> Counted:
+        text = Text(f"{number} " + "water " * 1_100)
+        return meter.measure(Prompt(model, (Turn("user", (text, CachePoint())),), 100))
+
+    first = ask(0)
+    for number in range(1, 1_002):
+        ask(number)
+
+    assert first.cache_write > 1_024
+    assert ask(0).cache_write == first.cache_write
+    assert ask(1_001).cache_read > 1_024

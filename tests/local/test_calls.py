@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from service.local.calls import Calls
 from tests.local.bedrock import CLAUDE, Local, frames_of, user
 
 
@@ -134,3 +135,39 @@ async def test_a_question_about_a_call_is_answered_in_time_or_not_at_all(local: 
     assert (await local.http.post("/_local/release", params={"call": "x"})).status_code == 400
     assert (await local.http.delete("/_local/calls")).status_code == 204
     assert (await local.http.get("/_local/calls")).json() == {"calls": []}
+
+
+async def test_a_client_that_leaves_while_it_asks_is_no_call(local: Local) -> None:
+    host, _, port = local.url.removeprefix("http://").partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"POST /model/{CLAUDE}/converse HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n{{".encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+    await _read(local, "ok")
+
+    assert [call.number for call in local.calls] == [1]
+
+
+async def test_scripts_are_remembered_within_bounds() -> None:
+    calls = Calls()
+    for number in range(4_200):
+        calls.open("converse", CLAUDE, f"key {number}")
+
+    assert calls.open("converse", CLAUDE, "key 4199").attempt == 1
+    assert calls.open("converse", CLAUDE, "key 0").attempt == 0
+    assert len(list(calls)) == 1_000
+
+
+async def test_what_is_over_is_not_released_and_what_is_open_is_not_forgotten() -> None:
+    calls = Calls()
+    over, under_way = (calls.open("converse", CLAUDE, "") for _ in range(2))
+    over.close(client_left=False)
+
+    calls.release()
+    calls.clear()
+
+    assert list(calls) == [under_way]
+    async with asyncio.timeout(5):
+        await under_way.gate()

@@ -1,5 +1,6 @@
 """The control plane's catalogue."""
 
+import httpx
 import pytest
 
 from service.bedrock.catalog import MODELS
@@ -62,3 +63,10 @@ def test_an_application_profile_tells_its_model(bedrock: Bedrock) -> None:
     assert shown["models"][0]["modelArn"].endswith("anthropic.claude-haiku-4-5-20251001-v1:0")
     with refused("not found", "ResourceNotFoundException", 404):
         bedrock.control.get_inference_profile(inferenceProfileIdentifier="us.amazon.nova-9")
+
+
+def test_pages_have_bounds(url: str) -> None:
+    answer = httpx.get(f"{url}/inference-profiles?maxResults=0", trust_env=False)
+
+    assert answer.status_code == 400
+    assert answer.headers["x-amzn-errortype"].startswith("ValidationException")

@@ -336,12 +336,28 @@ def test_images_in_base64_are_measured(bedrock: Bedrock) -> None:
 
 SERVER_CALL = {"toolUseId": "s1", "name": "nova_code_interpreter", "input": {}, "type": "server_tool_use"}
 GIF = b"GIF89a\x10\x00\x08\x00"
+GUARDED = {"format": "png", "source": {"bytes": "AAAA"}}
+SIGNED = {"text": "Hm.", "signature": "EqoBCkgIARABGAIiQL8="}
 TAKEN: dict[str, tuple[str, Json]] = {
     "a film for Nova": (NOVA, {"messages": [user("Watch", {"video": {"format": "mp4", "source": {"bytes": "AAAA"}}})]}),
     "guarded text": (
         CLAUDE,
         {"messages": [user({"guardContent": {"text": {"text": "Mind this"}}})],
          "system": [{"guardContent": {"text": {"text": "And this"}}}]},
+    ),
+    "a guarded picture": (
+        CLAUDE,
+        {"messages": [user({"guardContent": {"image": GUARDED}})], "system": [{"guardContent": {"image": GUARDED}}]},
+    ),
+    "a cache point among the words": (CLAUDE, {"messages": [user("Hi", {"cachePoint": {"type": "default"}}, "there")]}),
+    "reasoning of another model": (
+        GPT_OSS,
+        {"messages": [user("Hi"), assistant({"reasoningContent": {"reasoningText": {"text": "Hm"}}}, "Y"), user(".")]},
+    ),
+    "thinking that began with its reasoning": (
+        CLAUDE,
+        {"messages": [user("Hi"), assistant({"reasoningContent": {"reasoningText": SIGNED}}, CALL), user(RESULT)],
+         "toolConfig": TOOLS, "additionalModelRequestFields": THINKING, "inferenceConfig": {"maxTokens": 2000}},
     ),
     "a search result": (
         CLAUDE,

@@ -88,7 +88,7 @@ def test_an_answer_ends_at_its_limit_of_tokens(bedrock: Bedrock, model: Model) -
 
 
 @pytest.mark.parametrize("model", [model for model in STREAMING if model.invoke.prefill], ids=by_id)
-@pytest.mark.parametrize("at", [1, 7, 40, 120])
+@pytest.mark.parametrize("at", [1, 7, 40, 260])
 def test_an_answer_goes_on_from_its_beginning(bedrock: Bedrock, model: Model, at: int) -> None:
     whole = said(model, bedrock.chunks(model.names[0], body_for(model)))
     beginning = whole[:at].rstrip() if model.family in {"claude_messages", "claude_text"} else whole[:at]

@@ -10,6 +10,7 @@ MALFORMED = {
     "nothing": ("", "there is no fault ''"),
     "an empty step": ("throttle,,ok", "there is no fault ''"),
     "a position that is none": ("cut@soon", "'soon' is no position for cut"),
+    "a position too early": ("crc@headers", "crc cannot come before the headers"),
     "a position below nothing": ("cut@-1", "'-1' is no position"),
     "a position for what has none": ("html@3", "html takes no position"),
     "a value for what takes none": ("cut=3", "cut takes no value"),

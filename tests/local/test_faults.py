@@ -234,6 +234,51 @@ async def test_a_body_that_is_not_streamed_breaks_too(local: Local, fault: str) 
         await local.http.post(f"/model/{CLAUDE}/converse", json={"messages": [_user()]}, headers=headers)
 
 
+@pytest.mark.parametrize("fault", ["html", "json", "empty"])
+async def test_something_else_comes_in_place_of_a_body(local: Local, fault: str) -> None:
+    headers = {"X-Artesian-Fault": fault}
+    answer = await local.http.post(f"/model/{CLAUDE}/converse", json={"messages": [_user()]}, headers=headers)
+
+    assert answer.status_code == 200
+    assert b"output" not in answer.content
+
+
+@pytest.mark.parametrize("fault", ["stall@0", "stall@headers"])
+async def test_a_body_that_is_not_streamed_can_stall(local: Local, fault: str) -> None:
+    headers = {"X-Artesian-Fault": fault}
+    path = f"/model/{CLAUDE}/converse"
+    asked = asyncio.create_task(local.http.post(path, json={"messages": [_user()]}, headers=headers))
+    async with asyncio.timeout(5):
+        call = await local.calls.opened(1)
+    asked.cancel()
+    await asyncio.wait({asked})
+
+    async with asyncio.timeout(5):
+        await call.closed.wait()
+    assert call.client_left
+
+
+async def test_a_body_that_is_not_streamed_can_be_held_back(local: Local) -> None:
+    headers = {"X-Artesian-Fault": "gate@1"}
+    path = f"/model/{CLAUDE}/converse"
+    asked = asyncio.create_task(local.http.post(path, json={"messages": [_user()]}, headers=headers))
+    async with asyncio.timeout(5):
+        call = await local.calls.opened(1)
+        await local.calls.until(lambda _: call.waiting)
+        call.release()
+        answer = await asked
+    assert answer.json()["stopReason"] == "end_turn"
+
+
+@pytest.mark.parametrize("fault", ["error-frame@1", "anthropic-error@1"])
+async def test_an_error_may_come_without_a_name(local: Local, fault: str) -> None:
+    async with local.open(fault) as response:
+        frames = [frame async for frame in frames_of(response)]
+
+    assert len(frames) == 3
+    assert frames[-1].headers.get(":error-code") == ("InternalServerException" if "frame" in fault else None)
+
+
 async def test_a_body_that_is_not_streamed_can_be_unreadable(local: Local) -> None:
     headers = {"X-Artesian-Fault": "garbage-json"}
     answer = await local.http.post(f"/model/{CLAUDE}/converse", json={"messages": [_user()]}, headers=headers)

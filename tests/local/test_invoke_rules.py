@@ -317,6 +317,8 @@ TAKEN: dict[str, tuple[str, Json]] = {
         "claude_thinking",
         CLAUDE_BODY | {"output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}}},
     ),
+    "Claude that the user speaks to twice": ("claude_3", CLAUDE_BODY | {"messages": [*MESSAGES, *MESSAGES]}),
+    "Claude that must call": ("claude_3", CLAUDE_BODY | {"tools": [TOOL], "tool_choice": {"type": "any"}}),
     "Claude 5.5 with the newest version": (
         "claude_adaptive", CLAUDE_BODY | {"anthropic_version": "2026-10-21", "thinking": {"type": "adaptive"}}
     ),

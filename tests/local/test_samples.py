@@ -109,3 +109,29 @@ def test_words_of_the_prompt_become_values() -> None:
 
 def test_a_pattern_is_written_out() -> None:
     assert from_pattern(r"^(?:red|blue)-\d{2}[a-f]+$") == "red-44a"
+
+
+CORNERS = {
+    "a reference to nowhere": ({"type": "object", "properties": {"a": {"$ref": "#/$defs/x"}}, "required": ["a"]}, "Hi"),
+    "a schema that refers to itself": ({"$ref": "#"}, "Hi"),
+    "a schema that is merely true": ({"type": "object", "properties": {"a": True}, "required": ["a"]}, "Hi"),
+    "a list that never ends": (
+        {"type": "array", "items": {"$ref": "#"}, "minItems": 1, "maxItems": 1}, "Hi"
+    ),
+    "a bound that is left out": ({"type": "number", "exclusiveMaximum": 5}, "At 9"),
+    "a step above a bound": ({"type": "integer", "multipleOf": 5, "minimum": 3, "maximum": 9}, "At 1"),
+    "a pattern that is none": ({"type": "string", "pattern": "("}, "Hi"),
+    "a value that is said": ({"type": "object", "properties": {"size": {"type": "string"}}}, "size: XL"),
+    "a text that is long": ({"type": "string", "minLength": 90}, "Hi"),
+    "unlike texts": ({"type": "array", "items": {"type": "string"}, "minItems": 3, "uniqueItems": True}, "In Oslo"),
+    "an object without a type": ({"properties": {"a": {"type": "integer"}}}, "Hi"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "prompt"), CORNERS.values(), ids=CORNERS)
+def test_odd_schemas_get_an_answer_too(schema: Any, prompt: str) -> None:
+    assert sample(schema, Material(prompt)) is not None
+
+
+def test_a_value_that_is_said_is_taken() -> None:
+    assert Material("Take size: XL, please").string("size") == "XL,".rstrip(",")

@@ -10,6 +10,10 @@ import httpx
 import pytest
 import uvicorn
 from botocore.config import Config
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from service.local import create_local_app, serve_local
 from tests.local.bedrock import CLAUDE, Local, frames_of, user
@@ -131,3 +135,23 @@ async def test_under_any_other_server_a_break_is_a_failure_of_the_app() -> None:
                 await http.post(PATH, json={"messages": [user("Hi")]}, headers=headers)
     finally:
         await server.shutdown(sockets=[listener])
+
+
+async def test_it_stops_though_somebody_does_not_listen() -> None:
+    begun = asyncio.Event()
+
+    async def deaf(_: Request) -> Response:
+        begun.set()
+        await asyncio.Event().wait()
+        return Response()
+
+    loop = asyncio.get_running_loop()
+    async with httpx.AsyncClient(trust_env=False) as http:
+        async with serve_local(app=Starlette(routes=[Route("/", deaf)])) as url:
+            asked = asyncio.create_task(http.get(url))
+            async with asyncio.timeout(5):
+                await begun.wait()
+            stopping = loop.time()
+        assert loop.time() - stopping < 3
+        await asyncio.wait({asked})
+    assert isinstance(asked.exception(), httpx.RemoteProtocolError | httpx.ReadError)

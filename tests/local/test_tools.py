@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
+from botocore.eventstream import EventStreamBuffer
 
 from service.bedrock.catalog import MODELS
 from tests.local.bedrock import CLAUDE, Bedrock, Json, assistant, blocks_of, text_of, user
@@ -75,6 +77,16 @@ def test_a_result_is_spoken_of(bedrock: Bedrock) -> None:
     assert calls_of(events) == []
 
 
+@pytest.mark.parametrize(("result", "part"), [("Sunny", "answered: Sunny"), ("[1, 2]", "answered: [1, 2]")])
+def test_a_result_in_other_words_is_spoken_of(bedrock: Bedrock, result: str, part: str) -> None:
+    call = {"toolUse": {"toolUseId": "t", "name": "get_weather", "input": {}}}
+    answer = {"toolResult": {"toolUseId": "t", "content": [{"text": result}]}}
+
+    events = bedrock.stream(messages=[user("The weather?"), assistant(call), user(answer)], toolConfig=TOOLS)
+
+    assert part in text_of(events)
+
+
 def test_a_failed_tool_is_spoken_of(bedrock: Bedrock) -> None:
     call = {"toolUse": {"toolUseId": "t", "name": "get_weather", "input": {}}}
     result = {"toolResult": {"toolUseId": "t", "content": [{"text": "no network"}], "status": "error"}}
@@ -132,6 +144,22 @@ def test_claudes_own_tools_on_invoke(bedrock: Bedrock) -> None:
     assert chunks[-2]["delta"]["stop_reason"] == "tool_use"
     assert [block["type"] for block in alone["content"]] == ["text", "tool_use"]
     assert [block["type"] for block in none["content"]] == ["text"]
+
+
+def test_novas_calls_are_told_whole_on_invoke(bedrock: Bedrock) -> None:
+    answer = bedrock.invoke(NOVA, {"messages": [user("The weather in Oslo?")], "toolConfig": TOOLS})
+
+    (call,) = [block["toolUse"] for block in answer["output"]["message"]["content"] if "toolUse" in block]
+    assert call["input"]["city"] == "Oslo"
+    assert answer["stopReason"] == "tool_use"
+
+
+def test_nova_hides_its_reasoning_on_invoke(bedrock: Bedrock) -> None:
+    body = {"messages": [user("Hi")], "reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}
+
+    chunks = bedrock.chunks("us.amazon.nova-2-lite-v1:0", body)
+
+    assert chunks[1]["contentBlockDelta"]["delta"] == {"reasoningContent": {"text": "[REDACTED]"}}
 
 
 def test_novas_calls_leave_gaps_in_the_numbers_on_invoke(bedrock: Bedrock) -> None:
@@ -192,22 +220,40 @@ def test_command_rs_calls_on_invoke(bedrock: Bedrock) -> None:
     call = {"name": "get_weather", "parameters": {"city": "Oslo"}}
     results = [{"call": call, "outputs": [{"sky": "clear"}]}]
     after = bedrock.invoke(model, body | {"tool_results": results})
+    silent = bedrock.invoke(model, body | {"message": "", "tool_results": results})
 
     assert whole["tool_calls"] == [call]
     assert chunks[-1]["response"]["tool_calls"] == [call]
     assert any(chunk["event_type"] == "tool-calls-generation" for chunk in chunks)
     assert "sky is clear" in after["text"]
+    assert "sky is clear" in silent["text"]
 
 
-def test_bedrock_runs_novas_own_tools_itself(url: str) -> None:
-    import httpx
+@pytest.mark.parametrize("name", ["nova_code_interpreter", "nova_grounding"])
+def test_bedrock_runs_novas_own_tools_itself(url: str, name: str) -> None:
+    prompt = "Compute 6*7 with code, grounding what you say"
+    body = {"messages": [user(prompt)], "toolConfig": {"tools": [{"systemTool": {"name": name}}]}}
+    path = f"{url}/model/us.amazon.nova-2-lite-v1:0/converse"
 
-    body = {
-        "messages": [user("Compute 6*7 with code")],
-        "toolConfig": {"tools": [{"systemTool": {"name": "nova_code_interpreter"}}]},
-    }
-    answer = httpx.post(f"{url}/model/us.amazon.nova-2-lite-v1:0/converse", json=body, trust_env=False).json()
+    answer = httpx.post(path, json=body, trust_env=False).json()
+    buffer = EventStreamBuffer()
+    buffer.add_data(httpx.post(f"{path}-stream", json=body, trust_env=False).content)
+    frames = [(message.headers[":event-type"], json.loads(message.payload)) for message in buffer]
 
     kinds = [next(iter(block)) for block in answer["output"]["message"]["content"]]
     assert kinds[-3:] == ["toolUse", "toolResult", "text"]
     assert answer["stopReason"] == "end_turn"
+    starts = [payload["start"] for kind, payload in frames if kind == "contentBlockStart"]
+    assert starts[0]["toolUse"]["type"] == "server_tool_use"
+    assert starts[1]["toolResult"]["type"] == f"{name}_result"
+    results = [payload["delta"]["toolResult"] for _, payload in frames if "toolResult" in payload.get("delta", {})]
+    assert results == [answer["output"]["message"]["content"][-2]["toolResult"]["content"]]
+
+
+@pytest.mark.parametrize("series", ["claude_3", "nova_1"])
+def test_a_call_that_the_limit_cut_has_no_arguments_when_whole(bedrock: Bedrock, series: str) -> None:
+    tools: Json = TOOLS | {"toolChoice": {"any": {}}}
+
+    answer = bedrock.converse(SERIES[series].names[0], toolConfig=tools, inferenceConfig={"maxTokens": 3})
+
+    assert answer["output"]["message"]["content"][0]["toolUse"]["input"] == {}

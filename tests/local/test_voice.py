@@ -1,17 +1,21 @@
 """A local server with OpenAI's interface can find the words; all else stays."""
 
 import json
+from base64 import b64decode
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from botocore.eventstream import EventStreamBuffer
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from service.bedrock.catalog import Model
 from service.local import create_local_app, serve_local
-from tests.local.bedrock import CLAUDE, Json, assistant, frames_of, user
+from tests.local.bedrock import CLAUDE, Json, assistant, body_for, frames_of, said, user
+from tests.local.test_families import SERIES
 
 WORDS = ["Deep ", "water ", "rises ", "on its ", "own."]
 
@@ -34,6 +38,7 @@ class Voice:
         yield 'data: {"choices":[{"delta":{"role":"assistant"}}]}\n\n'
         for word in WORDS:
             yield f"data: {json.dumps({'choices': [{'delta': {'content': word}}]})}\n\n"
+        yield 'data: {"choices":[]}\n\ndata: nonsense\n\n'
         yield ": a comment\n\ndata: [DONE]\n\n"
 
 
@@ -60,16 +65,16 @@ async def events(http: httpx.AsyncClient, **body: object) -> list[Json]:
         ]
 
 
-def text_of(said: list[Json]) -> str:
-    return "".join(event.get("contentBlockDelta", {}).get("delta", {}).get("text", "") for event in said)
+def text_of(told: list[Json]) -> str:
+    return "".join(event.get("contentBlockDelta", {}).get("delta", {}).get("text", "") for event in told)
 
 
 async def test_its_words_are_passed_on_as_they_come(http: httpx.AsyncClient, voice: Voice) -> None:
-    said = await events(http, system=[{"text": "Be deep."}], inferenceConfig={"maxTokens": 99})
+    told = await events(http, system=[{"text": "Be deep."}], inferenceConfig={"maxTokens": 99})
 
-    assert text_of(said) == "".join(WORDS)
-    assert said[-2]["messageStop"]["stopReason"] == "end_turn"
-    assert said[-1]["metadata"]["usage"]["outputTokens"] > 5
+    assert text_of(told) == "".join(WORDS)
+    assert told[-2]["messageStop"]["stopReason"] == "end_turn"
+    assert told[-1]["metadata"]["usage"]["outputTokens"] > 5
     assert voice.asked[0]["messages"] == [
         {"role": "system", "content": "Be deep."},
         {"role": "user", "content": "Speak"},
@@ -82,6 +87,19 @@ async def test_its_words_are_told_whole(http: httpx.AsyncClient) -> None:
     answer = await http.post(f"/model/{CLAUDE}/converse", json={"messages": [user("Speak")]})
 
     assert answer.json()["output"]["message"]["content"] == [{"text": "".join(WORDS)}]
+
+
+@pytest.mark.parametrize(
+    "model", [model for model in SERIES.values() if model.invoke.streams], ids=lambda model: model.series
+)
+async def test_every_family_speaks_them(http: httpx.AsyncClient, model: Model) -> None:
+    path = f"/model/{model.names[0]}/invoke-with-response-stream"
+    answer = await http.post(path, json=body_for(model, "Speak"))
+    buffer = EventStreamBuffer()
+    buffer.add_data(answer.content)
+    chunks = [json.loads(b64decode(json.loads(message.payload)["bytes"])) for message in buffer]
+
+    assert said(model, chunks).endswith("".join(WORDS))
 
 
 async def test_limits_are_kept_here(http: httpx.AsyncClient) -> None:
@@ -103,10 +121,10 @@ async def test_the_answer_so_far_is_handed_on(http: httpx.AsyncClient, voice: Vo
 async def test_its_failure_is_the_models(http: httpx.AsyncClient, voice: Voice) -> None:
     voice.fails = True
 
-    said = await events(http)
+    told = await events(http)
     whole = await http.post(f"/model/{CLAUDE}/converse", json={"messages": [user("Speak")]})
 
-    assert said[-1] == {"None": {"message": "The text server answered 500."}}
+    assert told[-1] == {"None": {"message": "The text server answered 500."}}
     assert whole.status_code == 424
 
 

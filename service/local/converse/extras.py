@@ -92,12 +92,11 @@ def _claude(fields: dict[str, Any], request: ConverseRequest, model: Model) -> E
 def _check_thought_first(request: ConverseRequest) -> None:
     """An answer whose tools are just being answered must have begun with its reasoning."""
     answering = request.messages[-1].content[0].tool_result is not None
-    for place in range(len(request.messages) - 1, -1, -1) if answering else ():
-        message = request.messages[place]
-        if message.role == "assistant":
-            if message.content[0].reasoning_content is None:
-                raise Refused(thought_first(place, "text" if message.content[0].text is not None else "tool_use"))
-            return
+    spoken = [place for place, message in enumerate(request.messages) if message.role == "assistant"]
+    if answering and spoken:
+        first = request.messages[spoken[-1]].content[0]
+        if first.reasoning_content is None:
+            raise Refused(thought_first(spoken[-1], "text" if first.text is not None else "tool_use"))
 
 
 def _nova(fields: dict[str, Any], request: ConverseRequest, model: Model) -> Extras:

@@ -9,6 +9,7 @@ from service.local import media, shapes, thought
 from service.local.converse import rules
 from service.local.converse.extras import Extras, read_extras
 from service.local.converse.shapes import ContentBlock, ConverseRequest, Document, Source, ToolConfig
+from service.local.models import most_of
 from service.local.prompt import (
     CachePoint,
     Guardrail,
@@ -53,7 +54,7 @@ def prompt_of(request: ConverseRequest, model: Model) -> Prompt:
         tools=tools,
         choice=extras.choice or _choice(config),
         parallel=extras.parallel,
-        max_tokens=request.inference_config.max_tokens or model.max_output_tokens,
+        max_tokens=request.inference_config.max_tokens or most_of(model),
         stop_sequences=tuple(request.inference_config.stop_sequences),
         reasoning=extras.reasoning or model.always_reasons or model.on("converse").reasoning == "inherent",
         prefill=prefill,

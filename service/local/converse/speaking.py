@@ -1,11 +1,11 @@
 """Converse's answers: the events of a stream, and the whole. Members stand in alphabetical order, as recorded."""
 
 import json
-from typing import Any
 
 from msgspec import Struct
 
 from service.bedrock.catalog import Model
+from service.local import toolbox
 from service.local.answer import Block, End, Piece
 from service.local.converse.shapes import ConverseRequest
 from service.local.telling import Manner
@@ -165,7 +165,9 @@ def _content(block: Block) -> Json:
             return {"reasoningContent": {"redactedContent": block.text}}
         case "call" | "server_call":
             server = {"type": "server_tool_use"} if block.kind == "server_call" else {}
-            return {"toolUse": {"input": _input(block.text), "name": block.name, "toolUseId": block.id, **server}}
+            return {
+                "toolUse": {"input": toolbox.parsed(block.text), "name": block.name, "toolUseId": block.id, **server}
+            }
         case "server_result":
             content = [{"json": json.loads(block.text)}]
             return {"toolResult": {"content": content, "status": "success", "toolUseId": block.id}}
@@ -173,13 +175,6 @@ def _content(block: Block) -> Json:
             return {"citationsContent": {"citations": [block.citation], "content": [{"text": block.text}]}}
         case _:
             return {"text": block.text}
-
-
-def _input(written: str) -> Any:
-    try:
-        return json.loads(written)
-    except ValueError:  # cut by max_tokens
-        return {}
 
 
 def metadata(model: Model, end: End, echo: Echo) -> Json:

@@ -18,7 +18,6 @@ from service.local.families import (
 )
 from service.local.families.common import Asked
 from service.local.plan import Plan
-from service.local.refusal import Refused
 
 _PLANS = {
     "claude_messages": claude_messages.plan,
@@ -42,7 +41,4 @@ def plan(body: object, model: Model, job: Job, *, streaming: bool) -> Plan:
     Raises:
         Refused: the family would not take it.
     """
-    make = _PLANS.get(model.family)
-    if make is None:
-        raise Refused("The provided model identifier is invalid.")
-    return make(Asked(body, model, streaming, job.headers, job.local.prompts))
+    return _PLANS[model.family](Asked(body, model, streaming, job.headers, job.local.prompts))

@@ -8,6 +8,7 @@ from service.bedrock.catalog import Model
 from service.local import media, shapes
 from service.local.chat_shapes import Body, ImagePart, Message, NamedTool, Part, TextPart
 from service.local.families.common import Asked
+from service.local.models import most_of
 from service.local.prompt import Media, Prompt, Text, Tool, ToolResult, ToolUse, Turn
 from service.local.prompt import Part as PromptPart
 from service.local.refusal import Refused
@@ -38,7 +39,7 @@ def prompt_of(body: Body, asked: Asked) -> Prompt:
         ),
         choice=_choice(body),
         parallel=body.parallel_tool_calls is not False,
-        max_tokens=body.max_completion_tokens or body.max_tokens or model.max_output_tokens,
+        max_tokens=body.max_completion_tokens or body.max_tokens or most_of(model),
         stop_sequences=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
         reasoning=_reasons(body, model),
         prefill=prefill,

@@ -1,6 +1,5 @@
 """Claude 3 and later: Anthropic's messages."""
 
-import json
 from collections.abc import Iterator
 from functools import partial
 
@@ -16,7 +15,6 @@ from service.local.families.claude_shapes import (
     DocumentBlock,
     ImageBlock,
     PlainText,
-    RedactedBlock,
     TextBlock,
     ThinkingBlock,
     ToolResultBlock,
@@ -96,7 +94,7 @@ def _part(block: Content, place: str) -> Part:
             handed_back = Thought(block.thinking, block.signature)
             thought.check(handed_back, place)
             return handed_back
-        case RedactedBlock():
+        case _:
             return Thought(signature=block.data)
 
 
@@ -208,17 +206,9 @@ def _content(block: Block) -> Json:
         case "redacted":
             return {"type": "redacted_thinking", "data": block.text}
         case "call":
-            return {"type": "tool_use", "id": block.id, "name": block.name, "input": _input(block.text)}
+            return {"type": "tool_use", "id": block.id, "name": block.name, "input": toolbox.parsed(block.text)}
         case _:
             return {"type": "text", "text": block.text, **({"citations": [_citation(block)]} if block.citation else {})}
-
-
-def _input(written: str) -> Json:
-    try:
-        made: Json = json.loads(written)
-    except ValueError:  # cut by max_tokens
-        return {}
-    return made
 
 
 def _message(model: Model, id_: str, content: list[Json], stop: str | None, sequence: str | None, usage: Json) -> Json:

@@ -8,10 +8,11 @@ from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Meta, Struct
 
-from service.local import shapes
+from service.local import shapes, toolbox
 from service.local.answer import Block, End, Piece
 from service.local.families import common
 from service.local.families.common import Asked
+from service.local.models import most_of
 from service.local.plan import Plan
 from service.local.prompt import Part, Prompt, Text, Tool, ToolResult, Turn
 from service.local.refusal import Refused
@@ -98,7 +99,7 @@ def _prompt(body: Body, asked: Asked) -> Prompt:
         turns=(*before, Turn("user", tuple(_parts(body)))),
         system=(Text(body.preamble),) if body.preamble else (),
         tools=tuple(Tool(tool.name, tool.description, _schema(tool)) for tool in body.tools),
-        max_tokens=body.max_tokens or asked.model.max_output_tokens,
+        max_tokens=body.max_tokens or most_of(asked.model),
         stop_sequences=tuple(body.stop_sequences),
         guardrail=asked.guardrail,
     )
@@ -179,7 +180,7 @@ class Chunks:
 
 
 def _call(block: Block) -> Json:
-    return {"name": block.name, "parameters": json.loads(block.text)}
+    return {"name": block.name, "parameters": toolbox.parsed(block.text)}
 
 
 def _reason(end: End) -> str:

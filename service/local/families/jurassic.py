@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from service.local import shapes, templates, tokens
-from service.local.answer import End, Piece
+from service.local.answer import End
 from service.local.families import common, completions
 from service.local.families.common import Asked
-from service.local.plan import Plan
+from service.local.plan import Opening, Plan, Writer
 from service.local.prompt import Prompt
+from service.local.refusal import Refused
 from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.wire import Json
 
 
 class Penalty(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -46,25 +47,13 @@ def plan(asked: Asked) -> Plan:
     prompt = common.raw_prompt(
         asked, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=body.stop_sequences, lead="\n"
     )
-    return completions.plan(asked, prompt, Manner(4, 8), lambda _: Silent(), _whole)
+    return completions.plan(asked, prompt, Manner(4, 8), _unstreamed, _whole)
 
 
-class Silent:
-    """Writes nothing: the streaming operation is refused before it comes to that."""
-
-    def begin(self) -> list[Frame]:
-        """Write nothing."""
-        return []
-
-    def piece(self, piece: Piece) -> list[Frame]:
-        """Write nothing."""
-        del piece
-        return []
-
-    def end(self, end: End) -> list[Frame]:
-        """Write nothing."""
-        del end
-        return []
+def _unstreamed(opening: Opening) -> Writer:
+    """Refuse to stream."""
+    del opening
+    raise Refused("The model is unsupported for streaming.")
 
 
 def _whole(prompt: Prompt, text: str, end: End) -> Json:

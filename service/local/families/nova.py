@@ -1,12 +1,11 @@
 """Amazon Nova: Converse's words, but every piece of text is a block of its own (recorded)."""
 
-import json
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
-from service.local import shapes
+from service.local import shapes, toolbox
 from service.local.answer import Block, End, Piece
 from service.local.converse import reading, rules
 from service.local.converse.shapes import (
@@ -148,7 +147,7 @@ def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
 def _content(block: Block) -> Json:
     match block.kind:
         case "call":
-            return {"toolUse": {"name": block.name, "toolUseId": block.id, "input": json.loads(block.text)}}
+            return {"toolUse": {"name": block.name, "toolUseId": block.id, "input": toolbox.parsed(block.text)}}
         case "thinking":
             return {"reasoningContent": {"reasoningText": {"text": block.text}}}
         case _:

@@ -159,9 +159,7 @@ class Chunks:
             return None
         if self._form.tag == "reasoning":
             return {"content": f"<reasoning>{piece.text}</reasoning>"}
-        if self._form.tag == "think":
-            return {"content": ("<think>" if piece.first else "") + piece.text + ("</think>\n\n" if piece.last else "")}
-        return {"reasoning_content": piece.text}
+        return {"content": ("<think>" if piece.first else "") + piece.text + ("</think>\n\n" if piece.last else "")}
 
     def _frame(self, delta: Json, phase: Any) -> Frame:
         return Frame(self._form.chunk([self._form.choice(delta, None)], self._created), phase)
