@@ -79,6 +79,14 @@ def cut_off(stream_id: str) -> Failed:
     )
 
 
+class KnownRefusal(InvalidRequest):
+    """A refusal that the clients know by a code of their own, and act upon."""
+
+    def __init__(self, theirs: str, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", [FieldError(field, message)], status=400)
+        self.theirs = theirs
+
+
 def wrong(field: str, message: str) -> InvalidRequest:
     """Build the refusal of one field of a request."""
     return InvalidRequest(f"{field}: {message}" if field else message, [FieldError(field, message)], status=400)

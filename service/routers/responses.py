@@ -89,7 +89,7 @@ async def _earlier(archive: Archive, caller: str, response_id: str | None) -> li
     found = await archive.find(caller, stream_id) if stream_id else None
     given = await archive.input(caller, stream_id) if stream_id and found else None
     if found is None or given is None:
-        raise openai_responses.PreviousNotFound
+        raise openai_responses.previous_not_found()
     if found.log and not found.log.end:
         raise InvalidRequest("previous_response_id: This response is not finished yet.", status=400)
     return [*given, *found.response["output"]]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.deltas import Failed
-from service.dialects.refusal import Answer, Refusal
+from service.dialects.refusal import Answer, KnownRefusal, Refusal
 from service.errors import ServiceError
 
 Json = dict[str, Any]
@@ -36,5 +36,8 @@ def error_body(failure: ServiceError | Failed, *, request_id: str | None = None)
     refusal = Refusal.of(failure)
     status = _STATUSES.get(refusal.status, refusal.status)
     kind = _TYPES.get(status, "api_error" if status >= _SERVER else "invalid_request_error")
-    body: Json = {"type": "error", "error": {"type": kind, "message": refusal.message}}
+    told: Json = {"type": kind, "message": refusal.message}
+    if isinstance(failure, KnownRefusal):
+        told["details"] = {"error_code": failure.theirs}
+    body: Json = {"type": "error", "error": told}
     return body | ({"request_id": request_id} if request_id else {})

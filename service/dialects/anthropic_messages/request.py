@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType
 from service.dialects import body
 from service.dialects.anthropic_messages.content import Content, Given, blocks, texts
 from service.dialects.anthropic_messages.tools import CacheControl, ToolEntry, choose, tools
-from service.dialects.refusal import wrong
+from service.dialects.refusal import KnownRefusal, wrong
 from service.generation import CachePoint, Message, Reasoning, Request, Text
 
 Json = dict[str, Any]
@@ -60,6 +60,7 @@ class Body(Struct):
     cache_control: CacheControl | None = None
     betas: list[str] | None = None
     mcp_servers: list[Json] | UnsetType | None = UNSET
+    thread: Json | UnsetType | None = UNSET
 
 
 class Parsed(Struct, frozen=True):
@@ -107,6 +108,8 @@ def _refuse(asked: Body) -> None:
     """Refuse what is read only to be refused."""
     if asked.mcp_servers:
         raise wrong("mcp_servers", "Bedrock calls no MCP servers; offer their tools as tools.")
+    if asked.thread:  # passed over, it would lose the turns before; the SDKs' tool runners then send all of them
+        raise KnownRefusal("thread_unsupported_request", "thread", "Threads are not kept here: send all the messages.")
     body.at_least(asked.max_tokens, 1, "max_tokens")
     body.at_least(asked.temperature, 0, "temperature")
     body.at_least(asked.top_p, 0, "top_p")

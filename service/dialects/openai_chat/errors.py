@@ -3,7 +3,7 @@
 from typing import Any
 
 from service.deltas import Failed
-from service.dialects.refusal import Answer, Refusal
+from service.dialects.refusal import Answer, KnownRefusal, Refusal
 from service.errors import ServiceError
 
 Json = dict[str, Any]
@@ -23,5 +23,5 @@ def error_body(failure: ServiceError | Failed) -> Json:
     """Tell a failure as JSON: before the stream it is the body, in it the last chunk."""
     refusal = Refusal.of(failure)
     kind = "server_error" if refusal.status >= _SERVER else _TYPES.get(refusal.status, "invalid_request_error")
-    code = getattr(failure, "wire_code", refusal.code)
+    code = failure.theirs if isinstance(failure, KnownRefusal) else refusal.code
     return {"error": {"message": refusal.message, "type": kind, "param": refusal.field, "code": code}}

@@ -3,7 +3,7 @@
 from service.dialects.openai_chat.errors import error
 from service.dialects.openai_responses.events import Events
 from service.dialects.openai_responses.listing import ASKED, listed
-from service.dialects.openai_responses.request import Parsed, PreviousNotFound, References, parse, references
+from service.dialects.openai_responses.request import Parsed, References, parse, previous_not_found, references
 from service.dialects.openai_responses.response import Options, deleted, home, interrupted, response_id, stream_id
 from service.dialects.openai_responses.whole import whole
 
@@ -12,7 +12,6 @@ __all__ = [
     "Events",
     "Options",
     "Parsed",
-    "PreviousNotFound",
     "References",
     "deleted",
     "error",
@@ -20,6 +19,7 @@ __all__ = [
     "interrupted",
     "listed",
     "parse",
+    "previous_not_found",
     "references",
     "response_id",
     "stream_id",

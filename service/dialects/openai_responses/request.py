@@ -13,8 +13,8 @@ from service.dialects import body
 from service.dialects.openai_chat.parts import ToolEntry, choose, effort, output_schema, tools
 from service.dialects.openai_responses.items import conversation
 from service.dialects.openai_responses.response import Options
-from service.dialects.refusal import wrong
-from service.errors import FieldError, InvalidRequest
+from service.dialects.refusal import KnownRefusal, wrong
+from service.errors import InvalidRequest
 from service.generation import Request
 
 Json = dict[str, Any]
@@ -67,14 +67,11 @@ class Parsed(Struct, frozen=True):
     dropped: list[str]
 
 
-class PreviousNotFound(InvalidRequest):
-    """The response to go on from is not stored. OpenAI has a code for it, which clients look for to begin anew."""
-
-    wire_code = "previous_response_not_found"
-
-    def __init__(self) -> None:
-        field = FieldError("previous_response_id", "No response of this id is stored.")
-        super().__init__(f"{field.field}: {field.message}", [field], status=400)
+def previous_not_found() -> InvalidRequest:
+    """Refuse to go on from a response that is not stored; clients begin anew then."""
+    return KnownRefusal(
+        "previous_response_not_found", "previous_response_id", "No response of this id is stored (any more)."
+    )
 
 
 def references(given: object) -> References:
