@@ -16,13 +16,21 @@ _events = msgspec.msgpack.Decoder(list[Event])
 _record = msgspec.msgpack.Decoder(Record)
 
 
+class Unwritable(Exception):
+    """A value that MessagePack has no form for: half a surrogate pair, a number beyond 64 bits."""
+
+
 class Unreadable(Exception):
     """What a store gave back was not written by us, or by another version of us."""
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
-    """Write a batch."""
-    return _encoder.encode(events)
+    """Write a batch.
+
+    Raises:
+        Unwritable: it cannot be.
+    """
+    return _encode(events)
 
 
 def decode_events(stored: bytes) -> list[Event]:
@@ -38,8 +46,12 @@ def decode_events(stored: bytes) -> list[Event]:
 
 
 def encode_record(record: Record) -> bytes:
-    """Write what a stream was begun with."""
-    return _encoder.encode(record)
+    """Write what a stream was begun with.
+
+    Raises:
+        Unwritable: it cannot be.
+    """
+    return _encode(record)
 
 
 def decode_record(stored: bytes) -> Record:
@@ -52,3 +64,10 @@ def decode_record(stored: bytes) -> Record:
         return _record.decode(stored)
     except msgspec.MsgspecError as error:
         raise Unreadable("A stream's record cannot be read.") from error
+
+
+def _encode(value: object) -> bytes:
+    try:
+        return _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Unwritable("This cannot be written to a journal.") from error

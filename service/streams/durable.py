@@ -13,7 +13,7 @@ from typing import Self
 from service.deltas import Event
 from service.errors import ServiceError
 from service.streams.beat import Beat
-from service.streams.codec import encode_record
+from service.streams.codec import Unwritable, encode_record
 from service.streams.journal import Key, Owner
 from service.streams.keys import check_fingerprint, stream_of_key_gone
 from service.streams.link import PATIENCE_S, Link
@@ -111,6 +111,9 @@ class DurableJournal:
         try:
             await self._wait_for_store()
             already = await self._link.call(self._store.begin(record.stream_id, encode_record(record), key))
+        except Unwritable:
+            logger.exception("A stream cannot be kept", extra={"stream_id": record.stream_id})
+            return self._open_here(record, key)
         except Unavailable:
             self._outbox.doubtful[record.stream_id] = Doubt(1)
             return self._memory.bound(key) or self._open_here(record, key)

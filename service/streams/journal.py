@@ -25,13 +25,16 @@ class Owner(Protocol):
     """Whoever produces this process's streams, as a journal knows it. None of these may wait."""
 
     def cancel_asked(self, stream_id: str) -> None:
-        """Somebody, anywhere, cancels a stream that this process produces."""
+        """Somebody, anywhere, cancels a stream that this process produces. Told again until it has ended."""
 
     def replaced(self, log: StreamLog) -> None:
-        """Another process has taken the stream over: its producer here must stop, and append nothing more."""
+        """Another process has taken the stream over: its producer here must stop.
+
+        The log is fed by the new producer from now on, and whatever is appended to it here goes nowhere.
+        """
 
     def abandoned(self, stream_id: str) -> None:
-        """A stream's producer has let its lease run out: it may be taken over."""
+        """A stream's producer gave it up, or let its lease run out: it may be taken over. Told again until it is."""
 
 
 class Journal(Protocol):
@@ -64,19 +67,35 @@ class Journal(Protocol):
         """
 
     async def find(self, stream_id: str) -> StreamLog | None:
-        """Return a stream's log, followed live where another process produces it."""
+        """Return a stream's log, followed live where another process produces it.
+
+        A log that nobody reads is not followed for long: whoever finds one reads it at once, or finds it again.
+
+        Raises:
+            ServiceError: `overloaded`, the stream is not here and nobody can say just now whether it is kept.
+        """
 
     async def take_over(self, stream_id: str) -> StreamLog | None:
-        """Take the lease of an abandoned stream, to go on with it; None where another was quicker or it has ended."""
+        """Take the lease of an abandoned stream, to go on with it; None where another was quicker or it has ended.
+
+        The log holds all that was ever shown of it, which may be nothing, its start included.
+        """
 
     async def release(self, log: StreamLog) -> None:
-        """Give up a lease, so that another process takes over at once."""
+        """Give up a lease once all that was appended is kept, so that another process takes over at once.
+
+        From then on the log is fed by the new producer.
+        """
 
     async def ask_cancel(self, stream_id: str) -> None:
-        """Tell the producer of a stream, wherever it is, that the stream is cancelled."""
+        """Tell the producer of a stream, wherever it is, that the stream is cancelled.
+
+        Raises:
+            ServiceError: `overloaded`, it cannot be told just now.
+        """
 
     async def is_read_elsewhere(self, log: StreamLog) -> bool:
-        """Whether readers of other processes follow a stream that is produced here."""
+        """Whether readers of other processes follow a stream that is produced here; yes where nobody can say."""
 
     async def unbind(self, key: Key) -> None:
         """Free a key whose generation was never admitted."""

@@ -91,11 +91,16 @@ class Link:
             async with asyncio.timeout(PATIENCE_S):
                 return await call
         except (Unavailable, TimeoutError) as error:
-            self.lose(began)
+            self.lose(self._since(began))
             raise Unavailable(str(error)) from error
         finally:
             if self._loop.time() - began > self._lease_s / 3:
                 self.keep_quiet()
+
+    def _since(self, began: float) -> float:
+        """Tell since when the store is away: a call that took longer than it can says that we stood still ourselves."""
+        now = self._loop.time()
+        return began if now - began < 1.5 * PATIENCE_S else now
 
 
 def _ignore() -> None:

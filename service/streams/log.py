@@ -42,6 +42,7 @@ class StreamLog:
         self.size = 0
         self.readers = 0
         self.on_readers: Callable[[int], None] = _ignore
+        self.on_empty: Callable[[], None] = _nothing
         self.on_growth: Callable[[int], None] = _ignore
         self._gone: ServiceError | None = None
         self._waiting: set[asyncio.Future[None]] = set()
@@ -140,7 +141,11 @@ class StreamLog:
 
     @contextmanager
     def reader(self) -> Iterator[None]:
-        """Count as a reader; what becomes of a stream that nobody reads is its owner's affair (`on_readers`)."""
+        """Count as a reader.
+
+        What becomes of a stream that nobody reads is its producer's affair (`on_readers`); that nobody here reads it
+        any more is told to its journal too (`on_empty`).
+        """
         self.readers += 1
         self.on_readers(self.readers)
         try:
@@ -148,6 +153,8 @@ class StreamLog:
         finally:
             self.readers -= 1
             self.on_readers(self.readers)
+            if not self.readers:
+                self.on_empty()
 
 
 def _state_after(event: Event) -> State | None:
@@ -162,4 +169,8 @@ def _state_after(event: Event) -> State | None:
 
 
 def _ignore(_: int) -> None:
+    """Nobody minds."""
+
+
+def _nothing() -> None:
     """Nobody minds."""

@@ -162,12 +162,11 @@ class Mirrors:
     def _follow(self, log: StreamLog) -> None:
         self.followed[log.stream_id] = log
         self._idle_since[log.stream_id] = self._loop.time()
-        log.on_readers = lambda readers: self._attendance(log, readers)
+        log.on_empty = lambda: self._emptied(log)
 
-    def _attendance(self, log: StreamLog, readers: int) -> None:
-        if not readers:
-            self._left.add(log.stream_id)
-            self._attention.set()
+    def _emptied(self, log: StreamLog) -> None:
+        self._left.add(log.stream_id)
+        self._attention.set()
 
     async def _tell(self, log: StreamLog, stored: Stored) -> None:
         """Let the store know that a stream is followed and read here, and from where."""

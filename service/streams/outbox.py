@@ -5,13 +5,14 @@ waits and goes as one batch with the next.
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from service.deltas import Done, Event, Failed, Start, Status
-from service.streams.codec import encode_events
+from service.streams.codec import Unwritable, encode_events
 from service.streams.link import Link
 from service.streams.log import StreamLog
 from service.streams.record import ENDED, State
@@ -25,6 +26,8 @@ costs the same as for one; 2 ms of latency on average, which nobody sees.
 """
 
 ROUND = 1000  # streams in one commit: a bound on the time that one takes
+
+logger = logging.getLogger(__name__)
 
 _NOT_KEPT = "This stream is not kept any more: it goes on, but whoever loses it cannot come back."
 
@@ -138,19 +141,27 @@ class Outbox:
 
     async def _commit(self) -> None:
         self._last = self._loop.time()
-        under_way = list(islice(self._dirty.values(), ROUND))
-        if not under_way:  # they were shown without, or belong to another process now
-            self._turned()
-            return
-        batches = [produced.batch() for produced in under_way]
-        try:
-            outcomes = await self._link.call(self._store.write(batches))
-        except Unavailable:
-            return
-        for produced, batch, outcome in zip(under_way, batches, outcomes, strict=True):
-            if self.produced.get(batch.stream_id) is produced:
-                self._settle(produced, batch, outcome)
+        under_way = self._gather()
+        if under_way:  # else all were shown without, or belong to another process now
+            batches = [batch for _, batch in under_way]
+            try:
+                outcomes = await self._link.call(self._store.write(batches))
+            except Unavailable:
+                return
+            for (produced, batch), outcome in zip(under_way, outcomes, strict=True):
+                if self.produced.get(batch.stream_id) is produced:
+                    self._settle(produced, batch, outcome)
         self._turned()
+
+    def _gather(self) -> list[tuple[Produced, Batch]]:
+        gathered = []
+        for produced in list(islice(self._dirty.values(), ROUND)):
+            try:
+                gathered.append((produced, produced.batch()))
+            except Unwritable:
+                logger.exception("A stream cannot be kept", extra={"stream_id": produced.log.stream_id})
+                self.give_up(produced)
+        return gathered
 
     def _settle(self, produced: Produced, batch: Batch, outcome: Outcome) -> None:
         log = produced.log

@@ -37,6 +37,12 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return address(request.param, request, tmp_path)
 
 
+@pytest.fixture(params=KINDS)
+def kind_and_url(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+    """A kind of journal, and the address of an empty one."""
+    return request.param, address(request.param, request, tmp_path)
+
+
 @pytest.fixture(params=SHARED)
 def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty journal that processes can share."""

@@ -65,6 +65,11 @@ def no_events() -> dict[str, list[Event]]:
     return {}
 
 
+def no_words() -> list[str]:
+    """Make an empty list of words."""
+    return []
+
+
 def no_logs() -> dict[str, StreamLog]:
     """Make an empty collection of logs by id."""
     return {}

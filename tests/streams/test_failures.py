@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from service.deltas import Status
 from service.errors import ServiceError
@@ -342,6 +343,27 @@ async def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
         pass
 
     assert (tmp_path / "x.db").stat().st_mode & 0o077 == 0
+
+
+async def test_what_cannot_be_written_is_shown_all_the_same_and_hinders_nobody(pair: tuple[Journal, Journal]) -> None:
+    here, _ = pair
+    odd, even = await here.begin(record()), await here.begin(record())
+    here.append(odd, [start(odd), *said("half a pair: \ud83d"), DONE], "done")
+    here.append(even, [start(even), *said("fine"), DONE], "done")
+
+    assert text_of(await read_all(odd)) == "half a pair: \ud83d"
+    assert text_of(await read_all(even)) == "fine"
+    assert announced(odd)
+    assert even.resumable
+
+
+async def test_a_request_that_cannot_be_written_is_begun_in_memory(pair: tuple[Journal, Journal]) -> None:
+    here, _ = pair
+    log = await here.begin(structs.replace(record(), options={"odd": "\ud83d"}))
+    here.append(log, [start(log), DONE], "done")
+
+    await log.wait_for_end()
+    assert announced(log)
 
 
 async def test_a_mistake_inside_the_journal_does_not_end_it(pair: tuple[Journal, Journal]) -> None:

@@ -4,13 +4,14 @@ import asyncio
 import multiprocessing
 import os
 import signal
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
 from service.deltas import Event
 from service.streams.codec import decode_events, encode_events
 from service.streams.journal import Journal, Key
+from service.streams.log import StreamLog
 from tests.streams.parts import DONE, Remembering, journal_at, no_logs, record, said, start
 
 _context = multiprocessing.get_context("forkserver")
@@ -27,13 +28,19 @@ class _Inside:
         self._owner = Remembering()
         journal.attach(self._owner)
         self._logs = no_logs()
+        self._readers = ExitStack()
 
     async def begin(self, key: Key | None = None) -> str:
         log = await self._journal.begin(record(), key)
-        self._logs[log.stream_id] = log
+        self._hold(log)
         if not log.numbered:
             self._journal.append(log, [start(log)], "streaming")
         return log.stream_id
+
+    def _hold(self, log: StreamLog) -> None:
+        if self._logs.get(log.stream_id) is not log:
+            self._logs[log.stream_id] = log
+            self._readers.enter_context(log.reader())
 
     async def append(self, stream_id: str, *words: str, end: bool = False) -> None:
         events = [*said(*words), *([DONE] if end else [])]
@@ -42,7 +49,7 @@ class _Inside:
     async def find(self, stream_id: str) -> bool:
         log = await self._journal.find(stream_id)
         if log:
-            self._logs[stream_id] = log
+            self._hold(log)
         return log is not None
 
     async def events(self, stream_id: str) -> bytes:
@@ -54,7 +61,9 @@ class _Inside:
     async def take_over(self, stream_id: str) -> bool:
         log = await self._journal.take_over(stream_id)
         if log:
-            self._logs[stream_id] = log
+            self._hold(log)
+            if not log.events:
+                self._journal.append(log, [start(log)], "streaming")
         return log is not None
 
     async def release(self, stream_id: str) -> None:

@@ -1,0 +1,225 @@
+"""One stream's log, and the shelf that holds the logs of a process."""
+
+import asyncio
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.deltas import Done, Failed, GuardrailTrace, Start, Status, StopReason, TextDelta, ToolCallDelta
+from service.errors import InvalidRequest, ServiceError
+from service.streams.codec import Unreadable, Unwritable, decode_events, decode_record, encode_events, encode_record
+from service.streams.log import BATCH, StreamLog, size_of
+from service.streams.record import NOWHERE, new_stream_id, parse_event_id, parse_stream_id
+from service.streams.shelf import Shelf
+from tests.streams.parts import CANCELLED, DONE, read_all, record, said, start
+
+FAILED = Failed("throttled", "Slow down.", 429, retryable=True, partial=False)
+
+
+def a_log(*words: str, end: bool = False) -> StreamLog:
+    log = StreamLog(record())
+    log.show(1, [start(log), *said(*words), *([DONE] if end else [])])
+    return log
+
+
+async def test_an_event_shown_out_of_turn_is_a_bug() -> None:
+    log = a_log("a")
+
+    with pytest.raises(AssertionError, match="event 4 shown after 2"):
+        log.show(4, said("b"))
+
+
+async def test_numbers_are_given_before_events_are_shown() -> None:
+    log = StreamLog(record())
+
+    assert [log.number(said("a", "b")), log.number(said("c"))] == [1, 3]
+    assert (log.numbered, len(log.events)) == (3, 0)
+
+
+async def test_a_reader_takes_bounded_batches() -> None:
+    log = a_log(*["word"] * (BATCH + 10))
+
+    first = log.take(0)
+    second = log.take(len(first))
+
+    assert (len(first), len(second)) == (BATCH, 11)
+    assert [*first, *second] == log.events
+
+
+async def test_a_waiting_reader_is_woken_by_the_next_event() -> None:
+    log = a_log("a")
+    waiting = asyncio.create_task(log.wait(2))
+    await asyncio.sleep(0)
+    assert log.busy
+
+    log.show(3, said("b"))
+
+    async with asyncio.timeout(5):
+        await waiting
+    assert not log.busy
+
+
+async def test_a_reader_that_is_behind_does_not_wait() -> None:
+    await a_log("a").wait(1)
+
+
+async def test_readers_are_counted_for_the_producer_and_for_the_journal() -> None:
+    log = a_log()
+    counts: list[int] = []
+    emptied: list[bool] = []
+    log.on_readers = counts.append
+    log.on_empty = lambda: emptied.append(True)
+
+    with log.reader(), log.reader():
+        assert (log.readers, emptied) == (2, [])
+
+    assert (counts, emptied) == ([1, 2, 1, 0], [True])
+
+
+@pytest.mark.parametrize(
+    ("events", "refused"),
+    [
+        ([FAILED], True),
+        ([Start("s", "m", "converse", "local"), Status("queued"), FAILED], True),
+        ([TextDelta(0, "a"), FAILED], False),
+        ([DONE], False),
+    ],
+    ids=["alone", "after its start", "after text", "no failure"],
+)
+async def test_a_failure_before_anything_was_said_is_a_refusal(
+    events: list[Start | Status | TextDelta | Done | Failed], *, refused: bool
+) -> None:
+    log = StreamLog(record())
+    log.show(1, events)
+
+    assert (log.refusal is not None) is refused
+
+
+async def test_the_readers_of_a_dropped_log_are_told_and_what_is_shown_later_goes_nowhere() -> None:
+    log = a_log("a")
+    waiting = asyncio.create_task(log.wait_for_end())
+    await asyncio.sleep(0)
+
+    log.drop(ServiceError("gone"))
+    log.show(3, said("b"))
+
+    with pytest.raises(ServiceError, match="no longer kept"):
+        await waiting
+    with pytest.raises(ServiceError, match="no longer kept"):
+        log.take(0)
+    assert (log.size, log.events) == (0, [])
+
+
+def test_the_size_of_an_event_grows_with_its_text() -> None:
+    assert size_of(TextDelta(0, "x" * 1000)) > 1000
+    assert size_of(ToolCallDelta(0, "x" * 1000)) > 1000
+    assert size_of(GuardrailTrace({})) > 0
+
+
+async def test_the_shelf_lets_the_oldest_finished_go_when_memory_is_short() -> None:
+    shelf = Shelf(ttl_s=60, memory_bytes=3 * a_log(*["word"] * 50).size)
+    running = a_log("a")
+    shelf.put(running)
+    logs = [a_log(*["word"] * 50, end=True) for _ in range(5)]
+    for log in logs:
+        shelf.put(log)
+
+    assert [log.stream_id in shelf for log in logs] == [False, False, False, True, True]
+    assert running.stream_id in shelf
+    assert shelf.evicted == 3
+    with pytest.raises(ServiceError, match="no longer kept"):
+        logs[0].take(0)
+
+
+async def test_the_shelf_counts_what_logs_grow_by() -> None:
+    shelf = Shelf(ttl_s=60, memory_bytes=1 << 20)
+    log = StreamLog(record())
+    shelf.put(log)
+    log.show(1, [start(log), *said("a"), DONE])
+    assert shelf.size == log.size > 0
+
+    shelf.take_out(log)
+    shelf.take_out(log)
+
+    assert (shelf.size, len(shelf)) == (0, 0)
+
+
+async def test_the_shelf_has_no_place_while_running_logs_fill_it() -> None:
+    shelf = Shelf(ttl_s=60, memory_bytes=100)
+    log = a_log("a")
+    shelf.put(log)
+    with pytest.raises(ServiceError, match="full"):
+        shelf.make_place()
+
+    log.show(3, [DONE])  # finished, and so it can go
+
+    shelf.make_place()
+    assert shelf.get(log.stream_id) is None
+
+
+async def test_a_log_that_is_cancelled_says_so() -> None:
+    log = a_log("a")
+    log.show(3, [CANCELLED])
+
+    assert log.state == "cancelled"
+    assert (await read_all(log))[-1] == CANCELLED
+
+
+def test_ids_are_recognised() -> None:
+    stream_id = new_stream_id()
+
+    assert parse_stream_id(stream_id) == stream_id
+    assert parse_event_id(f"{stream_id}-12") == (stream_id, 12)
+    assert parse_event_id(f"{NOWHERE}-0") == (NOWHERE, 0)
+
+
+@pytest.mark.parametrize("text", ["", "x", "0" * 31, "g" * 32, "0" * 33, f"{'0' * 32}\n", "\u0660" * 32])
+def test_what_is_no_stream_id_is_refused(text: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        parse_stream_id(text)
+    assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize("tail", ["", "-", "-x", "-01", "--1", "-1.0", "-1 ", "-\u0661", "-" + "9" * 19])
+def test_what_is_no_event_id_is_refused(tail: str) -> None:
+    with pytest.raises(InvalidRequest) as refusal:
+        parse_event_id("0" * 32 + tail)
+    assert refusal.value.status == 400
+
+
+@given(st.lists(st.text(min_size=1), min_size=1))
+def test_any_text_comes_back_from_the_journal_as_it_was(texts: list[str]) -> None:
+    events = said(*(text.encode("utf-8", "ignore").decode() for text in texts))
+
+    assert decode_events(encode_events(events)) == events
+
+
+@pytest.mark.parametrize("value", ["\ud83d", 1 << 70, object()], ids=["half a pair", "a large number", "no value"])
+def test_what_cannot_be_written_says_so(value: object) -> None:
+    with pytest.raises(Unwritable):
+        encode_events([GuardrailTrace({"x": value})])
+
+
+def test_a_record_comes_back_from_the_journal_as_it_was() -> None:
+    before = record(on_disconnect="drain")
+
+    assert decode_record(encode_record(before)) == before
+
+
+@pytest.mark.parametrize("stored", [b"", b"\xff", encode_record(record()), b'["x"]', encode_events(said("a"))[:-1]])
+def test_what_we_did_not_write_is_not_taken_for_events(stored: bytes) -> None:
+    with pytest.raises(Unreadable):
+        decode_events(stored)
+
+
+def test_what_we_did_not_write_is_not_taken_for_a_record() -> None:
+    with pytest.raises(Unreadable):
+        decode_record(encode_events(said("a")))
+
+
+def test_every_reason_to_stop_survives() -> None:
+    ends = [Done(reason, None, DONE.usage, DONE.metrics) for reason in StopReason]
+
+    assert list(itertools.chain(decode_events(encode_events(ends)))) == ends

@@ -1,0 +1,223 @@
+"""Streams under everything that can happen to them, in any order, against a model of a few lines."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from functools import partial
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from service.deltas import Done, Event, Start, TextDelta
+from tests.streams.parts import no_words, until
+from tests.streams.worker import Worker
+
+LEASE_S = 0.4
+TTL_S = 3.0
+PATIENCE_S = 1.5  # after that the model begins anew, lest an abandoned stream be forgotten in the midst of it
+PLACES = st.integers(0, 1)
+
+
+def wait(claim: Callable[[], bool]) -> None:
+    asyncio.run(until(claim, within_s=8))
+
+
+def words(events: list[Event]) -> list[str]:
+    return ["end" if isinstance(event, Done) else event.text for event in events if isinstance(event, TextDelta | Done)]
+
+
+class Streams(RuleBasedStateMachine):
+    """One stream at a time, and two processes.
+
+    The model: `kept` is what the present producer found when it began, `sent` what it has said since. Whatever any
+    process shows is the beginning of both together; when all is quiet it is the whole. `owner` is the place of the
+    producer; None: it has died.
+    """
+
+    url = "memory://"
+    shared = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.workers = [self.hire(), self.hire()]
+        self.paused: set[int] = set()
+        self.counted = 0
+
+    def hire(self) -> Worker:
+        return Worker(self.url, lease_s=LEASE_S, ttl_s=TTL_S)
+
+    @initialize(place=PLACES)
+    def begin(self, place: int) -> None:
+        self.name = self.workers[place].tell("begin")
+        self.owner: int | None = place
+        self.followers = {place}
+        self.kept = no_words()
+        self.sent = no_words()
+        self.ended = False
+        self.silent_since: float | None = None
+
+    def said(self) -> list[str]:
+        return self.kept + self.sent
+
+    def shown(self, place: int) -> list[str]:
+        """What a process shows; each log begins with its start, and nothing comes after its end."""
+        events = self.workers[place].events(self.name)
+        assert all(isinstance(event, Start) for event in events[:1])
+        assert not any(isinstance(event, Start) for event in events[1:])
+        assert "end" not in words(events)[:-1]
+        return words(events)
+
+    def active(self) -> set[int]:
+        return self.followers - self.paused
+
+    def producing(self) -> bool:
+        return self.owner is not None and self.owner not in self.paused
+
+    @invariant()
+    def nobody_waits_for_ever(self) -> None:
+        if self.silent_since and time.monotonic() - self.silent_since > PATIENCE_S:
+            self.resume()
+            self.begin(0)
+
+    @invariant()
+    def what_is_shown_is_the_beginning_of_what_was_said(self) -> None:
+        for place in self.active():
+            shown = self.shown(place)
+            assert shown == self.said()[: len(shown)]
+
+    # Whether a rule applies is looked at inside of it: it depends on the time, and hypothesis wants its choices not to.
+
+    @rule(end=st.sampled_from([False] * 9 + [True]))
+    def append(self, *, end: bool) -> None:
+        if self.ended or not self.producing():
+            return
+        self.counted += 1
+        word = f"{self.counted} "
+        self.workers[self.owner or 0].tell("append", self.name, word, end=end)
+        self.sent += [word, "end"] if end else [word]
+        self.ended = end
+
+    @rule()
+    def append_what_is_stale(self) -> None:
+        for place in self.active() - {self.owner}:
+            self.workers[place].tell("append", self.name, "stale ")
+
+    @rule(place=PLACES)
+    def read(self, place: int) -> None:
+        if place in self.paused:
+            return
+        if self.workers[place].tell("find", self.name):
+            self.followers.add(place)
+        else:
+            assert self.ended or not self.shared
+            self.followers.discard(place)
+
+    @rule()
+    def settle(self) -> None:
+        if self.producing():
+            for place in self.active():
+                note(f"{place} shows {self.shown(place)} of {self.said()}")
+                wait(lambda place=place: self.shown(place) == self.said())  # type: ignore[misc] # bound at once
+
+    @precondition(lambda self: self.shared)
+    @rule(place=PLACES)
+    def take_over(self, place: int) -> None:
+        if place in self.paused or place == self.owner:
+            return
+        take = partial(self.workers[place].tell, "take_over", self.name)
+        if self.ended or self.producing():
+            assert not take()
+            return
+        wait(take)
+        self.kept = self.said()[: len(self.shown(place))]
+        assert self.shown(place) == self.kept
+        self.sent = []
+        self.owner = place
+        self.silent_since = None
+        self.followers.add(place)
+
+    @rule(place=PLACES)
+    def crash(self, place: int) -> None:
+        if self.ended:
+            self.settle()  # else the end may be kept, or never have been
+        self.workers[place].kill()
+        self.workers[place] = self.hire()
+        self.paused.discard(place)
+        self.followers.discard(place)
+        if place == self.owner:
+            self.owner = None
+            self.silent_since = self.silent_since or time.monotonic()
+            if not self.shared:
+                assert not self.workers[place].tell("find", self.name)
+                self.begin(place)
+
+    @precondition(lambda self: self.shared)
+    @rule(place=PLACES)
+    def pause(self, place: int) -> None:
+        self.settle()  # a process that stands still in a commit to SQLite stops everybody: it holds the file
+        self.workers[place].pause()
+        self.paused.add(place)
+        if place == self.owner:
+            self.silent_since = time.monotonic()
+
+    @rule()
+    def resume(self) -> None:
+        for place in self.paused:
+            self.workers[place].resume()
+        self.paused.clear()
+        if self.owner is not None:
+            self.silent_since = None
+
+    @precondition(lambda self: self.shared)
+    @rule(place=PLACES)
+    def cancel(self, place: int) -> None:
+        if place not in self.paused and self.producing() and not self.ended:
+            self.workers[place].tell("ask_cancel", self.name)
+            wait(lambda: self.name in self.workers[self.owner or 0].tell("cancelled"))
+
+    @rule()
+    def expire(self) -> None:
+        if not (self.ended and self.producing()):
+            return
+        self.settle()
+        for place in {0, 1} - self.paused:
+            wait(lambda place=place: not self.workers[place].tell("find", self.name))  # type: ignore[misc] # as above
+        self.begin(self.owner or 0)
+
+    def teardown(self) -> None:
+        for worker in self.workers:
+            worker.kill()
+
+
+def run(kind: str, url: str, examples: int) -> None:
+    machine = type(kind, (Streams,), {"url": url, "shared": kind != "memory"})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each step takes real time: it is not shrunk
+            database=None,
+        ),
+    )
+
+
+def test_any_order_of_events_is_borne(kind_and_url: tuple[str, str]) -> None:
+    run(*kind_and_url, examples=6)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_any_order_of_events_is_borne_for_long(kind_and_url: tuple[str, str]) -> None:
+    run(*kind_and_url, examples=150)
