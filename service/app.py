@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import TypedDict
 
 from fastapi import FastAPI, Request, Response
-from starlette.middleware.cors import CORSMiddleware
 
 from service import __version__
 from service.bedrock.client import Client, Endpoint, open_client
@@ -32,6 +31,7 @@ from service.routers import (
 )
 from service.routers.archive import Archive, open_archive
 from service.routers.guard import Guard
+from service.routers.pages import ListedPages
 from service.routers.reply import ClientGone
 from service.serving import drain_on_signal
 from service.settings import Settings
@@ -39,24 +39,6 @@ from service.streams.log import StreamLog
 from service.streams.opening import open_journal
 
 logger = logging.getLogger(__name__)
-
-_READ_BY_PAGES = [
-    "X-Stream-Id",
-    "X-Request-Id",
-    "request-id",
-    "Retry-After",
-    "RateLimit",
-    "RateLimit-Policy",
-    "X-Artesian-Backend",
-]
-_SENT_BY_PAGES = [
-    "Content-Type",
-    "Authorization",
-    "x-api-key",
-    "Last-Event-ID",
-    "Idempotency-Key",
-    "X-On-Disconnect",
-]
 
 
 class State(TypedDict):
@@ -100,15 +82,9 @@ def create_app(settings: Settings) -> FastAPI:
     documents.install(app)
     problems.install(app)
     app.add_exception_handler(ClientGone, _nobody)
-    if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware,
-            allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST", "PATCH", "DELETE"],
-            allow_headers=_SENT_BY_PAGES,
-            expose_headers=_READ_BY_PAGES,
-        )
     app.add_middleware(Guard, settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(ListedPages, origins=settings.cors_origins)
     return app
 
 

@@ -75,7 +75,7 @@ class Guard:
 
     def _foreign(self, headers: Headers) -> str | None:
         """Say why a request does not come from here, if so."""
-        host = urlsplit("//" + headers.get("host", "")).hostname or ""
+        host = _hostname("//" + headers.get("host", ""))
         if not (is_loopback(host) or host in self._hosts or host == self._settings.host):
             return "Host: this service answers on loopback and on the names in ARTESIAN_ALLOWED_HOSTS only."
         if headers.get("sec-fetch-site") == "cross-site" and not self._listed(headers.get("origin")):
@@ -87,7 +87,7 @@ class Guard:
     def _listed(self, origin: str | None) -> bool:
         if origin is None or origin == "null":
             return False
-        host = urlsplit(origin).hostname or ""
+        host = _hostname(origin)
         return origin.lower() in self._origins or is_loopback(host) or host in self._hosts
 
 
@@ -104,6 +104,14 @@ def _limited(receive: Receive, limit: int) -> Receive:
         return message
 
     return receive_some
+
+
+def _hostname(address: str) -> str:
+    """The host of an address; none where it cannot be read."""
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _has_body(headers: Headers) -> bool:
