@@ -97,6 +97,7 @@ async def _stream(job: Job, plan: Plan, counted: Counted, writer: Writer, sender
 
 async def send_whole(job: Job, plan: Plan) -> None:
     """Send an answer whole."""
+    _refuse_by_exception(job)
     started = time.monotonic()
     counted = _measured(job, plan)
     blocks: dict[int, list[Piece]] = {}
@@ -118,6 +119,14 @@ async def send_whole(job: Job, plan: Plan) -> None:
         headers += _counts(end)
     if not await _sent_instead(job, headers):
         await _send_body(job, headers, msgspec.json.encode(plan.whole(whole, end)))
+
+
+def _refuse_by_exception(job: Job) -> None:
+    """Refuse where a stream would have been ended by an exception's frame."""
+    if name := job.step.value("exception"):
+        status = job.step.value("status")
+        members = {"originalStatusCode": int(status)} if status else {}
+        raise Refused(job.step.value("message"), name[:1].upper() + name[1:], members=members)
 
 
 def _measured(job: Job, plan: Plan) -> Counted:

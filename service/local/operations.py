@@ -39,6 +39,10 @@ async def run(job: Job) -> None:
             if not model.on("converse").streams:
                 raise Refused("The model is unsupported for streaming.")
             await send_stream(job, converse.plan(body, model, streaming=True))
+        case "invoke" | "invoke-with-response-stream" if models.is_hidden(job.model_id):
+            streaming = job.operation != "invoke"
+            hidden = families.plan(body, models.behind(body), job, streaming=streaming)
+            await (send_stream if streaming else send_whole)(job, hidden)
         case "invoke":
             await send_whole(job, families.plan(body, model, job, streaming=False))
         case "invoke-with-response-stream":

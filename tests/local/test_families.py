@@ -111,3 +111,22 @@ def test_converse_goes_on_where_the_model_can(bedrock: Bedrock, model: Model) ->
 
     assert beginning + text_of(events) == whole
     assert not any(block["thought"] for block in blocks_of(events))
+
+
+HIDING = "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abcdefghijkl"
+TELLING = [SERIES[name] for name in ("claude_3", "nova_1", "titan", "llama3", "command_r", "mistral_prompt", "qwen")]
+
+
+@pytest.mark.parametrize("model", TELLING, ids=by_id)
+def test_behind_an_arn_is_whatever_the_body_wants(bedrock: Bedrock, model: Model) -> None:
+    chunks = bedrock.chunks(HIDING, body_for(model))
+
+    assert "wells" in said(model, chunks)
+    assert bedrock.invoke(HIDING, body_for(model))
+
+
+def test_a_body_that_tells_nothing_is_refused_behind_an_arn(bedrock: Bedrock) -> None:
+    with refused("Field required"):
+        bedrock.invoke(HIDING, {})
+    with refused("Input should be a valid object"):
+        bedrock.runtime.invoke_model(modelId=HIDING, body=b"[]")

@@ -59,6 +59,14 @@ def test_a_models_failure_tells_the_status_it_came_from(bedrock: Bedrock) -> Non
     assert caught.value.response["originalStatusCode"] == 503
 
 
+def test_an_exception_refuses_what_is_not_streamed(bedrock: Bedrock) -> None:
+    with bedrock.fault("exception=throttlingException@3"), refused("Too many requests", "ThrottlingException", 429):
+        bedrock.converse()
+    with bedrock.fault("exception=modelErrorException+status=503"), pytest.raises(ClientError) as caught:
+        bedrock.converse()
+    assert caught.value.response["originalStatusCode"] == 503
+
+
 def test_a_cut_ends_cleanly_after_so_many_deltas(bedrock: Bedrock) -> None:
     with bedrock.fault("cut@5"):
         events = bedrock.stream()

@@ -52,8 +52,11 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
     "Claude with another version": (
         "claude_3", CLAUDE_BODY | {"anthropic_version": "2023-06-01"}, "anthropic_version"
     ),
-    "Claude 3 with the newest version": (
-        "claude_3", CLAUDE_BODY | {"anthropic_version": "2026-10-21"}, "anthropic_version"
+    "Claude that is cited in the user's words, newest version": (
+        "claude_3",
+        CLAUDE_BODY | {"anthropic_version": "2026-10-21",
+                       "messages": [{"role": "user", "content": [TEXT | {"citations": [{"type": "x"}]}]}]},
+        "messages.0.content.0.citations: Extra inputs are not permitted",
     ),
     "Claude with a temperature of 3": ("claude_3", CLAUDE_BODY | {"temperature": 3}, "temperature: Input should be"),
     "Claude 5.5 with a temperature": ("claude_adaptive", CLAUDE_BODY | {"temperature": 0.5}, "temperature"),

@@ -18,7 +18,7 @@ from service.local.families.claude_shapes import (
 from service.local.reasoning import Sampling, claude_thinking, thought_first
 from service.local.refusal import Refused
 
-_NEWER = "2026-10-21"
+_NEWER = "2026-10-21"  # the anthropic SDK 2.x sends it to every model, whatever its age (2.9.0)
 
 
 def check(body: Body, model: Model) -> bool:
@@ -29,13 +29,13 @@ def check(body: Body, model: Model) -> bool:
     """
     abilities = model.invoke
     for place, message in enumerate(body.messages):
-        _check_message(message, f"messages.{place}", last=place == len(body.messages) - 1, images=abilities.images)
+        last = place == len(body.messages) - 1
+        newer = body.anthropic_version == _NEWER
+        _check_message(message, f"messages.{place}", last=last, newer=newer, images=abilities.images)
     _check_results(body.messages)
     for name in ("temperature", "top_p", "top_k"):
-        if getattr(body, name) is not None and (getattr(abilities, name) is False or body.anthropic_version == _NEWER):
+        if getattr(body, name) is not None and getattr(abilities, name) is False:
             raise Refused(f"{name}: this parameter is not supported for this model.")
-    if body.anthropic_version == _NEWER and abilities.temperature is not False:
-        raise Refused("anthropic_version: '2026-10-21' is not supported for this model.")
     ceiling = model.output_ceiling
     if ceiling is not None and body.max_tokens > ceiling:
         raise Refused(
@@ -58,7 +58,7 @@ def blocks(content: str | Sequence[Content]) -> list[Content]:
     return [TextBlock(text=content)] if isinstance(content, str) else list(content)
 
 
-def _check_message(message: Message, place: str, *, last: bool, images: bool | None) -> None:
+def _check_message(message: Message, place: str, *, last: bool, newer: bool, images: bool | None) -> None:
     content = blocks(message.content)
     if not content or (message.content == "" and not (last and message.role == "assistant")):
         raise Refused(
@@ -74,6 +74,8 @@ def _check_message(message: Message, place: str, *, last: bool, images: bool | N
             raise Refused(f"{place}.content.{number}: messages: {what}")
         if isinstance(block, ImageBlock) and images is False:
             raise Refused("This model does not support image input.")
+        if isinstance(block, TextBlock) and block.citations and message.role == "user" and newer:
+            raise Refused(f"{place}.content.{number}.citations: Extra inputs are not permitted")
         if isinstance(block, DocumentBlock | ImageBlock) and message.role == "assistant":
             raise Refused(f"{place}.content.{number}: this kind of block is not permitted in an assistant message")
 
