@@ -58,7 +58,7 @@ async function change(changes) {
 
 function name(title) {
   find("title").textContent = title ?? "New chat";
-  document.title = title ? `${title} – Artesian` : "Artesian";
+  document.title = title ? `${title} · Artesian` : "Artesian";
 }
 
 function go(id) {

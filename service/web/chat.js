@@ -78,7 +78,7 @@ export class Chat {
   async stop() {
     const run = this._running;
     if (!run) return;
-    run.streamId ??= await this._runningStream();
+    run.streamId ??= await this._streamOf(run);
     if (run.streamId) await ask(`/api/streams/${run.streamId}`, { method: "DELETE" });
   }
 
@@ -175,8 +175,9 @@ export class Chat {
     throw new Broken("The answer cannot be followed any more.", run.streamId, 0);
   }
 
-  async _runningStream() {
-    for (let n = 0; n < TRIES && this._running; n += 1) {
+  /** Find the stream of an answer that comes in one piece: the conversation knows it once it has begun. */
+  async _streamOf(run) {
+    while (this._running === run) {
       if (this.id) {
         const { answering } = await askJson(this.path);
         if (answering) return answering;

@@ -160,7 +160,8 @@ function code(lines) {
 function list(lines, depth) {
   const kind = listKind(lines[0]);
   const element = make(kind);
-  if (kind === "ol") element.start = Number.parseInt(ITEM.exec(lines[0])[2], 10);
+  const first = Number.parseInt(ITEM.exec(lines[0])[2], 10);
+  if (first > 1) element.start = first;
   for (const item of items(lines, kind)) {
     const loose = item.some((line, n) => n > 0 && n < item.length - 1 && BLANK.test(line));
     const nodes = inside(item, depth);

@@ -13,6 +13,8 @@ const WHY = {
   tool_use: "The model waits for the result of a tool.",
 };
 
+const FRAME_MS = 16;
+
 /** A reply on the page. `onRegenerate` is called to have it given anew, `onAgain` to try again after a failure. */
 export class Reply {
   constructor({ onRegenerate, onAgain }) {
@@ -80,8 +82,9 @@ export class Reply {
   }
 
   _clear() {
-    cancelAnimationFrame(this._frame);
-    this._frame = 0;
+    clearTimeout(this._timer);
+    this._timer = 0;
+    this._cost = 0;
     this._parts = [];
     this._last = null;
     this._body.replaceChildren();
@@ -97,15 +100,18 @@ export class Reply {
     for (const part of this._parts) part.summary?.replaceChildren(part.name);
   }
 
-  /** Bring what is seen up to date: once a frame, however fast the words come. */
+  /** Bring what is seen up to date. */
   render() {
-    cancelAnimationFrame(this._frame);
-    this._frame = 0;
+    clearTimeout(this._timer);
+    this._timer = 0;
+    const began = performance.now();
     for (const part of this._parts) part.render?.();
+    this._cost = performance.now() - began;
   }
 
+  /** Do so once a frame, however fast the words come; less often where a block is so long that it takes its time. */
   _soon() {
-    this._frame ||= requestAnimationFrame(() => this.render());
+    this._timer ||= setTimeout(() => this.render(), Math.max(FRAME_MS, 3 * this._cost));
   }
 
   _text(text) {

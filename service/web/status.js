@@ -19,6 +19,8 @@ const CONNECTION = {
   resumed: () => "Connection restored",
 };
 
+const RESTORED_MS = 2000; // good news stays long enough to be read
+
 /** The status line of one answer at a time. */
 export class Status {
   constructor() {
@@ -31,6 +33,7 @@ export class Status {
   begin(words = "Connecting…") {
     this._asked = performance.now();
     this._first = null;
+    this._held = 0;
     this._figures.textContent = "";
     this._progress.hidden = false;
     this._progress.removeAttribute("value"); // not known yet
@@ -40,6 +43,7 @@ export class Status {
   /** Say what becomes of the connection. */
   connection(state, tries) {
     this._say(CONNECTION[state](tries));
+    this._held = state === "resumed" ? performance.now() + RESTORED_MS : 0;
   }
 
   /** Take a stream's event. */
@@ -77,7 +81,7 @@ export class Status {
 
   _answering(words) {
     this._first ??= (performance.now() - this._asked) / 1000;
-    this._say(words);
+    if (performance.now() > this._held) this._say(words);
   }
 
   _measure({ progress, tokens_per_second, output_tokens, message }) {
