@@ -18,6 +18,7 @@ from service.cli.connecting import (
     System,
     Temperature,
     connected,
+    sendable,
     status_of,
     stop,
     told,
@@ -50,7 +51,7 @@ def ask(
             with artesian.stream(
                 prompt,
                 model_id=model,
-                system=system,
+                system=system and sendable(system),
                 max_tokens=max_tokens,
                 temperature=temperature,
                 on_interruption="continue",  # what is printed cannot be cleared
@@ -63,22 +64,32 @@ def ask(
 def _prompt(question: str | None) -> str:
     """Put together what is asked."""
     given = "" if question in {None, "-"} else (question or "").strip()
-    if not given and question != "-" and sys.stdin.isatty():
+    if given:
+        piped = _read() if _is_piped() else ""
+    elif question == "-" or (sys.stdin and not sys.stdin.isatty()):
+        piped = _read()
+    else:
         stop("What is the question? See artesian ask --help.", WRONG_USE)
-    piped = _piped() if given else sys.stdin.read()
     prompt = "\n\n".join(part for part in (given, piped.strip()) if part)
     if not prompt:
         stop("The question is empty.", WRONG_USE)
-    return prompt
+    return sendable(prompt)
 
 
-def _piped() -> str:
-    """What a file or another program gives us on standard input; no terminal, and no socket of a daemon's."""
+def _is_piped() -> bool:
+    """Whether a file or another program gives us something: no terminal, and no socket of a daemon's."""
     try:
-        mode = os.fstat(sys.stdin.fileno()).st_mode
-    except (OSError, ValueError, AttributeError):  # closed
-        return ""
-    return sys.stdin.read() if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else ""
+        mode = os.fstat(0).st_mode
+    except OSError:  # closed
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISREG(mode)
+
+
+def _read() -> str:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig") if sys.stdin else ""
+    except UnicodeDecodeError:
+        stop("What is on standard input is no text in UTF-8.", WRONG_USE)
 
 
 def _print(stream: "Stream") -> None:

@@ -14,6 +14,7 @@ from service.cli.connecting import (
     System,
     Temperature,
     connected,
+    sendable,
     status_of,
     stop,
     told,
@@ -44,7 +45,7 @@ def chat(
             offered = artesian.models()
         except ArtesianError as error:
             stop(told(error), status_of(error))
-        transcript = Transcript(model or offered.default, system)
+        transcript = Transcript(model or offered.default, system and sendable(system))
         typer.echo(f"{transcript.model_id} at {artesian.url}. /help tells what there is; exit leaves.\n")
         parameters: Parameters = {"max_tokens": max_tokens, "temperature": temperature}
         parameters["on_interruption"] = "continue"  # what is shown cannot be cleared
@@ -79,7 +80,7 @@ class Chat:
     def _turn(self) -> bool:
         """Read one line and do what it says. False: it says that we leave."""
         try:
-            line = input(PROMPT).strip()
+            line = sendable(input(PROMPT).strip())
         except EOFError:
             typer.echo()
             return False

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -33,6 +34,9 @@ MAX_TOKENS = 2000  # all text models take that many
 @contextmanager
 def connected(*, local: bool) -> Iterator["Artesian"]:
     """Give a client of the service. What fails in the block ends the command with a sentence and a status."""
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, TextIOWrapper):
+            output.reconfigure(errors="replace")  # half a character of the model's is no reason to fail
     try:
         with _url(local=local) as (url, api_key):
             from service.client import Artesian
@@ -65,6 +69,11 @@ def _url(*, local: bool) -> Iterator[tuple[str, str | None]]:
     except ValueError as error:
         stop(str(error), WRONG_USE)
     yield url, find_key(environment=environment)
+
+
+def sendable(text: str) -> str:
+    """Replace what a terminal gave us and no encoding knows."""
+    return text.encode(errors="replace").decode()
 
 
 def told(error: "ArtesianError") -> str:

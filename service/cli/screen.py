@@ -56,7 +56,7 @@ class Screen:
                         spinner.update("thinking")
                     elif isinstance(event, Done):
                         done = event
-                    elif line := _line(event):
+                    elif line := line_of(event):
                         self.note(line)
             finally:
                 waiting.close()
@@ -76,7 +76,7 @@ class Screen:
 
     def note(self, line: str) -> None:
         """Say something about the answer."""
-        if not self._notes:
+        if not (self._notes and line):
             return
         if self._mid_line and self._clean:  # a file or a pipe gets the text and nothing else
             self.end_line()
@@ -88,7 +88,8 @@ class Screen:
         self._err.print(Line(sentence, style="red"))
 
 
-def _line(event: Event) -> str | None:
+def line_of(event: Event) -> str | None:
+    """Say an event in words, where it needs any."""
     match event:
         case Connection(state="lost"):
             return f"Connection lost. Trying again in {event.delay:g} s ({event.attempt} of {event.attempts})"

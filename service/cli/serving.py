@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from service.settings import Settings
+
+_LOOK_AGAIN_S = 0.02
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")]
 
@@ -58,13 +63,26 @@ def _local_bedrock_outside(settings: "Settings") -> Iterator[int]:
     import subprocess
 
     port = settings.local_port or _free_port()
-    command = [sys.executable, "-m", "service.cli", "local-bedrock", "--port", str(port), "--quiet"]
-    process = subprocess.Popen(command)
+    command = [sys.executable, "-m", "service.cli", "local-bedrock", "--port", str(port), "--until-eof"]
+    # In a session of its own, so that Ctrl-C reaches the service alone: the answers under way need their Bedrock.
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
+        _wait_until_it_listens(port, process)
         yield port
     finally:
-        process.terminate()
-        process.wait()
+        process.communicate()  # closes its input, which ends it
+
+
+def _wait_until_it_listens(port: int, process: "Popen[bytes]") -> None:
+    """Wait until a connection is taken, or the process has ended: it has said why."""
+    while process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return
+    raise typer.Exit(process.returncode)
 
 
 def _free_port() -> int:

@@ -43,7 +43,7 @@ class Transcript:
             OSError: it cannot be written.
         """
         text = self._json() if path.suffix == ".json" else self._markdown()
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="replace")
 
     def _json(self) -> str:
         messages = [{"role": message.role, "content": message.text} for message in self.messages]

@@ -19,6 +19,7 @@ CTRL_C, CTRL_D = "\x03", "\x04"
 # Makes the pseudo-terminal on standard input the one that controls the process, so that Ctrl-C is a signal to it.
 _LOGIN = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
 _STYLES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_NOT_KEPT = ("ARTESIAN_", "AWS_")
 _START_S = 20.0  # of a Python program, beside many other tests
 
 
@@ -32,7 +33,7 @@ class Ended(NamedTuple):
 
 def environment(**values: str) -> dict[str, str]:
     """An environment without a developer's own settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ARTESIAN_", "AWS_"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_KEPT)}
     return kept | {"TERM": "xterm-256color", "AWS_EC2_METADATA_DISABLED": "true"} | values
 
 

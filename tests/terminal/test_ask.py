@@ -77,6 +77,36 @@ async def test_what_is_wrong_is_said_and_is_the_exit_status(
     assert "Traceback" not in ended.err
 
 
+INPUTS = {
+    "closed, and no question": ("artesian ask <&-", 2, "What is the question?"),
+    "closed, though it is to be read": ("artesian ask - <&-", 2, "The question is empty."),
+    "closed beside a question": ("artesian ask Hi <&-", 0, ""),
+    "no text": (r"printf '\377\376' | artesian ask", 2, "no text"),
+    "a question of half a character": (r'artesian ask "$(printf "a\377")" </dev/null', 0, ""),
+}
+
+
+@pytest.mark.parametrize(("line", "status", "sentence"), INPUTS.values(), ids=INPUTS)
+async def test_standard_input_may_be(service: Service, tmp_path: Path, line: str, status: int, sentence: str) -> None:
+    path = f"{Path(ARTESIAN).parent}:/usr/bin:/bin"
+    process = await asyncio.create_subprocess_shell(
+        line,
+        cwd=tmp_path,
+        env=environment(ARTESIAN_URL=service.url, PATH=path),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+
+    assert (process.returncode, sentence in err.decode()) == (status, True)
+    assert "Traceback" not in err.decode()
+
+
+async def test_half_a_character_of_the_models_is_no_reason_to_fail(tmp_path: Path) -> None:
+    async with scripted(HEAD + START + event(2, r'{"text":"a\ud83d"}') + done(3)) as server:
+        assert await run(tmp_path, "ask", "Hi", ARTESIAN_URL=server.url) == Ended(0, "a?\n", "")
+
+
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/else/where"])
 async def test_without_a_service_it_says_how_to_start_one(tmp_path: Path, url: str) -> None:
     for command in (["ask", "Hi"], ["chat"], ["models"]):

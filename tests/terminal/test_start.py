@@ -17,11 +17,17 @@ COMMANDS = {
 
 @pytest.mark.parametrize(("arguments", "status"), COMMANDS.values(), ids=COMMANDS)
 def test_it_is_there_within_half_a_second(arguments: list[str], status: int, tmp_path: Path) -> None:
+    nowhere = environment(ARTESIAN_URL="http://127.0.0.1:1")
+    nowhere = {
+        name: value for name, value in nowhere.items() if not name.startswith("COV")
+    }  # it slows what it measures
     with Path(os.devnull).open() as nothing:
         process = subprocess.Popen(
             [ARTESIAN, *arguments],
             cwd=tmp_path,
-            env=environment(ARTESIAN_URL="http://127.0.0.1:1"),
+            env={
+                name: value for name, value in nowhere.items() if not name.startswith("COV")
+            },  # it slows what it measures
             stdin=nothing,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
