@@ -108,4 +108,7 @@ def _address(host: str, port: int) -> str:
 def serve_workers(settings: Settings) -> None:
     """Serve in `WORKERS` processes that share one socket; a worker that dies is replaced."""
     config = configuration(settings, "service.main:app")
-    Multiprocess(config, sockets=[_bind(config)]).run()
+    listening = _bind(config)
+    address = _address(settings.host, listening.getsockname()[1])
+    print(f"\nArtesian at {address}/, {settings.workers} workers\n\nCtrl-C stops it.\n", flush=True)  # noqa: T201 - as `serve`
+    Multiprocess(config, sockets=[listening]).run()

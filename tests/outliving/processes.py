@@ -5,7 +5,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -141,12 +140,12 @@ class Bedrock(Process):
 class Replica(Process):
     """One instance of the service, with one worker or several."""
 
-    def __init__(self, bedrock: Bedrock, journal_url: str, **settings: Any) -> None:
-        given = SETTINGS | {"bedrock_endpoint_url": bedrock.url, "journal_url": journal_url} | settings
+    def __init__(self, bedrock: Bedrock | None, journal_url: str, **settings: Any) -> None:
+        given = SETTINGS | {"journal_url": journal_url} | settings
+        if bedrock:
+            given["bedrock_endpoint_url"] = bedrock.url
         self.workers_wanted = int(given.get("workers", 1))
-        if self.workers_wanted > 1:
-            given["port"] = free_port()
-        self.port = int(given["port"])
+        self.port = 0
         super().__init__("serve", **given)
 
     @property
@@ -156,8 +155,7 @@ class Replica(Process):
 
     async def ready(self) -> None:
         """Wait until every worker serves."""
-        if self.workers_wanted == 1:
-            self.port = int(await self.says(r"Chat page\s+http://127\.0\.0\.1:(\d+)"))
+        self.port = int(await self.says(r"http://127\.0\.0\.1:(\d+)/"))
         await eventually(self._all_serve, within_s=START_S)
 
     async def _all_serve(self) -> bool:
@@ -207,13 +205,6 @@ def http(url: str) -> httpx.AsyncClient:
     """A client whose every request has a connection of its own."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     return httpx.AsyncClient(base_url=url, timeout=30, limits=limits, trust_env=False, verify=False)  # noqa: S501 - no TLS
-
-
-def free_port() -> int:
-    """A port that was free a moment ago: workers are told theirs."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def eventually(claim: Callable[[], Awaitable[Any]], *, within_s: float = 5) -> Any:
