@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 
 from service import generation
 from service.bedrock import catalog
+from service.bedrock.catalog import Model
 from service.bedrock.offers import Offer, Offers
 from service.dialects.models import Card, model, models
 from service.errors import ServiceError
@@ -37,27 +38,26 @@ async def get_model(request: Request, model_id: str, engine: EngineDep, settings
     """Look at a model by its id, a profile's id, an ARN or an alias."""
     offers: Offers = request.state.offers
     if offer := await offers.get(model_id):
-        return model(_card(model_id, offer.id, offer))
-    if (alias := settings.model_aliases.get(model_id)) is not None:
-        return model(_card(model_id, alias.id))
-    found = catalog.lookup(model_id)
-    if found is None and catalog.hidden_family(model_id):
-        found = (await engine.upstream.resolve(generation.Request(model_id, ()))).model
-    if found is None or not (found.listed or model_id.startswith("arn:")):
+        return model(_card(model_id, catalog.lookup(offer.id), offer))
+    alias = settings.model_aliases.get(model_id)
+    meant = alias.id if alias else model_id
+    known = catalog.lookup(meant)
+    if known is None and catalog.hidden_family(meant):
+        known = (await engine.upstream.resolve(generation.Request(model_id, ()))).model
+    if alias is None and (known is None or not (known.listed or meant.startswith("arn:"))):
         raise _unknown(model_id)
-    return model(_card(model_id, found.id))
+    return model(_card(model_id, known))
 
 
 def _cards(aliased: dict[str, str], offers: Sequence[Offer]) -> list[Card]:
     by_id = {offer.id: offer for offer in offers}
-    named = [_card(name, to, by_id.get(to)) for name, to in aliased.items()]
-    return named + [_card(offer.id, offer.id, offer) for offer in offers if offer.id not in aliased]
+    named = [_card(name, catalog.lookup(to), by_id.get(to)) for name, to in aliased.items()]
+    return named + [_card(offer.id, catalog.lookup(offer.id), offer) for offer in offers if offer.id not in aliased]
 
 
-def _card(name: str, model_id: str, offer: Offer | None = None) -> Card:
+def _card(name: str, known: Model | None, offer: Offer | None = None) -> Card:
     """Tell what is known of a model, under the name it was asked for."""
-    known = catalog.lookup(model_id)
-    title = offer.name if offer else known.name if known else model_id
+    title = offer.name if offer else known.name if known else name
     provider = offer.provider if offer else known.provider if known and known.provider else "amazon"
     return Card(
         id=name,
