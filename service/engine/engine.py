@@ -6,19 +6,20 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from time import time
+from weakref import WeakSet
 
 from msgspec import Struct, structs
 
 from service.bedrock import parameters
 from service.bedrock.catalog import Target
 from service.bedrock.upstream import Upstream
-from service.deltas import Done, Failed
+from service.deltas import SHOWN, Done, Failed
 from service.engine.admission import Places
 from service.engine.attendance import Attendance
 from service.engine.producer import Parts, Producer
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
-from service.errors import ServiceError
+from service.errors import CODES, ServiceError
 from service.generation import Policies, Request
 from service.settings import Settings
 from service.streams.journal import Journal, Key
@@ -57,6 +58,7 @@ class Engine:
         self._tasks = tasks
         self._producers: dict[str, Producer] = {}
         self._taking_over: set[str] = set()
+        self._handed_out: WeakSet[StreamLog] = WeakSet()  # for readers, wherever they are produced
         self._idle = asyncio.Event()
         self.draining = False
         self.closing = False
@@ -85,6 +87,7 @@ class Engine:
         if log.stream_id == record.stream_id:
             await self._admit(log, order.key)
             self._produce(Producer(log, target, self._parts, key=order.key))
+        self._handed_out.add(log)
         return log
 
     def _check(self) -> None:
@@ -145,12 +148,26 @@ class Engine:
     async def _take_over(self, stream_id: str) -> None:
         try:
             if log := await self.journal.take_over(stream_id):
-                target = await self.upstream.resolve(log.record.request)
-                self._produce(Producer(log, target, self._parts, taken_over=True))
-        except ServiceError as error:
-            logger.warning("A stream could not be taken over: %s", error.code.name, extra={"stream_id": stream_id})
+                await self._go_on(log)
         finally:
             self._taking_over.discard(stream_id)
+
+    async def _go_on(self, log: StreamLog) -> None:
+        """Produce a stream whose lease is ours now; it must not be left without an end."""
+        try:
+            target = await self.upstream.resolve(log.record.request)
+        except ServiceError as error:  # the process that began it had other settings
+            logger.warning("A stream cannot be gone on with: %s", error, extra={"stream_id": log.stream_id})
+            died = CODES["interrupted"]
+            partial = any(isinstance(event, SHOWN) for event in log.events)
+            failed = Failed(died.name, died.sentence, died.status, died.retryable, partial)
+            self.journal.append(log, [failed], "failed")
+            self._parts.on_end(log, failed)
+            return
+        if self.draining:  # which has begun meanwhile
+            await self.journal.release(log)
+        else:
+            self._produce(Producer(log, target, self._parts, taken_over=True))
 
     async def find(self, stream_id: str, caller: str, *, after: int = 0) -> StreamLog:
         """Return a caller's stream, with event number `after` where the caller can have seen it.
@@ -167,6 +184,7 @@ class Engine:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_BEHIND_S):
                     await _come_to(log, after)
+        self._handed_out.add(log)
         return log
 
     async def cancel(self, stream_id: str, caller: str) -> StreamLog:
@@ -216,9 +234,9 @@ class Engine:
         while self._producers:
             self._idle.clear()
             await self._idle.wait()
-        for producer in kept:
-            await self.journal.release(producer.log)
-            producer.log.wake()
+        await asyncio.gather(*(self.journal.release(producer.log) for producer in kept))
+        for log in list(self._handed_out):
+            log.wake()  # its readers are sent to another process
 
     def _can_move(self, producer: Producer) -> bool:
         return self.journal.shared and self.journal.available and producer.log.resumable

@@ -92,3 +92,23 @@ def check(reader: Reader, whole: str, *, goes_on: bool) -> None:
 async def text_of(reader: Reader) -> str:
     await reader.run()
     return reader.text
+
+
+async def test_a_stream_that_the_other_process_cannot_go_on_with_ends_honestly(
+    bedrock: Bedrock, journal_url: str
+) -> None:
+    """Two replicas with different settings, as in the middle of a deploy."""
+    here = Replica(bedrock, journal_url, model_aliases={"mine": CLAUDE})
+    there = Replica(bedrock, journal_url, model_aliases={"mine": {"id": CLAUDE, "family": "nobody's"}})
+    with started(here, there):
+        await asyncio.gather(here.ready(), there.ready())
+        reader = Reader(here, body=question(model_id="mine"), headers={"X-Artesian-Fault": "gate@5"})
+        async with reader.connected() as chunks:
+            await reader.take(chunks, until=6)
+            here.signal(signal.SIGKILL)
+        reader.to = there
+        await reader.run(TAKEN_OVER_S)
+
+    assert reader.end
+    assert "error" in reader.end
+    check(reader, reader.text, goes_on=False)
