@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-import asyncpg
 from sqlalchemy import event, exc, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
@@ -18,22 +17,14 @@ _COMMAND_S = 15  # of PostgreSQL; none of ours takes a tenth of a second
 _POOL = 5  # connections a process holds; transactions take milliseconds
 _BUSY_MS = 5000  # how long SQLite waits for another writer
 
-AWAY = "The database of conversations cannot be reached just now."
-
-_Away = (
+_AWAY: tuple[type[Exception], ...] = (
     exc.OperationalError,
     exc.InterfaceError,
     exc.InternalError,
     exc.TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
     OSError,
-    asyncio.TimeoutError,
 )
+"""What says that a database is away, in SQLAlchemy's words."""
 
 
 class Database:
@@ -43,6 +34,7 @@ class Database:
         url = make_url(address)
         self.sqlite = url.get_backend_name() == "sqlite"
         self._engine = _sqlite(address, in_memory=not url.database) if self.sqlite else _postgresql(address)
+        self._away = _AWAY if self.sqlite else (*_AWAY, *_postgresql_away())
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -52,7 +44,7 @@ class Database:
             ServiceError: 503, the database is away.
         """
         with_options = self._engine.execution_options(reads=True)
-        async with _told_when_away(), with_options.begin() as connection:
+        async with self._told_when_away(), with_options.begin() as connection:
             yield connection
 
     @asynccontextmanager
@@ -62,7 +54,7 @@ class Database:
         Raises:
             ServiceError: 503, the database is away.
         """
-        async with _told_when_away(), self._engine.begin() as connection:
+        async with self._told_when_away(), self._engine.begin() as connection:
             yield connection
 
     async def check(self) -> None:
@@ -78,13 +70,28 @@ class Database:
         """Close the connections."""
         await self._engine.dispose()
 
+    @asynccontextmanager
+    async def _told_when_away(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except self._away as away:
+            raise ServiceError(
+                "overloaded", "The database of conversations cannot be reached just now.", retry_after=5
+            ) from away
 
-@asynccontextmanager
-async def _told_when_away() -> AsyncIterator[None]:
-    try:
-        yield
-    except _Away as away:
-        raise ServiceError("overloaded", AWAY, retry_after=5) from away
+
+def _postgresql_away() -> tuple[type[Exception], ...]:
+    """What asyncpg says while it connects, which SQLAlchemy does not put in its own words."""
+    import asyncpg  # 3 MB that SQLite does not need
+
+    return (
+        asyncpg.PostgresConnectionError,
+        asyncpg.InterfaceError,
+        asyncpg.CannotConnectNowError,
+        asyncpg.TooManyConnectionsError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
+    )
 
 
 def _postgresql(address: str) -> AsyncEngine:

@@ -97,7 +97,7 @@ class Keeper:
         """Keep what a stream says as a reply, to its end."""
         reply = self._replies[reply_id] = _Reply(log)
         self._busy.set()
-        reply.follower = self._tasks.create_task(self._follow(reply_id, reply), name=f"reply {reply_id}")
+        reply.follower = self._tasks.create_task(self._follow_safely(reply_id, reply), name=f"reply {reply_id}")
 
     def so_far(self, reply_id: str) -> list[Json] | None:
         """What a reply that this process follows has said."""
@@ -160,6 +160,14 @@ class Keeper:
             with suppress(ServiceError):
                 await self._sends.renew({reply_id: reply.fresh() for reply_id, reply in self._replies.items()}, 0)
 
+    async def _follow_safely(self, reply_id: str, reply: _Reply) -> None:
+        """Follow a reply; what goes wrong with one stops neither the others nor the service."""
+        try:
+            await self._follow(reply_id, reply)
+        except Exception:
+            logger.exception("A reply could not be kept", extra={"reply_id": reply_id})
+            self._replies.pop(reply_id, None)  # its claim runs out, and it is settled as interrupted
+
     async def _follow(self, reply_id: str, reply: _Reply) -> None:
         end = await reply.end()
         model_id = end.metrics.model_id if isinstance(end, Done) else None
@@ -185,8 +193,12 @@ class Keeper:
                 self._busy.clear()
                 continue
             contents = {reply_id: None if self._durable else reply.fresh() for reply_id, reply in self._replies.items()}
-            with suppress(ServiceError):  # a claim that runs out is no harm while the end is still to come
+            try:
                 await self._sends.renew(contents, self._lease_s)
+            except ServiceError:
+                pass  # a claim that runs out does no harm while its end is still to come
+            except Exception:
+                logger.exception("The claims of running replies could not be renewed")
 
     def _until(self, left: Unfinished) -> float:
         """The seconds that a claim still holds."""

@@ -138,14 +138,17 @@ class Conversations:
 
 async def _upgrade(address: str) -> dict[str, Any]:
     """Run `service.conversations.upgrade`, and return what it found: `unfinished`, or `error`."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "service.conversations.upgrade",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C is the service's affair
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "service.conversations.upgrade",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the service's affair
+        )
+    except OSError as error:
+        return {"error": f"no process can be started: {error.strerror}"}
     try:
         said, _ = await process.communicate(address.encode())
     finally:

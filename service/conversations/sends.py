@@ -156,7 +156,7 @@ class Sends:
                 "role": "assistant",
                 "content": self._rows.content([]),
                 "stream_id": stream_id,
-                "model_id": model_id,
+                "model_id": model_id.replace("\0", ""),  # which PostgreSQL does not take
                 "idempotency_key": key.key if key else None,
                 "fingerprint": key.fingerprint if key else None,
             }

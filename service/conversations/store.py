@@ -13,6 +13,8 @@ from service.conversations.tables import conversations, messages
 from service.conversations.values import Conversation, Message, Page, new_id, now_ms
 from service.errors import ServiceError
 
+_LAST_POSITION = 2**31 - 1  # what the column holds
+
 
 class Store:
     """The conversations of all callers."""
@@ -76,7 +78,7 @@ class Store:
         Raises:
             ServiceError: `not_found`, there is none, or it is another caller's.
         """
-        before = None if cursor is None else cursors.decode(cursor)[0]
+        before = None if cursor is None else min(cursors.decode(cursor)[0], _LAST_POSITION)
         async with self.database.read() as connection:
             row = await one(connection, caller, conversation_id)
             found = await last_rows(connection, conversation_id, limit + 1, before=before)

@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -158,6 +158,37 @@ async def test_a_database_that_is_away_stops_no_generation(address: str) -> None
         assert "nobody" not in refused.text
         assert (ready.status_code, ready.json()["database"]["ok"]) == (503, False)
         assert (await service.ask())["text"]
+
+
+async def test_a_database_that_goes_away_under_way_is_told_of_and_stops_no_generation() -> None:
+    with ExitStack() as server:
+        address = server.enter_context(postgresql())
+        async with running(database_url=address) as service:
+            one = await talk(service)
+            assert (await service.http.get("/readyz")).json()["database"] == {"name": "postgresql", "ok": True}
+            server.close()
+
+            refused = await one.post("Hi")
+            ready = await service.http.get("/readyz")
+
+            assert (refused.status_code, refused.json()["retryable"]) == (503, True)
+            assert (ready.status_code, ready.json()["database"]["ok"]) == (503, False)
+            assert (await service.ask())["text"]
+
+
+async def test_an_end_that_cannot_be_written_down_is_written_later(tmp_path: Path) -> None:
+    async with running(database_url=sqlite(tmp_path)) as service:
+        one = await talk(service)
+        async with one.open("Hi", fault="gate@2") as events:
+            await anext(events)
+            with closing(sqlite3.connect(tmp_path / "conversations.db", isolation_level=None)) as lock:
+                lock.execute("BEGIN IMMEDIATE")
+                await service.bedrock.post("/_local/release")
+                seen = [event async for event in events]
+                lock.execute("ROLLBACK")
+
+        assert seen[-1].data["done"]
+        assert (await one.settled())["status"] == "complete"
 
 
 async def test_a_database_that_comes_back_is_used_again(tmp_path: Path) -> None:

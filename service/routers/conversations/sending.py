@@ -86,6 +86,8 @@ class Sender:
             )
         except ServiceError:
             await self._engine.cancel(log.stream_id, self._caller)
+            if order.key:
+                await self._engine.journal.unbind(order.key)
             raise
         return log
 
