@@ -378,6 +378,24 @@ def test_a_guardrail_needs_its_version(bedrock: Bedrock) -> None:
         bedrock.invoke(CLAUDE, CLAUDE_BODY, guardrailIdentifier="abc")
 
 
+@pytest.mark.parametrize("model", SERIES.values(), ids=SERIES)
+def test_every_body_may_say_how_its_guardrail_works(bedrock: Bedrock, model: Any) -> None:
+    body = body_for(model) | {"amazon-bedrock-guardrailConfig": {"streamProcessingMode": "ASYNCHRONOUS"}}
+    body.pop("stream", None)
+
+    answer = bedrock.invoke(model.names[0], body, guardrailIdentifier="abc", guardrailVersion="1")
+
+    assert answer["amazon-bedrock-guardrailAction"] == "NONE"
+
+
+@pytest.mark.parametrize(
+    ("config", "part"), [({"streamProcessingMode": "sync"}, "#/streamProcessingMode"), ({}, "only permitted with")]
+)
+def test_how_a_guardrail_works_is_checked(bedrock: Bedrock, config: Json, part: str) -> None:
+    with refused(part):
+        bedrock.invoke(CLAUDE, CLAUDE_BODY | {"amazon-bedrock-guardrailConfig": config})
+
+
 def test_a_mistake_is_refused_before_a_stream_begins(bedrock: Bedrock) -> None:
     with refused("max_tokens: Field required"):
         bedrock.chunks(CLAUDE, {"anthropic_version": "bedrock-2023-05-31", "messages": MESSAGES})

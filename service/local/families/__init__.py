@@ -17,6 +17,7 @@ from service.local.families import (
     titan,
 )
 from service.local.families.common import Asked
+from service.local.families.guarding import check_guardrail, split
 from service.local.plan import Plan
 
 _PLANS = {
@@ -41,4 +42,7 @@ def plan(body: object, model: Model, job: Job, *, streaming: bool) -> Plan:
     Raises:
         Refused: the family would not take it.
     """
-    return _PLANS[model.family](Asked(body, model, streaming, job.headers, job.local.prompts))
+    told, config = split(body)
+    asked = Asked(told, model, streaming, job.headers, job.local.prompts)
+    check_guardrail(config, asked.guardrail)
+    return _PLANS[model.family](asked)
