@@ -20,6 +20,7 @@ from uvicorn.supervisors import Multiprocess
 from service.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_BACKLOG = 4096  # connections that wait to be accepted, when many come at once
 _CLOSE_S = 5  # for connections that do not end by themselves once the streams have
 
 
@@ -74,27 +75,35 @@ def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=_CLOSE_S,
         workers=settings.workers,
-        backlog=4096,
+        backlog=_BACKLOG,
     )
 
 
 def serve(settings: Settings, app: FastAPI) -> None:
     """Serve in this process until a signal ends it. `app.state.address` is where it can be reached."""
     config = configuration(settings, app)
-    listening = _bind(config)
+    listening = _bind(settings)
     app.state.address = _address(settings.host, listening.getsockname()[1])
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def _bind(config: uvicorn.Config) -> socket.socket:
+def _bind(settings: Settings) -> socket.socket:
     """Listen where the settings say.
 
     The accepted sockets inherit the option: asyncio sets it only on those it has made itself, and without it the first
     event waits some 40 ms for the acknowledgement of the status line (measured, 2026-11-24).
+
+    Raises:
+        OSError: it names the address, and why nobody can listen there.
     """
-    listening = config.bind_socket()
-    if listening.family != socket.AF_UNIX:
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        listening = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        where = f"ARTESIAN_HOST and ARTESIAN_PORT: {settings.host} port {settings.port}"
+        raise OSError(error.errno, f"{where} cannot be listened on: {error.strerror}") from error
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening.set_inheritable(True)
     return listening
 
 
@@ -108,7 +117,7 @@ def _address(host: str, port: int) -> str:
 def serve_workers(settings: Settings) -> None:
     """Serve in `WORKERS` processes that share one socket; a worker that dies is replaced."""
     config = configuration(settings, "service.main:app")
-    listening = _bind(config)
+    listening = _bind(settings)
     address = _address(settings.host, listening.getsockname()[1])
     print(f"\nArtesian at {address}/, {settings.workers} workers\n\nCtrl-C stops it.\n", flush=True)  # noqa: T201 - as `serve`
     Multiprocess(config, sockets=[listening]).run()

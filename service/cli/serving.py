@@ -32,10 +32,16 @@ def serve(
     from service.telemetry.logs import configure_logs
 
     configure_logs(settings.log_format, settings.log_level)
-    if settings.workers > 1:
-        _serve_workers(settings)
-    else:
-        _serve_here(settings)
+    try:
+        if settings.workers > 1:
+            _serve_workers(settings)
+        else:
+            _serve_here(settings)
+    except OSError as error:
+        typer.echo(error.strerror or str(error), err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        pass  # uvicorn raises the signal anew once all is closed: Ctrl-C is how this command ends
 
 
 def _serve_here(settings: "Settings") -> None:
