@@ -84,13 +84,21 @@ export class Chat {
 
   /** Try again after a failure: follow what goes on after all, or say again what was not answered. */
   async again() {
+    try {
+      await this._again();
+    } catch (error) {
+      this.status.fail(reasonOf(error));
+    }
+  }
+
+  async _again() {
     const { content, mode, replaces, known } = this._sent ?? {};
-    const conversation = this.id ? await askJson(this.path) : null;
-    if (conversation) this._show(conversation);
-    if (conversation?.answering) return this._followRunning(conversation);
+    const conversation = this.id ? await askJson(this.path) : { messages: [], next_cursor: null };
+    this._show(conversation);
+    if (conversation.answering) return this._followRunning(conversation);
     const last = this._messages.findLast((message) => message.role === "user");
-    const kept = last && !(known?.has(last.id) ?? false);
-    if (kept || !content) return last && this.send(null, mode ?? "stream", last.id);
+    if (last && !known?.has(last.id)) return this.send(null, mode ?? "stream", last.id); // it was kept, but not answered
+    if (!content) return replaces && this.send(null, mode, replaces);
     return this.send(content, mode, replaces);
   }
 

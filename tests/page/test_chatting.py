@@ -1,6 +1,8 @@
 """The page as somebody uses it: asking, stopping, coming back."""
 
 import base64
+from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, FilePayload, expect
@@ -132,9 +134,12 @@ async def test_a_connection_that_stays_away_fails_in_words_and_can_be_tried_agai
         await chat.ask('Say "At last it came through."')
         await expect(chat.answer).to_contain_text("At last")
         way.cut()
-        for n in range(1, 11):
-            await expect(chat.status).to_contain_text(f"Reconnecting ({n})")
+
+        async def given_up() -> bool:
             await chat.page.clock.run_for(5_000)
+            return "Failed" in await chat.status.inner_text()
+
+        await eventually(given_up)
         await expect(chat.answer).to_contain_text("The connection was lost and could not be made again.")
         way.mend()
         await service.bedrock.post("/_local/release")
@@ -158,6 +163,38 @@ async def test_a_failure_says_why_and_try_again_asks_once_more(chromium: Browser
 
         await expect(chat.answer.locator(".markdown")).to_have_text("Now it works.")
         await expect(chat.page.locator("article.user")).to_have_count(1)
+
+
+async def test_what_could_not_be_sent_is_sent_when_there_is_a_database_again(chromium: Browser, tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    address = f"sqlite+aiosqlite:///{folder}/a.db"
+    async with running(database_url=address) as service, tab(chromium, service.url) as chat:
+        await chat.load()
+        await chat.ask('Say "There it is."')
+        await expect(chat.answer).to_contain_text("The database of conversations cannot be used just now.")
+        folder.mkdir()
+        await eventually(lambda: _made(service))
+        await chat.button("Try again").click()
+        await chat.done()
+
+        await expect(chat.answer.locator(".markdown")).to_have_text("There it is.")
+        await expect(chat.page.locator("article")).to_have_count(2)
+
+
+async def _made(service: Service) -> bool:
+    return (await service.http.get("/api/conversations")).status_code == 200
+
+
+async def test_a_conversation_that_is_not_there_is_told_of_and_a_new_one_begins(
+    chromium: Browser, service: Service
+) -> None:
+    async with tab(chromium, service.url) as chat:
+        await chat.load("/#" + "0" * 32)
+        await expect(chat.status).to_have_text("Failed: There is no such conversation.")
+        await chat.ask('Say "Anew."')
+        await chat.done()
+
+        await expect(chat.answer.locator(".markdown")).to_have_text("Anew.")
 
 
 async def test_an_answer_that_breaks_off_stays_and_says_why(chat: Chat) -> None:
@@ -293,8 +330,8 @@ async def test_the_answer_can_be_copied(chat: Chat) -> None:
     assert await chat.page.evaluate("navigator.clipboard.readText()") == "Copy **this**."
 
 
-async def test_a_process_that_died_in_mid_answer_is_told_of(chromium: Browser, tmp_path: object) -> None:
-    values = {"database_url": f"sqlite+aiosqlite:///{tmp_path}/a.db", "lease": 0.5}
+async def test_a_process_that_died_in_mid_answer_is_told_of(chromium: Browser, tmp_path: Path) -> None:
+    values: dict[str, Any] = {"database_url": f"sqlite+aiosqlite:///{tmp_path}/a.db", "lease": 0.5}
     async with running(**values) as service, wire(service.url) as way, tab(chromium, way.url) as chat:
         await chat.load()
         await chat.order("stall@6")
