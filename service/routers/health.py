@@ -34,7 +34,14 @@ async def readyz(request: Request, engine: EngineDep, settings: SettingsDep) -> 
         "draining": engine.draining,
         "streams": engine.running,
     }
-    ready = bool(
-        credentials and region and checks["journal"]["ok"] and checks["database"]["ok"] and not engine.draining
-    )
-    return JSONResponse({"status": "ready" if ready else "not ready", **checks}, status_code=200 if ready else 503)
+    status = _status(called=bool(credentials and region), kept=checks["journal"]["ok"] and checks["database"]["ok"])
+    if engine.draining:
+        status = "draining"
+    return JSONResponse({"status": status, **checks}, status_code=200 if status == "ready" else 503)
+
+
+def _status(*, called: bool, kept: bool) -> str:
+    """Name the state: whether Bedrock can be called, and whether what is said is kept."""
+    if not called:
+        return "not ready"
+    return "ready" if kept else "degraded"  # it goes on, and says of each stream that it cannot be come back to
