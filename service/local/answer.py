@@ -1,6 +1,5 @@
 """An answer before it has a wire: its blocks, and the pieces in which they are said."""
 
-from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -53,12 +52,6 @@ class Usage(Struct, frozen=True):
         return self.input + self.cache_read + self.cache_write
 
 
-StopReason = Literal[
-    "end_turn", "max_tokens", "stop_sequence", "tool_use", "guardrail_intervened", "content_filtered",
-    "malformed_tool_use", "malformed_model_output", "model_context_window_exceeded", "pause_turn", "refusal",
-]  # fmt: skip
-
-
 class End(Struct, frozen=True):
     """How an answer ended. `trace` is a guardrail's, in Converse's shape."""
 
@@ -68,7 +61,3 @@ class End(Struct, frozen=True):
     trace: dict[str, Any] | None = None
     latency_ms: int = 0
     first_byte_ms: int = 0
-
-
-Told = AsyncIterator[Piece | End]
-"""The pieces of an answer, then its end."""

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from service.local import guardrail, limits, speech, thought, tokens, toolbox
+from service.local import guardrail, limits, quoting, speech, thought, tokens, toolbox
 from service.local.answer import Block
 from service.local.prompt import Prompt, Tool
 from service.local.samples import Material, sample
@@ -58,7 +58,7 @@ def _add_words(blocks: list[Block], prompt: Prompt) -> None:
         written = json.dumps(sample(prompt.schema, Material(prompt.asked)), ensure_ascii=False)
         blocks.append(Block(len(blocks), "text", rest(written, prompt.prefill)))
         return
-    for text, citation in guardrail.cited(prompt):
+    for text, citation in quoting.cited(prompt):
         blocks.append(Block(len(blocks), "text", text, citation=citation))
     blocks.append(Block(len(blocks), "text", rest(words(prompt), prompt.prefill)))
 

@@ -200,7 +200,10 @@ def test_a_stream_can_stop_for_any_reason(bedrock: Bedrock) -> None:
         assert bedrock.converse()["stopReason"] == "malformed_tool_use"
 
 
-@pytest.mark.parametrize("fault", ["drip", "split", "unknown-event@2", "pause=0.01@2", "slow=0.01", "slow-first=0.01"])
+ODD = ("drip", "split", "unknown-event@2", "pause=0.01@2", "slow=0.01", "slow-first=0.01", "rate=100000", "rate=inf")
+
+
+@pytest.mark.parametrize("fault", ODD)
 def test_what_is_only_odd_changes_no_word(bedrock: Bedrock, fault: str) -> None:
     with bedrock.fault(fault):
         events = bedrock.stream()
