@@ -11,6 +11,7 @@ from service.bedrock.catalog import Model
 from service.bedrock.offers import Offer, Offers
 from service.dialects.models import Card, model, models
 from service.errors import ServiceError
+from service.routers import described
 from service.routers.deps import EngineDep, SettingsDep
 
 router = APIRouter(prefix="/v1/models", tags=["OpenAI", "Anthropic"])
@@ -18,7 +19,7 @@ router = APIRouter(prefix="/v1/models", tags=["OpenAI", "Anthropic"])
 Json = dict[str, Any]
 
 
-@router.get("", summary="List the models, for OpenAI's and Anthropic's clients")
+@router.get("", summary="List the models, for OpenAI's and Anthropic's clients", responses=described.MODELS)
 async def list_models(
     request: Request,
     settings: SettingsDep,
@@ -33,7 +34,7 @@ async def list_models(
     return models(cards, limit=limit, after_id=after_id, before_id=before_id)
 
 
-@router.get("/{model_id:path}", summary="Look at one model")
+@router.get("/{model_id:path}", summary="Look at one model", responses=described.MODEL)
 async def get_model(request: Request, model_id: str, engine: EngineDep, settings: SettingsDep) -> Json:
     """Look at a model by its id, a profile's id, an ARN or an alias."""
     offers: Offers = request.state.offers

@@ -5,6 +5,7 @@ from typing import ClassVar
 from fastapi import APIRouter, Response
 
 from service.dialects import openai_chat
+from service.routers import described
 from service.routers.asking import AskingDep
 from service.routers.formats import Format
 from service.routers.resuming import StreamRoute
@@ -19,7 +20,12 @@ class ChatRoute(StreamRoute):
 router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=ChatRoute)
 
 
-@router.post("/chat/completions", summary="Answer a conversation, as OpenAI's Chat Completions do")
+@router.post(
+    "/chat/completions",
+    summary="Answer a conversation, as OpenAI's Chat Completions do",
+    responses=described.CHAT,
+    openapi_extra=described.body("ChatRequestBody"),
+)
 async def complete(asking: AskingDep) -> Response:
     """Answer with one JSON object, or with `stream: true` with chunks and `[DONE]`."""
     given = await asking.body()

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.dialects.native import schema
+from service.routers.described import components
 
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
@@ -120,7 +121,7 @@ def install(app: FastAPI) -> None:
             _, shapes = models_json_schema(
                 [(shape, "serialization") for shape in _SHAPES], ref_template="#/components/schemas/{model}"
             )
-            document.setdefault("components", {}).setdefault("schemas", {}).update(shapes["$defs"])
+            document.setdefault("components", {}).setdefault("schemas", {}).update(shapes["$defs"] | components())
             app.openapi_schema = document
         return app.openapi_schema
 

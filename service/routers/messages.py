@@ -8,6 +8,7 @@ from service.bedrock import estimate, parameters
 from service.deltas import Failed
 from service.dialects import anthropic_messages
 from service.errors import UpstreamError
+from service.routers import described
 from service.routers.asking import Asking, AskingDep
 from service.routers.formats import Format
 from service.routers.reply import Refused
@@ -42,7 +43,12 @@ async def _betas(
 Betas = Annotated[list[str], Depends(_betas)]
 
 
-@router.post("", summary="Answer a conversation, as Anthropic's Messages do")
+@router.post(
+    "",
+    summary="Answer a conversation, as Anthropic's Messages do",
+    responses=described.MESSAGE,
+    openapi_extra=described.body("MessagesRequestBody"),
+)
 async def create(asking: AskingDep, betas: Betas) -> Response:
     """Answer with one message, or with `stream: true` with its events."""
     given = await asking.body()
@@ -51,7 +57,12 @@ async def create(asking: AskingDep, betas: Betas) -> Response:
     return await asking.answer(log, "messages", stream=parsed.stream)
 
 
-@router.post("/count_tokens", summary="Count the tokens of a request")
+@router.post(
+    "/count_tokens",
+    summary="Count the tokens of a request",
+    responses=described.COUNT,
+    openapi_extra=described.body("MessagesRequestBody"),
+)
 async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
     """Ask Bedrock, which charges nothing for it. Where the model cannot count, it is an estimate and says so."""
     wanted = asking.with_setup(_parsed(asking, await asking.body(), betas).request)

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from service.dialects import openai_responses
 from service.errors import InvalidRequest, ServiceError
+from service.routers import described
 from service.routers.archive import Archive, Found
 from service.routers.asking import Asking, AskingDep, json_of
 from service.routers.deps import CallerDep, EngineDep
@@ -56,7 +57,12 @@ def _unknown() -> ServiceError:
     return ServiceError("not_found", "There is no such response, or it is no longer stored.")
 
 
-@router.post("", summary="Answer, as OpenAI's Responses do")
+@router.post(
+    "",
+    summary="Answer, as OpenAI's Responses do",
+    responses=described.RESPONSE,
+    openapi_extra=described.body("ResponsesRequestBody"),
+)
 async def create(asking: AskingDep, archive: ArchiveDep) -> Response:
     """Answer with a response, with `stream: true` with its events, with `background: true` at once."""
     given = await asking.body()
@@ -95,7 +101,7 @@ async def _earlier(archive: Archive, caller: str, response_id: str | None) -> li
     return [*given, *found.response["output"]]
 
 
-@router.get("/{response_id}", summary="Read a response, or go on with its events")
+@router.get("/{response_id}", summary="Read a response, or go on with its events", responses=described.RESPONSE_READ)
 async def retrieve(
     response_id: ResponseId,
     archive: ArchiveDep,
@@ -119,7 +125,7 @@ def _from(log: StreamLog, starting_after: int) -> openai_responses.Events:
     return openai_responses.Events(heading(log), asked, starting_after=starting_after)
 
 
-@router.post("/{response_id}/cancel", summary="Cancel a response")
+@router.post("/{response_id}/cancel", summary="Cancel a response", responses=described.RESPONSE_CANCELLED)
 async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: CallerDep) -> Response:
     """End a response that is being given; one that is finished stays as it is."""
     found = await _found(archive, caller, response_id)
@@ -129,7 +135,7 @@ async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep
     return json_of(log, whole(log, "responses"))
 
 
-@router.delete("/{response_id}", summary="Delete a response")
+@router.delete("/{response_id}", summary="Delete a response", responses=described.RESPONSE_DELETED)
 async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: CallerDep) -> Json:
     """Forget a response and its stream; one that is still being given is cancelled."""
     log = (await _found(archive, caller, response_id)).log
@@ -141,7 +147,11 @@ async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep
     return openai_responses.deleted(response_id)
 
 
-@router.get("/{response_id}/input_items", summary="List what a response was asked with")
+@router.get(
+    "/{response_id}/input_items",
+    summary="List what a response was asked with",
+    responses=described.RESPONSE_INPUT,
+)
 async def input_items(
     response_id: ResponseId,
     archive: ArchiveDep,
