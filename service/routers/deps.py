@@ -42,6 +42,13 @@ KeyHeader = Annotated[
 DisconnectHeader = Annotated[
     OnDisconnect | None, Header(alias="X-On-Disconnect", description="What becomes of the generation without a reader")
 ]
+LastEventId = Annotated[
+    str | None, Header(alias="Last-Event-ID", description="Go on after this event, as EventSource does by itself")
+]
+
+
+def come_back(_: LastEventId = None) -> None:
+    """Describe `Last-Event-ID` where the route has long looked at it."""
 
 
 def idempotency_key(header: str | None, caller: str, fingerprint: str) -> Key | None:

@@ -4,7 +4,7 @@ import hashlib
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from service.dialects.native import events
@@ -12,13 +12,13 @@ from service.dialects.native.request import Generate, Parameters, to_request
 from service.dialects.native.values import Said
 from service.engine.engine import Engine, Order
 from service.generation import OnDisconnect, Policies
-from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, idempotency_key
+from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, come_back, idempotency_key
 from service.routers.documents import ANSWER_OR_EVENTS, EVENTS, GENERATING
 from service.routers.reply import StreamReply, whole
 from service.routers.resuming import StreamRoute, heading, native_encoder
 from service.streams.log import StreamLog
 
-router = APIRouter(prefix="/api", tags=["Generate"], route_class=StreamRoute)
+router = APIRouter(prefix="/api", tags=["Generate"], route_class=StreamRoute, dependencies=[Depends(come_back)])
 
 
 class Prompt(Parameters):

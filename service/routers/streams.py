@@ -4,11 +4,11 @@ import re
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.dialects.native.events import snapshot
 from service.errors import FieldError, InvalidRequest
-from service.routers.deps import CallerDep, EngineDep
+from service.routers.deps import CallerDep, EngineDep, LastEventId
 from service.routers.documents import READING, SNAPSHOT, SNAPSHOT_OR_EVENTS
 from service.routers.formats import Format, encoder, heading
 from service.routers.resuming import follow
@@ -18,9 +18,6 @@ from service.streams.record import parse_event_id, parse_stream_id
 router = APIRouter(prefix="/api/streams", tags=["Streams"])
 
 StreamId = Annotated[str, Path(description="32 hexadecimal digits, as `X-Stream-Id` has them")]
-LastEventId = Annotated[
-    str | None, Header(alias="Last-Event-ID", description="Go on after this event, as EventSource does by itself")
-]
 After = Annotated[  # a cursor that is none is a 400, so it is read here and not by the schema
     str, Query(description="Go on after event number `after`", json_schema_extra={"pattern": "^[0-9]+$"})
 ]

@@ -135,6 +135,9 @@ async def delete(opened: OpenedDep, engine: EngineDep, caller: CallerDep, conver
     return Response(status_code=204)
 
 
+_REPLY = shapes.ReplyShape.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+
+
 @router.post(
     "/{conversation_id}/messages",
     summary="Say something, and stream the reply",
@@ -145,7 +148,7 @@ async def delete(opened: OpenedDep, engine: EngineDep, caller: CallerDep, conver
             "headers": EVENTS[200]["headers"],
             "content": {
                 **EVENTS[200]["content"],
-                "application/json": {"schema": shapes.ReplyShape.model_json_schema(mode="serialization")},
+                "application/json": {"schema": _REPLY},
             },
         },
         **GENERATING,
