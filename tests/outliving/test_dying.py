@@ -1,0 +1,109 @@
+"""Processes that die or stand still at particular moments: before anything was shown, while paused, again and again."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from tests.outliving.conftest import Pair, pair_on
+from tests.outliving.processes import Bedrock, Replica, eventually, started
+from tests.outliving.proxy import proxy
+from tests.outliving.reader import Reader, question
+from tests.streams.servers import Server
+
+TAKEN_OVER_S = 10.0
+
+
+@pytest.fixture
+def couple(bedrock: Bedrock, journal_url: str) -> Iterator[Pair]:
+    """Two replicas of the test's own."""
+    with pair_on(bedrock, journal_url) as pair:
+        yield pair
+
+
+async def test_a_generation_that_dies_before_its_first_text_is_begun_anew_unseen(couple: Pair) -> None:
+    """Its reader has the start event, and whoever waits for the status line has only his key."""
+    here, there, bedrock = couple
+    whole = Reader(there, body=question())
+    await whole.run()
+    calls = len(await bedrock.all_calls())
+    begun = Reader(here, body=question(), headers={"X-Artesian-Fault": "gate,ok"})
+    async with begun.connected() as chunks:
+        await begun.take(chunks, until=1)
+        waiting = Reader(
+            here, body=question(max_tokens=300), headers={"Idempotency-Key": "k", "X-Artesian-Fault": "slow=60,ok"}
+        )
+        asking = asyncio.create_task(waiting.run())
+        await eventually(partial(has_calls, bedrock, calls + 2))
+        here.signal(signal.SIGKILL)
+    begun.to = waiting.to = there
+    await begun.run(TAKEN_OVER_S)
+    await asking
+
+    for reader in (begun, waiting):
+        assert reader.text == whole.text
+        assert reader.states() == []
+        assert [call["attempt"] for call in await bedrock.calls(reader.stream_id)] == [0, 1]
+
+
+async def has_calls(bedrock: Bedrock, count: int) -> bool:
+    return len(await bedrock.all_calls()) >= count
+
+
+async def test_a_producer_that_stood_still_and_was_replaced_adds_nothing_and_its_readers_go_on(couple: Pair) -> None:
+    here, there, bedrock = couple
+    whole = Reader(there, body=question())
+    await whole.run()
+    reader = Reader(here, body=question(), headers={"X-Artesian-Fault": "rate=20,ok"})
+    async with reader.connected() as chunks:
+        await reader.take(chunks, until=5)
+        here.signal(signal.SIGSTOP)
+        other = Reader(there, stream_id=reader.stream_id)
+        await other.run(TAKEN_OVER_S)
+        here.signal(signal.SIGCONT)
+        await reader.take(chunks)
+
+    assert reader.connections == 1
+    assert reader.events == other.events
+    assert reader.text == whole.text
+    assert reader.states() == ["continued"]
+    first, second = await bedrock.calls(reader.stream_id)
+    assert (await bedrock.closed(first))["client_left"] is True
+    assert second["state"] == "closed"
+
+
+async def test_a_stream_survives_the_death_of_one_process_after_the_other(bedrock: Bedrock, valkey: Server) -> None:
+    replicas = [Replica(bedrock, valkey.url) for _ in range(3)]
+    with started(*replicas):
+        await asyncio.gather(*(replica.ready() for replica in replicas))
+        whole = Reader(replicas[0], body=question())
+        await whole.run()
+        async with proxy(*(replica.port for replica in replicas)) as way:
+            reader = Reader(way.url, body=question(), headers={"X-Artesian-Fault": "gate@4*2,ok"})
+            reading = asyncio.create_task(reader.run(3 * TAKEN_OVER_S))
+            for deaths in range(2):
+                await eventually(partial(is_held, bedrock, reader, deaths), within_s=TAKEN_OVER_S)
+                producer = await eventually(partial(producer_among, replicas))
+                producer.signal(signal.SIGKILL)
+                replicas.remove(producer)
+            await reading
+
+    assert reader.text == whole.text
+    assert reader.states() == ["continued", "continued"]
+    assert reader.end
+    assert reader.end["usage"]["output_tokens"] >= whole.events[-1].data["usage"]["output_tokens"]
+    assert reader.end["usage"]["estimated"] is True
+
+
+async def is_held(bedrock: Bedrock, reader: Reader, attempt: int) -> bool:
+    calls = await bedrock.calls(reader.stream_id)
+    return len(calls) == attempt + 1 and calls[attempt]["state"] == "waiting"
+
+
+async def producer_among(replicas: list[Replica]) -> Replica | None:
+    for replica in replicas:
+        if (await replica.readiness())["streams"]:
+            return replica
+    return None
