@@ -200,7 +200,7 @@ def test_a_stream_can_stop_for_any_reason(bedrock: Bedrock) -> None:
         assert bedrock.converse()["stopReason"] == "malformed_tool_use"
 
 
-ODD = ("drip", "split", "unknown-event@2", "pause=0.01@2", "slow=0.01", "slow-first=0.01", "rate=100000", "rate=inf")
+ODD = ("drip", "split", "unknown-event@2", "pause=0.01@2", "slow=0.01", "slow-first=0.01", "rate=80000", "rate=inf")
 
 
 @pytest.mark.parametrize("fault", ODD)
