@@ -96,6 +96,8 @@ export class Chat {
     const conversation = this.id ? await askJson(this.path) : { messages: [], next_cursor: null };
     this._show(conversation);
     if (conversation.answering) return this._followRunning(conversation);
+    const end = this._messages.at(-1);
+    if (end?.status === "complete" && end.role === "assistant" && !known?.has(end.id)) return this.status.end(end);
     const last = this._messages.findLast((message) => message.role === "user");
     if (last && !known?.has(last.id)) return this.send(null, mode ?? "stream", last.id); // it was kept, but not answered
     if (!content) return replaces && this.send(null, mode, replaces);

@@ -124,8 +124,9 @@ async def test_a_connection_that_is_cut_is_made_again_and_no_word_is_lost(chromi
     assert len(await service.calls()) == 1
 
 
+@pytest.mark.parametrize("over", [False, True], ids=["while the answer goes on", "when the answer is over"])
 async def test_a_connection_that_stays_away_fails_in_words_and_can_be_tried_again(
-    chromium: Browser, service: Service
+    chromium: Browser, service: Service, *, over: bool
 ) -> None:
     async with wire(service.url) as way, tab(chromium, way.url) as chat:
         await chat.load()
@@ -142,11 +143,21 @@ async def test_a_connection_that_stays_away_fails_in_words_and_can_be_tried_agai
         await eventually(given_up)
         await expect(chat.answer).to_contain_text("The connection was lost and could not be made again.")
         way.mend()
-        await service.bedrock.post("/_local/release")
+        if over:
+            await service.bedrock.post("/_local/release")
+            await eventually(lambda: _closed(service))
         await chat.button("Try again").click()
+        if not over:
+            await expect(chat.button("Stop")).to_be_enabled()
+            await service.bedrock.post("/_local/release")
 
+        await chat.done()
         await expect(chat.answer.locator(".markdown")).to_have_text("At last it came through.")
     assert len(await service.calls()) == 1
+
+
+async def _closed(service: Service) -> bool:
+    return bool((await service.calls())[-1]["state"] == "closed")
 
 
 async def test_a_failure_says_why_and_try_again_asks_once_more(chromium: Browser, service: Service) -> None:

@@ -1,11 +1,12 @@
 """What a model says cannot harm its reader, and everybody can read it."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.harness import Service
 from tests.page.browsing import Chat, tab
@@ -91,6 +92,34 @@ async def _look(chat: Chat, name: str) -> None:
     found: Any = await Axe().run(chat.page)
     serious = [each for each in found.response["violations"] if each["impact"] in {"serious", "critical"}]
     assert serious == [], name
+
+
+async def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Browser, service: Service) -> None:
+    """The door that wants a key is the browser's own here, so that it can be opened and shut."""
+    async with tab(chromium, service.url) as chat:
+
+        async def door(route: Route) -> None:
+            if route.request.headers.get("authorization") == "Bearer the-key":
+                await route.continue_()
+            else:
+                problem = {"error": "An API key is needed.", "code": "unauthenticated"}
+                await route.fulfill(status=401, json=problem, content_type="application/problem+json")
+
+        await chat.page.route(re.compile("/api/"), door)
+        await chat.page.goto(chat.url)
+        field = chat.page.get_by_label("API key")
+        await field.fill("wrong")
+        await field.press("Enter")
+        await expect(chat.page.get_by_text("That key was not accepted.")).to_be_visible()
+        await chat.picture("key")
+        await field.fill("the-key")
+        await field.press("Enter")
+        await chat.ask('Say "Let in."')
+        await chat.done()
+        await chat.page.reload()
+
+        await expect(chat.answer.locator(".markdown")).to_have_text("Let in.")
+        assert "the-key" not in chat.page.url
 
 
 async def test_nothing_is_wider_than_a_phone(chromium: Browser, service: Service) -> None:
