@@ -34,9 +34,8 @@ MAX_TOKENS = 2000  # all text models take that many
 @contextmanager
 def connected(*, local: bool) -> Iterator["Artesian"]:
     """Give a client of the service. What fails in the block ends the command with a sentence and a status."""
-    for output in (sys.stdout, sys.stderr):
-        if isinstance(output, TextIOWrapper):
-            output.reconfigure(errors="replace")  # half a character of the model's is no reason to fail
+    for output in (each for each in (sys.stdout, sys.stderr) if isinstance(each, TextIOWrapper)):
+        output.reconfigure(errors="replace")  # half a character of the model's is no reason to fail
     try:
         with _url(local=local) as (url, api_key):
             from service.client import Artesian

@@ -61,7 +61,7 @@ class AsyncStream(Told):
         super().__init__(reading, cancels=cancels)
         self._wire = wire
         self._response: httpx.Response | None = None
-        self._chunks: AsyncIterator[bytes] = _nothing()
+        self._chunks: AsyncIterator[bytes]  # there is one while there is a response
 
     async def __aenter__(self) -> Self:
         """Ask, and wait until the service has begun to answer.
@@ -153,12 +153,6 @@ class AsyncStream(Told):
             await self._hang_up()
 
     async def _hang_up(self) -> None:
-        response, self._response, self._chunks = self._response, None, _nothing()
+        response, self._response = self._response, None
         if response is not None:
             await response.aclose()
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    """Nothing to read."""
-    return
-    yield b""

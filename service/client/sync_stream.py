@@ -61,7 +61,7 @@ class Stream(Told):
         super().__init__(reading, cancels=cancels)
         self._wire = wire
         self._response: httpx.Response | None = None
-        self._chunks: Iterator[bytes] = iter(())
+        self._chunks: Iterator[bytes]  # there is one while there is a response
 
     def __enter__(self) -> Self:
         """Ask, and wait until the service has begun to answer.
@@ -152,6 +152,6 @@ class Stream(Told):
             self._hang_up()
 
     def _hang_up(self) -> None:
-        response, self._response, self._chunks = self._response, None, iter(())
+        response, self._response = self._response, None
         if response is not None:
             response.close()

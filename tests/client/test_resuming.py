@@ -123,7 +123,9 @@ async def test_the_waits_grow_and_come_to_an_end(shared: Service) -> None:
 
 
 async def test_a_server_that_goes_sends_us_to_the_next() -> None:
-    async with scripted(HEAD + START + text(2, "one ") + RECONNECT, HEAD + text(3, "two") + done(4)) as server:
+    async with scripted(
+        HEAD + START + text(2, "one ") + RECONNECT + text(3, "2"), HEAD + text(3, "two") + done(4)
+    ) as server:
         said, events = await read(server.url)
 
     assert said == "one two"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 
 from service.client import (
@@ -17,7 +18,9 @@ from service.client import (
     Status,
     Text,
     Unreachable,
+    calls,
 )
+from service.client.reading import Reading
 from tests.harness import CLAUDE, PATIENCE_S, Json, Service, eventually, fault_header, running
 from tests.native.gates import call_of, release
 
@@ -47,11 +50,13 @@ async def test_events_come_typed_and_their_texts_add_up(artesian: AsyncArtesian)
     assert stream.after == len(events)
 
 
-async def test_texts_alone_can_be_read(artesian: AsyncArtesian) -> None:
+async def test_texts_alone_can_be_read(service: Service, artesian: AsyncArtesian) -> None:
     async with artesian.stream("Hi") as stream:
         texts = [text async for text in stream.texts()]
 
     assert "".join(texts) == stream.text != ""
+    assert stream.content == [{"type": "text", "text": stream.text}]
+    assert artesian.url == service.url
 
 
 async def test_a_whole_answer_is_what_the_service_would_say_whole(service: Service, artesian: AsyncArtesian) -> None:
@@ -285,10 +290,12 @@ async def test_waiting_programs_have_the_same(service: Service) -> None:
 def read_all(url: str) -> tuple[list[Event], str, str]:
     """Read as a program that waits does."""
     with Artesian(url) as artesian:
+        assert artesian.url == url
         with artesian.stream("Hi") as stream:
             events = list(stream)
         with artesian.attach(stream.stream_id) as again:
             assert list(again) == events
+            assert again.cancel().state == "done"
         assert artesian.state(stream.stream_id).text == stream.text
         assert artesian.cancel(stream.stream_id).state == "done"
         assert len(artesian.models()) > 20
@@ -327,3 +334,25 @@ async def test_nothing_is_left_behind(service: Service, artesian: AsyncArtesian)
 async def test_an_unbroken_stream_tells_of_no_connection(artesian: AsyncArtesian) -> None:
     async with artesian.stream("Hi") as stream:
         assert not [event async for event in stream if isinstance(event, Connection)]
+
+
+class Interrupting(httpx.BaseTransport):
+    """A way on which somebody presses Ctrl-C."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:  # noqa: ARG002 - httpx's signature
+        raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_asking_is_no_failure_of_the_way() -> None:
+    with httpx.Client(transport=Interrupting()) as http:
+        with Artesian("http://127.0.0.1:1", http=http) as artesian, pytest.raises(KeyboardInterrupt):
+            artesian.generate("Hi")
+        assert not http.is_closed
+
+
+async def test_a_stream_that_never_ends_an_event_is_given_up() -> None:
+    reading = Reading(calls.Service("http://127.0.0.1:1", None, {}, 1.0))
+    reading.feed(b"data: " + b"x" * (1 << 26))
+
+    with pytest.raises(ArtesianError, match="an event has no end"):
+        reading.take()

@@ -10,8 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.harness import PATIENCE_S
-
 ARTESIAN = str(Path(sys.executable).parent / "artesian")
 
 CTRL_C, CTRL_D = "\x03", "\x04"
@@ -20,7 +18,7 @@ CTRL_C, CTRL_D = "\x03", "\x04"
 _LOGIN = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
 _STYLES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NOT_KEPT = ("ARTESIAN_", "AWS_")
-_START_S = 20.0  # of a Python program, beside many other tests
+_LONG_S = 25.0  # a Python program takes seconds to start beside many other tests
 
 
 class Ended(NamedTuple):
@@ -53,7 +51,7 @@ async def run(folder: Path, *arguments: str, stdin: str | None = None, **values:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(_START_S):
+    async with asyncio.timeout(_LONG_S):
         out, err = await process.communicate(None if stdin is None else stdin.encode())
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
@@ -96,9 +94,9 @@ class Terminal:
         """Press keys."""
         os.write(self._master, keys.encode())
 
-    async def expect(self, pattern: str, patience_s: float = PATIENCE_S) -> str:
+    async def expect(self, pattern: str) -> str:
         """Wait until something is shown, after what was expected before; give what stands before it."""
-        async with asyncio.timeout(patience_s):
+        async with asyncio.timeout(_LONG_S):
             while not (found := re.compile(pattern).search(self.shown, self._read_to)):
                 assert not self._closed, f"it ended without {pattern!r}: {self.shown!r}"
                 self._more.clear()
@@ -109,7 +107,7 @@ class Terminal:
 
     async def ended(self) -> int:
         """Wait for the end, and give the exit status."""
-        async with asyncio.timeout(PATIENCE_S * 2):
+        async with asyncio.timeout(_LONG_S):
             status = await self._process.wait()
             while not self._closed:
                 self._more.clear()

@@ -147,7 +147,7 @@ async def test_local_says_which_setting_is_wrong(tmp_path: Path) -> None:
 
 async def test_in_a_terminal_the_rate_is_told_at_the_end(service: Service, tmp_path: Path) -> None:
     async with terminal(tmp_path, "ask", "Why?", ARTESIAN_URL=service.url) as program:
-        await program.expect(r"\d+ tokens · [\d.e+]+ tokens/s · first after \d\.\d\d s\n", 20)
+        await program.expect(r"\d+ tokens · [\d.e+]+ tokens/s · first after \d\.\d\d s\n")
         assert await program.ended() == 0
 
     assert (await service.ask(prompt="Why?", max_tokens=2000))["text"] in program.shown
@@ -158,7 +158,7 @@ async def test_a_lost_connection_is_told_and_the_answer_is_whole(service: Servic
         cutting(service.url, [1200]) as proxy,
         terminal(tmp_path, "ask", "Why?", ARTESIAN_URL=proxy.url) as program,
     ):
-        before = await program.expect(r"Connection lost\. Trying again in 1 s \(1 of 4\)\n", 20)
+        before = await program.expect(r"Connection lost\. Trying again in 1 s \(1 of 4\)\n")
         between = await program.expect("Connection restored\n")
         after = await program.expect(r"\n\d+ tokens")
         assert await program.ended() == 0
@@ -171,7 +171,7 @@ async def test_a_lost_connection_is_told_and_the_answer_is_whole(service: Servic
 async def test_interrupted_it_stops_the_model(tmp_path: Path) -> None:
     async with running(local_rate=20) as service:
         async with terminal(tmp_path, "ask", "Tell me a long tale", ARTESIAN_URL=service.url) as program:
-            await program.expect(r"\w+ \w+ \w+", 20)
+            await program.expect(r"\w+ \w+ \w+")
             await call_has_text(service)
             program.type(CTRL_C)
             assert await program.ended() == 130
@@ -214,10 +214,11 @@ async def test_when_nobody_reads_on_it_stops_without_a_word(tmp_path: Path) -> N
 
 
 async def test_a_model_cannot_steer_the_terminal(tmp_path: Path) -> None:
-    hostile = event(2, '{"text":"\\u001b]0;evil\\u0007 \\u009b2J\\rfine\\n"}')
-    async with scripted(HEAD + START + hostile + done(3), HEAD + START + hostile + done(3)) as server:
+    thought = event(2, '{"text":"Hm."}', "reasoning")
+    hostile = thought + event(3, '{"text":"\\u001b]0;evil\\u0007 \\u009b2J\\rfine\\n"}')
+    async with scripted(HEAD + START + hostile + done(4), HEAD + START + hostile + done(4)) as server:
         async with terminal(tmp_path, "ask", "Hi", ARTESIAN_URL=server.url) as program:
-            await program.expect("fine", 20)
+            await program.expect("fine")
             assert await program.ended() == 0
         piped = await run(tmp_path, "ask", "Hi", ARTESIAN_URL=server.url)
 

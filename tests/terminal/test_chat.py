@@ -24,7 +24,7 @@ async def test_a_talk_keeps_what_was_said_in_mind(service: Service, tmp_path: Pa
         cutting(service.url) as proxy,
         terminal(tmp_path, "chat", "-s", "Be brief.", ARTESIAN_URL=proxy.url) as program,
     ):
-        await program.expect(rf"{CLAUDE} at {proxy.url}.*\n\n{PROMPT}", 20)
+        await program.expect(rf"{CLAUDE} at {proxy.url}.*\n\n{PROMPT}")
         program.type("Tell me of the sea\r")
         await program.expect("the sea\n")
         await program.expect(SUMMARY)
@@ -48,7 +48,7 @@ async def test_ctrl_c_stops_the_answer_and_not_the_program(tmp_path: Path) -> No
         cutting(service.url) as proxy,
         terminal(tmp_path, "chat", ARTESIAN_URL=proxy.url) as program,
     ):
-        await program.expect(PROMPT, 20)
+        await program.expect(PROMPT)
         program.type("Tell me a long tale\r")
         await program.expect("tale\n")
         await program.expect(r"[A-Z]\w+ \w+ \w+")
@@ -72,7 +72,7 @@ async def test_ctrl_c_stops_the_answer_and_not_the_program(tmp_path: Path) -> No
 
 async def test_at_the_prompt_ctrl_c_does_nothing_and_ctrl_d_leaves(service: Service, tmp_path: Path) -> None:
     async with terminal(tmp_path, "chat", ARTESIAN_URL=service.url) as program:
-        await program.expect(PROMPT, 20)
+        await program.expect(PROMPT)
         program.type("half a thought" + CTRL_C)
         await program.expect(r"\(exit leaves\)\n" + PROMPT)
         program.type(CTRL_D)
@@ -83,7 +83,7 @@ async def test_at_the_prompt_ctrl_c_does_nothing_and_ctrl_d_leaves(service: Serv
 
 async def test_an_error_is_told_and_the_talk_goes_on(service: Service, tmp_path: Path) -> None:
     async with terminal(tmp_path, "chat", "-m", "nonsense.model", ARTESIAN_URL=service.url) as program:
-        await program.expect(PROMPT, 20)
+        await program.expect(PROMPT)
         program.type("Hi\r")
         await program.expect(r"\(model_not_found\)")
         await program.expect(PROMPT)
@@ -158,7 +158,7 @@ async def test_the_end_of_input_leaves(service: Service, tmp_path: Path) -> None
 
 async def test_local_it_needs_no_service(tmp_path: Path) -> None:
     async with terminal(tmp_path, "chat", "--local", ARTESIAN_LOCAL_RATE="0") as program:
-        await program.expect(PROMPT, 30)
+        await program.expect(PROMPT)
         program.type("Hi\r")
         await program.expect(SUMMARY)
         program.type("exit\r")

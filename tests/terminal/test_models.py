@@ -13,7 +13,7 @@ async def test_in_a_terminal_it_is_a_table(tmp_path: Path) -> None:
         running(model_aliases=aliases) as service,
         terminal(tmp_path, "models", ARTESIAN_URL=service.url) as program,
     ):
-        await program.expect(rf"Where nothing else is asked for: {CLAUDE}\n", 20)
+        await program.expect(rf"Where nothing else is asked for: {CLAUDE}\n")
         assert await program.ended() == 0
 
     lines = program.shown.splitlines()

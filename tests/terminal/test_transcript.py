@@ -48,6 +48,12 @@ def test_it_is_saved_as_markdown(tmp_path: Path) -> None:
     ]
 
 
+def test_without_a_system_prompt_none_is_saved(tmp_path: Path) -> None:
+    Transcript("a-model", None).save(tmp_path / "talk.md")
+
+    assert (tmp_path / "talk.md").read_text() == "# A chat with a-model\n"
+
+
 def test_it_is_saved_as_json_that_can_be_sent_again(tmp_path: Path) -> None:
     transcript = talk(2)
     transcript.save(tmp_path / "talk.json")

@@ -1,0 +1,62 @@
+"""What a failure is in words, and what it makes of the exit status."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from service.cli.connecting import HOW_TO_START, status_of, told
+from service.client import ArtesianError, ConnectionLost, Unreachable
+from tests.client.scripted import HEAD, START, answer, event, scripted
+from tests.terminal.terminal import run
+
+TOLD: dict[str, tuple[ArtesianError, int, str]] = {
+    "nobody is there": (Unreachable("Nobody."), 3, f"Nobody.\n{HOW_TO_START}"),
+    "somebody else is there": (ArtesianError("A page.", code="unexpected_answer"), 3, f"A page.\n{HOW_TO_START}"),
+    "a key is needed": (ArtesianError("No.", code="unauthenticated"), 1, "No. Set ARTESIAN_API_KEY."),
+    "it is throttled": (
+        ArtesianError("Slow.", code="throttled", retryable=True),
+        1,
+        "Slow. (throttled) Trying again may help.",
+    ),
+    "it is wrong": (ArtesianError("Wrong.", code="validation"), 1, "Wrong. (validation)"),
+    "the connection is gone": (ConnectionLost("Broken.", stream_id="ab"), 1, "Broken. Its stream was ab."),
+    "the connection never was": (ConnectionLost("Broken."), 1, "Broken. (disconnected)"),
+}
+
+
+@pytest.mark.parametrize(("error", "status", "sentence"), TOLD.values(), ids=TOLD)
+def test_a_failure_is_told(error: ArtesianError, status: int, sentence: str) -> None:
+    assert (status_of(error), told(error)) == (status, sentence)
+
+
+@pytest.mark.parametrize("command", [["ask", "Hi"], ["ask", "Hi", "--json"], ["chat"], ["models"]])
+async def test_the_key_is_sent_and_its_refusal_told(tmp_path: Path, command: list[str]) -> None:
+    refusal = b'{"code":"unauthenticated","error":"An API key is needed.","status":401,"retryable":false}'
+    async with scripted(answer("401 Unauthorized", refusal, content_type="application/problem+json")) as server:
+        ended = await run(tmp_path, *command, ARTESIAN_URL=server.url, ARTESIAN_API_KEY="art_key")
+
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == "artesian: An API key is needed. Set ARTESIAN_API_KEY.\n"
+    assert b"authorization: bearer art_key" in server.requests[0].lower()
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+async def test_an_answer_that_somebody_cancelled_is_a_failure(tmp_path: Path, options: list[str]) -> None:
+    end = event(3, '{"done":true,"stop_reason":"cancelled","raw_stop_reason":null,"usage":{},"metrics":{}}')
+    thought = event(2, '{"text":"Hm."}', "reasoning")
+    async with scripted(HEAD + START + thought + end) as server:
+        ended = await run(tmp_path, "ask", "Hi", *options, ARTESIAN_URL=server.url)
+
+    assert ended.status == 1
+
+
+async def test_a_service_of_ones_own_that_cannot_start_says_so(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ended = await run(tmp_path, "ask", "Hi", "--local", ARTESIAN_LOCAL_PORT=port)
+
+    assert ended.status == 1
+    assert "artesian: The service could not be started.\n" in ended.err
