@@ -34,7 +34,6 @@ class Beat:
         self._link = link
         self._outbox = outbox
         self._mirrors = mirrors
-        self._lease_s = lease_s
         self._period_s = min(lease_s / 3, LONGEST_S)
         self._on_cancel = on_cancel
         self._on_abandoned = on_abandoned
@@ -76,8 +75,7 @@ class Beat:
 
     def _mind_the_clock(self) -> None:
         """Where this beat comes late the whole machine may have stood still, and nobody could renew a lease."""
-        if any(now - due > self._lease_s / 3 for now, due in zip(self._now(), self._due, strict=True)):
-            self._link.keep_quiet()
+        self._link.doubt(max(now - due for now, due in zip(self._now(), self._due, strict=True)))
 
     async def _renew(self) -> None:
         leases = self._outbox.leases()

@@ -60,7 +60,12 @@ class DurableJournal:
         self._link = link = Link(self.name, self._lease_s)
         self._outbox = Outbox(self._store, link, self._replaced)
         self._mirrors = Mirrors(
-            self._store, link, self.shelf, on_cancel=self._cancel_asked, on_abandoned=self._abandoned
+            self._store,
+            link,
+            self.shelf,
+            linger_s=max(self._lease_s, 1.0),
+            on_cancel=self._cancel_asked,
+            on_abandoned=self._abandoned,
         )
         self._beat = Beat(
             self._store,

@@ -30,6 +30,7 @@ class Link:
         self._lease_s = lease_s
         self._loop = asyncio.get_running_loop()
         self._quiet_until = float("inf")
+        self._found_at = float("-inf")
         self._found = asyncio.Event()
         self._lost = asyncio.Event()
 
@@ -47,15 +48,21 @@ class Link:
         """Believe in no lease's end for the length of one."""
         self._quiet_until = self._loop.time() + self._lease_s
 
+    def doubt(self, delay_s: float) -> None:
+        """Note a delay. A lease is renewed three times in its life: a delay of two of those may have ended some."""
+        if delay_s > self._lease_s / 2:
+            self.keep_quiet()
+
     def found(self) -> None:
         """Go on: the store is there."""
         self.keep_quiet()
         self.available = True
+        self._found_at = self._loop.time()
         self._lost.clear()
         self._found.set()
         logger.info("The journal is available: %s", self._name)
 
-    def lose(self, since: float | None = None) -> None:
+    def lose(self, error: BaseException, since: float | None = None) -> None:
         """Note that a call failed that began at `since`."""
         if not self.available:
             return
@@ -63,7 +70,7 @@ class Link:
         self.lost_at = self._loop.time() if since is None else since
         self._found.clear()
         self._lost.set()
-        logger.warning("The journal is not available: %s", self._name)
+        logger.warning("The journal is not available: %s: %s", self._name, str(error) or type(error).__name__)
         self.on_lost()
 
     async def wait(self) -> None:
@@ -91,16 +98,15 @@ class Link:
             async with asyncio.timeout(PATIENCE_S):
                 return await call
         except (Unavailable, TimeoutError) as error:
-            self.lose(self._since(began))
+            self.lose(error, self._since(began))
             raise Unavailable(str(error)) from error
         finally:
-            if self._loop.time() - began > self._lease_s / 3:
-                self.keep_quiet()
+            self.doubt(self._loop.time() - began)
 
     def _since(self, began: float) -> float:
         """Tell since when the store is away: a call that took longer than it can says that we stood still ourselves."""
         now = self._loop.time()
-        return began if now - began < 1.5 * PATIENCE_S else now
+        return max(began, self._found_at) if now - began < 1.5 * PATIENCE_S else now
 
 
 def _ignore() -> None:

@@ -18,14 +18,14 @@ from service.streams.record import State
 from service.streams.shelf import Shelf
 from service.streams.store import Appended, CancelAsked, News, Released, Standing, Store, Stored, Unavailable
 
-LINGER_S = 5.0
-"""How long a stream is followed that nobody reads: a request finds it and then reads, a reader goes and comes back."""
-
 logger = logging.getLogger(__name__)
 
 
 class Mirrors:
-    """The streams that this process follows. `on_cancel` and `on_abandoned` are told of stream ids."""
+    """The streams that this process follows. `on_cancel` and `on_abandoned` are told of stream ids.
+
+    One that nobody reads is followed for `linger_s` more: whoever found it is about to read, who left may come back.
+    """
 
     def __init__(
         self,
@@ -33,6 +33,7 @@ class Mirrors:
         link: Link,
         shelf: Shelf,
         *,
+        linger_s: float,
         on_cancel: Callable[[str], None],
         on_abandoned: Callable[[str], None],
     ) -> None:
@@ -40,6 +41,7 @@ class Mirrors:
         self._store = store
         self._link = link
         self._shelf = shelf
+        self._linger_s = linger_s
         self._on_cancel = on_cancel
         self._on_abandoned = on_abandoned
         self._loop = asyncio.get_running_loop()
@@ -103,8 +105,8 @@ class Mirrors:
         await self._link.wait()
         try:
             news = await self._store.news()
-        except Unavailable:
-            self._link.lose()
+        except Unavailable as error:
+            self._link.lose(error)
             return
         for item in news:
             await self._take(item)
@@ -235,7 +237,7 @@ class Mirrors:
         for stream_id, log in list(self.followed.items()):
             if log.busy:
                 self._idle_since[stream_id] = now
-            elif now - self._idle_since[stream_id] > LINGER_S:
+            elif now - self._idle_since[stream_id] > self._linger_s:
                 self.lose(log)
 
 

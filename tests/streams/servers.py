@@ -27,7 +27,11 @@ class Refused(Exception):
 
 
 class Server:
-    """One server with its own folder. Its socket lies in a short path: the system allows some hundred characters."""
+    """One server with its own folder. Its socket lies in a short path: the system allows some hundred characters.
+
+    It answers only what is on its disk. By default a server waits for up to two seconds with its log while the disk is
+    busy, and a kill then costs what it has answered: the journal notices and says so, but few tests are about that.
+    """
 
     def __init__(self) -> None:
         found = binary()
@@ -45,7 +49,16 @@ class Server:
         self._process = subprocess.Popen(
             [
                 *(self._binary, "--port", "0", "--unixsocket", str(self._socket), "--dir", str(self._folder)),
-                *("--appendonly", "yes", "--save", "", "--logfile", str(self._folder / "log")),
+                *(
+                    "--appendonly",
+                    "yes",
+                    "--appendfsync",
+                    "always",
+                    "--save",
+                    "",
+                    "--logfile",
+                    str(self._folder / "log"),
+                ),
             ]
         )
         deadline = time.monotonic() + 10

@@ -81,6 +81,7 @@ async def test_a_producer_that_was_replaced_while_it_stood_still_is_told_and_add
     await until(lambda: name in here.tell("replaced"))
     there.tell("append", name, "three", end=True)
     await until(partial(here.has_ended, name))
+    await until(partial(there.has_ended, name))
     assert here.events(name) == there.events(name)
     assert text_of(here.events(name)) == "one two three"
 

@@ -42,6 +42,7 @@ async def test_a_stream_is_read_live_where_it_is_not_produced(pair: Pair) -> Non
     await shown(mirror, 3)
     here.append(log, [*said("three"), DONE], "done")
 
+    await log.wait_for_end()
     assert await reading == log.events
     assert text_of(mirror.events) == "one two three"
     assert (mirror.state, mirror.record) == ("done", log.record)

@@ -53,15 +53,6 @@ class Client:
         self._hashes[script] = await self.do("SCRIPT", "LOAD", script)
         return await self.do("EVALSHA", self._hashes[script], len(keys), *keys, *args)
 
-    async def attempt(self, script: str, keys: Sequence[str], args: Sequence[Arg]) -> Any:
-        """Run a script that may answer with an error: the error is the answer then."""
-        try:
-            return await self.run(script, keys, args)
-        except Unavailable as error:
-            if isinstance(error.__cause__, ResponseError):
-                return error.__cause__
-            raise
-
 
 def refused(answer: Any) -> bool:
     """Whether the server refused an entry because its id is not above the last.

@@ -13,14 +13,20 @@ RUNNING = f"{PREFIX}running"  # a sorted set: stream id by the end of its lease;
 
 LAST_SEQUENCE = "18446744073709551615"  # the highest: after it nothing can be added in the same epoch
 
-_NOW = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local function number(n) return string.format('%.0f', n) end
+_NAMES = """
 local function record(id) return '{artesian}:record:' .. id end
 local function events(id) return '{artesian}:events:' .. id end
 local function readers(id) return '{artesian}:readers:' .. id end
 """
+
+_NOW = (
+    _NAMES
+    + """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function number(n) return string.format('%.0f', n) end
+"""
+)
 
 # KEYS: record, events, running, [binding]. ARGV: id, process, lease, keep (ms), content, [binding's value]
 BEGIN = (
@@ -50,18 +56,27 @@ end
 return answers
 """
 
-# KEYS: record, events, running. ARGV: entry's id, batch, ttl (ms), stream id
-FINISH = """
-local answer = redis.pcall('XADD', KEYS[2], 'NOMKSTREAM', ARGV[1], 'batch', ARGV[2])
-if type(answer) ~= 'string' then return answer end
-redis.call('HSET', KEYS[1], 'ended', 1)
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
-redis.call('ZREM', KEYS[3], ARGV[4])
-local binding = redis.call('HGET', KEYS[1], 'binding')
-if binding and binding ~= '' then redis.call('PEXPIRE', binding, ARGV[3]) end
-return answer
+# KEYS: running. ARGV: ttl (ms), then for each stream its id, an entry's id and a batch. Answers as the other.
+FINISH = (
+    _NAMES
+    + """
+local answers = {}
+for i = 2, #ARGV, 3 do
+    local id = ARGV[i]
+    local answer = redis.pcall('XADD', events(id), 'NOMKSTREAM', ARGV[i + 1], 'batch', ARGV[i + 2])
+    answers[#answers + 1] = answer
+    if type(answer) == 'string' then
+        redis.call('HSET', record(id), 'ended', 1)
+        redis.call('PEXPIRE', record(id), ARGV[1])
+        redis.call('PEXPIRE', events(id), ARGV[1])
+        redis.call('ZREM', KEYS[1], id)
+        local binding = redis.call('HGET', record(id), 'binding')
+        if binding and binding ~= '' then redis.call('PEXPIRE', binding, ARGV[1]) end
+    end
+end
+return answers
 """
+)
 
 # KEYS: running. ARGV: lease, keep (ms), then for each stream its id, its epoch, and the id of an entry it must have
 RENEW = (

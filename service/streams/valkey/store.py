@@ -57,19 +57,17 @@ class ValkeyStore:
         return Bound(other, fingerprint)
 
     async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
-        """Keep batches: in one script, but for those that end their streams."""
-        going = [batch for batch in batches if not batch.last]
+        """Keep batches: one script for all, and one for those that end their streams."""
         outcomes: dict[str, Outcome] = {}
-        if going:
-            args: list[Arg] = []
-            for batch in going:
-                args += (_entry_id(batch), batch.content)
-            answers = await self._client.run(scripts.WRITE, [events(batch.stream_id) for batch in going], args)
-            for batch, answer in zip(going, answers, strict=True):
-                outcomes[batch.stream_id] = await self._outcome(batch, answer)
-        for batch in batches:
-            if batch.last:
-                outcomes[batch.stream_id] = await self._finish(batch)
+        if going := [batch for batch in batches if not batch.last]:
+            keys = [events(batch.stream_id) for batch in going]
+            args: list[Arg] = [part for batch in going for part in (_entry_id(batch), batch.content)]
+            outcomes |= await self._outcomes(going, await self._client.run(scripts.WRITE, keys, args))
+        if ending := [batch for batch in batches if batch.last]:
+            args = [self._ttl_ms]
+            for batch in ending:
+                args += (batch.stream_id, _entry_id(batch), batch.content)
+            outcomes |= await self._outcomes(ending, await self._client.run(scripts.FINISH, [scripts.RUNNING], args))
         return [outcomes[batch.stream_id] for batch in batches]
 
     async def read(self, stream_id: str) -> Stored | None:
@@ -165,10 +163,10 @@ class ValkeyStore:
         page: _Entries = await self._client.do("XRANGE", events(stream_id), f"({position}", "+", "COUNT", _PAGE)
         return page
 
-    async def _finish(self, batch: Batch) -> Outcome:
-        keys = [record(batch.stream_id), events(batch.stream_id), scripts.RUNNING]
-        args: list[Arg] = [_entry_id(batch), batch.content, self._ttl_ms, batch.stream_id]
-        return await self._outcome(batch, await self._client.attempt(scripts.FINISH, keys, args))
+    async def _outcomes(self, batches: Sequence[Batch], answers: Sequence[object]) -> dict[str, Outcome]:
+        return {
+            batch.stream_id: await self._outcome(batch, answer) for batch, answer in zip(batches, answers, strict=True)
+        }
 
     async def _outcome(self, batch: Batch, answer: object) -> Outcome:
         if not refused(answer):

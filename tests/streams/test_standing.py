@@ -1,0 +1,379 @@
+"""What a process finds out about streams that others take from it, lose, or leave behind."""
+
+import asyncio
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from service.deltas import Done, Event, Failed, Status
+from service.errors import ServiceError
+from service.streams.journal import Journal
+from tests.streams.parts import (
+    DONE,
+    LEASE_S,
+    Remembering,
+    announced,
+    journal_at,
+    key,
+    read_all,
+    record,
+    said,
+    shown,
+    start,
+    text_of,
+    until,
+)
+from tests.streams.servers import Server
+
+Pair = tuple[Journal, Journal]
+Owners = tuple[Remembering, Remembering]
+
+
+class Tampering:
+    """Reaches into a store behind the journals' backs, to do what only time or bad luck does."""
+
+    def __init__(self, url: str, server: Server) -> None:
+        self._path = url.removeprefix("sqlite:///") if url.startswith("sqlite") else None
+        self._server = server
+
+    def end_lease(self, stream_id: str) -> None:
+        """Let a lease have run out a minute ago."""
+        if self._path:
+            self._do("UPDATE stream SET lease = 1 WHERE id = ?", stream_id)
+        else:
+            self._server.command("HSET", f"{{artesian}}:record:{stream_id}", "lease", "1")
+            self._server.command("ZADD", "{artesian}:running", "1", stream_id)
+
+    def garble(self, stream_id: str) -> None:
+        """Let the next batch be of a kind that nobody knows."""
+        if self._path:
+            self._do(
+                "INSERT INTO batch SELECT n, (SELECT max(first) + 1 FROM batch WHERE stream = n), x'ff'"
+                " FROM stream WHERE id = ?",
+                stream_id,
+            )
+        else:
+            self._server.command("XADD", f"{{artesian}}:events:{stream_id}", "1-99", "batch", "\x7f")
+
+    def garble_record(self, stream_id: str) -> None:
+        """Let what a stream was begun with be of a kind that nobody knows."""
+        if self._path:
+            self._do("UPDATE record SET content = x'ff' WHERE stream = (SELECT n FROM stream WHERE id = ?)", stream_id)
+        else:
+            self._server.command("HSET", f"{{artesian}}:record:{stream_id}", "content", "\x7f")
+
+    def _do(self, statement: str, *values: str) -> None:
+        with closing(sqlite3.connect(self._path or "", timeout=5, isolation_level=None)) as database:
+            database.execute(statement, values)
+
+
+@pytest.fixture
+def tampering(shared_url: str, server_for_all: Server) -> Tampering:
+    """A way to reach into the store of the pair."""
+    return Tampering(shared_url, server_for_all)
+
+
+async def seize(journal: Journal, stream_id: str, tampering: Tampering) -> None:
+    """Take a stream from a producer that lives."""
+
+    async def taken() -> bool:
+        tampering.end_lease(stream_id)
+        return await journal.take_over(stream_id) is not None
+
+    await until(taken)
+
+
+async def test_a_producer_whose_append_is_refused_is_told_and_its_readers_go_on(
+    pair: Pair, owners: Owners, tampering: Tampering
+) -> None:
+    here, there = pair
+    log = await here.begin(record())
+    here.append(log, [start(log), *said("one ")], "streaming")
+    reading = asyncio.create_task(read_all(log))
+    await shown(log, 2)
+    await seize(there, log.stream_id, tampering)
+
+    here.append(log, said("stale "), "streaming")
+
+    await until(lambda: owners[0].replacements == [log])
+    taken = await there.find(log.stream_id)
+    assert taken is not None
+    there.append(taken, [*said("two"), DONE], "done")
+    assert text_of(await reading) == "one two"
+    assert owners[1].replacements == []
+
+
+async def test_a_producer_that_was_replaced_hears_of_it_with_its_next_beat(
+    pair: Pair, owners: Owners, tampering: Tampering
+) -> None:
+    here, there = pair
+    log = await here.begin(record())
+    here.append(log, [start(log)], "streaming")
+    await shown(log, 1)
+
+    await seize(there, log.stream_id, tampering)
+
+    await until(lambda: owners[0].replacements == [log], within_s=2 * LEASE_S)
+    taken = await there.find(log.stream_id)
+    assert taken is not None
+    there.append(taken, [DONE], "done")
+    assert (await read_all(log))[-1] == DONE
+    assert log.numbered == 2
+
+
+async def test_a_producer_of_its_own_stream_cannot_take_it_over(pair: Pair, tampering: Tampering) -> None:
+    here, _ = pair
+    log = await here.begin(record())
+    tampering.end_lease(log.stream_id)
+
+    assert await here.take_over(log.stream_id) is None
+
+
+async def test_a_stream_that_cannot_be_read_is_gone(pair: Pair, tampering: Tampering) -> None:
+    here, there = pair
+    garbled, of_nobody = await here.begin(record()), await here.begin(record())
+    for log in (garbled, of_nobody):
+        here.append(log, [start(log)], "streaming")
+        await shown(log, 1)
+    tampering.garble(garbled.stream_id)
+    tampering.garble_record(of_nobody.stream_id)
+
+    assert await there.find(garbled.stream_id) is None
+    assert await there.find(of_nobody.stream_id) is None
+
+
+async def test_readers_of_a_stream_that_cannot_be_read_on_are_told(pair: Pair, tampering: Tampering) -> None:
+    here, there = pair
+    log = await here.begin(record())
+    here.append(log, [start(log)], "streaming")
+    await shown(log, 1)
+    mirror = await there.find(log.stream_id)
+    assert mirror is not None
+    waiting = asyncio.create_task(mirror.wait_for_end())
+    await asyncio.sleep(0)
+
+    tampering.garble(log.stream_id)
+
+    async with asyncio.timeout(5):
+        with pytest.raises(ServiceError) as ending:
+            await waiting
+    assert ending.value.code.name == "gone"
+
+
+async def test_a_stream_that_cannot_be_read_is_not_gone_on_with(pair: Pair, tampering: Tampering) -> None:
+    here, there = pair
+    known, unknown = await here.begin(record()), await here.begin(record())
+    for log in (known, unknown):
+        here.append(log, [start(log)], "streaming")
+        await shown(log, 1)
+    mirror = await there.find(known.stream_id)
+    assert mirror is not None
+    for log in (known, unknown):
+        tampering.garble_record(log.stream_id)
+        tampering.garble(log.stream_id)
+        await here.release(log)
+
+        assert await there.take_over(log.stream_id) is None
+
+
+async def test_a_stream_that_nobody_reads_is_not_followed_for_ever(pair: Pair) -> None:
+    here, there = pair
+    log = await here.begin(record())
+    mirror = await there.find(log.stream_id)
+    assert mirror is not None
+    read = await here.begin(record())
+    mirror_read = await there.find(read.stream_id)
+    assert mirror_read is not None
+    with mirror_read.reader():
+
+        def is_left() -> bool:
+            try:
+                mirror.take(0)
+            except ServiceError:
+                return True
+            return False
+
+        await until(is_left)
+
+    assert await there.find(read.stream_id) is mirror_read
+    again = await there.find(log.stream_id)
+    assert again is not None
+    assert again is not mirror
+
+
+async def test_a_log_that_was_evicted_here_is_read_from_the_store_again(shared_url: str) -> None:
+    async with journal_at(shared_url, memory_bytes=20_000) as journal:
+        logs = []
+        for _ in range(5):
+            log = await journal.begin(record())
+            journal.append(log, [start(log), *said(*["word "] * 50), DONE], "done")
+            events = await read_all(log)
+            logs.append((log.stream_id, events))
+
+        for stream_id, events in logs:
+            found = await journal.find(stream_id)
+            assert found is not None
+            assert found.events == events
+
+
+async def test_a_stream_is_cancelled_here_where_it_is_produced_here(pair: Pair, owners: Owners) -> None:
+    here, _ = pair
+    stored, unstored = await here.begin(record()), await here.begin(record(store=False))
+
+    await here.ask_cancel(stored.stream_id)
+    await here.ask_cancel(unstored.stream_id)
+
+    assert owners[0].cancelled == [stored.stream_id, unstored.stream_id]
+    assert not await here.is_read_elsewhere(unstored)
+
+
+async def test_releasing_what_has_ended_does_nothing(pair: Pair) -> None:
+    here, there = pair
+    log = await here.begin(record())
+    here.append(log, [start(log), DONE], "done")
+    await log.wait_for_end()
+
+    await here.release(log)
+
+    assert await there.take_over(log.stream_id) is None
+
+
+async def test_nothing_can_be_asked_while_the_store_is_away(valkey: Server) -> None:
+    async with journal_at(valkey.url) as here, journal_at(valkey.url) as there:
+        log = await here.begin(record())
+        here.append(log, [start(log)], "streaming")
+        await shown(log, 1)
+        ended = await here.begin(record())
+        here.append(ended, [start(ended), DONE], "done")
+        await ended.wait_for_end()
+        valkey.kill()
+        await until(lambda: not here.available and not there.available)
+
+        with pytest.raises(ServiceError) as refusal:
+            await there.ask_cancel(log.stream_id)
+        assert refusal.value.status == 503
+        assert await here.is_read_elsewhere(log)  # for all that anybody can tell
+        assert await here.find(ended.stream_id) is ended
+        assert await there.take_over(log.stream_id) is None
+        await here.unbind(key())
+
+
+async def test_what_was_purged_while_the_store_was_away_is_gone_when_it_is_back(valkey: Server) -> None:
+    async with journal_at(valkey.url) as here, journal_at(valkey.url) as there:
+        log = await here.begin(record())
+        here.append(log, [start(log), DONE], "done")
+        await log.wait_for_end()
+        valkey.kill()
+        await until(lambda: not here.available and not there.available)
+        await here.purge(log)
+        await asyncio.to_thread(valkey.start)
+        await until(lambda: here.available and there.available, within_s=10)
+
+        async def is_gone() -> bool:
+            return await there.find(log.stream_id) is None
+
+        await until(is_gone)
+
+
+async def test_a_stream_given_up_while_the_store_is_away_is_taken_over_when_it_is_back(valkey: Server) -> None:
+    owner = Remembering()
+    async with journal_at(valkey.url) as here, journal_at(valkey.url) as there:
+        there.attach(owner)
+        log = await here.begin(record())
+        here.append(log, [start(log), *said("one ")], "streaming")
+        await shown(log, 2)
+        valkey.kill()
+        await until(lambda: not here.available)
+        await here.release(log)
+        await asyncio.to_thread(valkey.start)
+
+        await until(lambda: log.stream_id in owner.abandonments, within_s=10)
+
+        taken = await there.take_over(log.stream_id)
+        assert taken is not None
+        there.append(taken, [*said("two"), DONE], "done")
+        assert text_of(await read_all(log)) == "one two"
+
+
+async def test_a_mirror_catches_up_when_the_store_is_back(valkey: Server) -> None:
+    async with journal_at(valkey.url, lease_s=5) as here, journal_at(valkey.url, lease_s=5) as there:
+        log = await here.begin(record())
+        mirror = await there.find(log.stream_id)
+        assert mirror is not None
+        reading = asyncio.create_task(read_all(mirror, within_s=15))
+        for word in ("one ", "two ", "three "):
+            here.append(log, [*([] if log.events else [start(log)]), *said(word)], "streaming")
+            await until(lambda: log.numbered == len(log.events))
+            valkey.kill()
+            await until(lambda: not here.available and not there.available)
+            await asyncio.to_thread(valkey.start)
+            await until(lambda: here.available and there.available, within_s=10)
+        here.append(log, [DONE], "done")
+
+        assert text_of(await reading) == "one two three "
+        assert log.resumable
+
+
+async def test_two_keys_of_one_body_begun_while_the_store_is_away_are_one_stream(valkey: Server) -> None:
+    async with journal_at(valkey.url) as journal:
+        valkey.kill()
+
+        logs = await asyncio.gather(*[journal.begin(record(), key()) for _ in range(10)])
+
+        assert len({id(log) for log in logs}) == 1
+        assert not logs[0].resumable
+
+
+async def test_a_state_is_told_from_what_was_said(pair: Pair) -> None:
+    here, there = pair
+    log = await here.begin(record())
+    mirror = await there.find(log.stream_id)
+    assert mirror is not None
+    states = [mirror.state]
+    events: list[list[Event]] = [
+        [start(log), Status("queued", place=1)],
+        [Status("retrying")],
+        said("a"),
+        [Status("slow")],
+    ]
+    for count, batch in zip((2, 3, 4, 5), events, strict=True):
+        here.append(log, batch, "streaming")
+        await shown(mirror, count)
+        states.append(mirror.state)
+    here.append(log, [Failed("internal", "x", 500, retryable=False, partial=True)], "failed")
+    await mirror.wait_for_end()
+
+    assert [*states, mirror.state] == ["queued", "queued", "starting", "streaming", "streaming", "failed"]
+
+
+async def test_a_key_outlives_its_time_while_its_stream_is_kept(url: str) -> None:
+    async with journal_at(url, ttl_s=0.2, lease_s=0.3) as journal:
+        log = await journal.begin(record(store=False), key())
+        passing = await journal.begin(record(), key("other"))
+        journal.append(passing, [start(passing), DONE], "done")
+        await passing.wait_for_end()
+
+        async def has_passed() -> bool:
+            return await journal.find(passing.stream_id) is None
+
+        await until(has_passed)
+
+        assert await journal.begin(record(store=False), key()) is log
+        journal.append(log, [start(log), DONE], "done")
+        assert isinstance(await log.wait_for_end(), Done)
+
+
+async def test_a_stream_that_was_lost_is_announced_only_once(valkey: Server) -> None:
+    async with journal_at(valkey.url) as journal:
+        log = await journal.begin(record())
+        journal.append(log, [start(log)], "streaming")
+        await shown(log, 1)
+        valkey.command("FLUSHALL")
+        for word in ("a", "b", "c"):
+            journal.append(log, said(word), "streaming")
+            await until(lambda: log.numbered == len(log.events))
+        journal.append(log, [DONE], "done")
+
+        assert text_of(await read_all(log)) == "abc"
+        assert announced(log)
