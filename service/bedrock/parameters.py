@@ -9,7 +9,7 @@ from service.bedrock import reasoning
 from service.bedrock.models import Target
 from service.bedrock.words import offered, placed
 from service.errors import FieldError, InvalidRequest
-from service.generation import CachePoint, Document, Image, Message, Request, ToolResult, ToolUse
+from service.generation import Block, CachePoint, Document, Image, Message, ReasoningBlock, Request, ToolResult, ToolUse
 
 _UNSET: dict[str, Any] = {
     "temperature": None,
@@ -165,6 +165,24 @@ def _thinking(request: Request, style: Any) -> Iterator[FieldError]:
     budget = request.reasoning.budget_tokens if request.reasoning else None
     if style == "budget" or (style == "budget_or_adaptive" and budget):
         yield from _budget(budget, request.max_tokens)
+        if _thought_is_missing(request):
+            yield FieldError("reasoning", "the answer whose calls are now answered must be given with its reasoning")
+
+
+def _thought_is_missing(request: Request) -> bool:
+    """Whether an answer whose tools are just being answered has lost the reasoning it must begin with."""
+    if len(request.messages) < 2:  # noqa: PLR2004 - an answer, and its tools' results
+        return False
+    answer, last = request.messages[-2:]
+    called = any(isinstance(block, ToolUse) for block in answer.content)
+    answered = any(isinstance(block, ToolResult) for block in last.content)
+    first = next((block for block in answer.content if not _is_unsigned(block)), None)
+    return called and answered and not isinstance(first, ReasoningBlock)
+
+
+def _is_unsigned(block: Block) -> bool:
+    """Whether a block is reasoning that nobody vouches for, and that is therefore not handed back."""
+    return isinstance(block, ReasoningBlock) and block.signature is None and block.redacted is None
 
 
 def _budget(budget: int | None, max_tokens: int | None) -> Iterator[FieldError]:

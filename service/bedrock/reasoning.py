@@ -45,9 +45,9 @@ def fields(request: Request, model: Model, api: Api) -> dict[str, Any]:
         case "budget":
             return _budget(request)
         case "budget_or_adaptive":
-            return _budget(request) if wish.budget_tokens else _adaptive(effort)
+            return _budget(request) if wish.budget_tokens else _adaptive(effort, wish.display)
         case "adaptive":
-            return _adaptive(effort)
+            return _adaptive(effort, wish.display)
         case "nova":
             return {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": three}}
         case "qwen":
@@ -72,8 +72,9 @@ def _budget(request: Request) -> dict[str, Any]:
     return {"thinking": {"type": "enabled", "budget_tokens": budget_of(request)}}
 
 
-def _adaptive(effort: str | None) -> dict[str, Any]:
-    thinking: dict[str, Any] = {"thinking": {"type": "adaptive"}}
+def _adaptive(effort: str | None, display: str | None) -> dict[str, Any]:
+    """Let the model decide. `display` is Anthropic's word for whether the thinking is shown; unverified on Bedrock."""
+    thinking: dict[str, Any] = {"thinking": {"type": "adaptive"} | ({"display": display} if display else {})}
     return thinking if effort is None else thinking | {"output_config": {"effort": _claude_effort(effort)}}
 
 

@@ -77,9 +77,7 @@ class _Writer:
             case Image():
                 return {"image": {"format": image_format(block, field), "source": {"bytes": block.data}}}
             case Document():
-                name = document_name(block.name, self._names)
-                source = {"bytes": block.data}
-                return {"document": {"format": document_format(block, field), "name": name, "source": source}}
+                return {"document": self._document(block, field)}
             case ToolUse(call_id, name, arguments):
                 return {"toolUse": {"toolUseId": call_id, "name": name, "input": arguments}}
             case ToolResult():
@@ -88,6 +86,15 @@ class _Writer:
                 return self._reasoning(block)
             case _:
                 return cache_point(block)
+
+    def _document(self, block: Document, field: str) -> Json:
+        """Write a document; only Claude knows of its context, and cites."""
+        name = document_name(block.name, self._names)
+        said: Json = {"format": document_format(block, field), "name": name, "source": {"bytes": block.data}}
+        if self._model.family != "claude_messages":
+            return said
+        said |= {"context": block.context} if block.context else {}
+        return said | ({"citations": {"enabled": True}} if block.citations else {})
 
     def _result(self, result: ToolResult, field: str) -> Json:
         written = [self._block(block, f"{field}.content.{place}") for place, block in enumerate(result.content)]

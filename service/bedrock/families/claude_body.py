@@ -96,7 +96,9 @@ def _block(block: Block, field: str) -> Json | None:
             media_type = f"image/{image_format(block, field)}"
             return {"type": "image", "source": {"type": "base64", "media_type": media_type, "data": block.data}}
         case Document():
-            return {"type": "document", "source": _source(block, field), "title": block.name}
+            said: Json = {"type": "document", "source": _source(block, field), "title": block.name}
+            said |= {"context": block.context} if block.context else {}
+            return said | ({"citations": {"enabled": True}} if block.citations else {})
         case ToolUse(call_id, name, arguments):
             return {"type": "tool_use", "id": call_id, "name": name, "input": arguments}
         case ToolResult():

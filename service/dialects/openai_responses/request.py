@@ -7,7 +7,7 @@ what was found.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from service.dialects import body
 from service.dialects.openai_chat.parts import ToolEntry, choose, effort, output_schema, tools
@@ -15,7 +15,7 @@ from service.dialects.openai_responses.items import conversation
 from service.dialects.openai_responses.response import Options
 from service.dialects.refusal import KnownRefusal, wrong
 from service.errors import InvalidRequest
-from service.generation import Request
+from service.generation import Reasoning, Request
 
 Json = dict[str, Any]
 
@@ -136,7 +136,7 @@ def parse(
         tools=choice.tools,
         tool_choice=choice.choice,
         parallel_tool_calls=asked.parallel_tool_calls,
-        reasoning=effort(reasoning.get("effort"), "reasoning.effort"),
+        reasoning=_reasoning(reasoning),
         output_schema=schema,
         output_schema_name=schema_name,
         metadata=body.metadata(asked.metadata, dropped),
@@ -152,6 +152,13 @@ def parse(
         said,
         dropped,
     )
+
+
+def _reasoning(asked: Json) -> Reasoning | None:
+    """Read how much to reason; whoever asks for a summary wants to see it."""
+    told = asked.get("summary") or asked.get("generate_summary")
+    wanted = effort(asked.get("effort"), "reasoning.effort")
+    return structs.replace(wanted, display="summarized") if wanted and wanted.enabled and told else wanted
 
 
 def _refuse(asked: Body) -> None:

@@ -1,0 +1,97 @@
+"""What these formats can say beyond the native one reaches Bedrock, and what it would refuse does not."""
+
+import base64
+from typing import Any
+
+import pytest
+
+from service.bedrock import catalog
+from service.bedrock.families import wire_of
+from service.dialects import anthropic_messages, openai_responses
+from service.generation import Request
+from tests.harness import Json, Service
+from tests.surfaces import asks, sdks
+from tests.surfaces.sdks import HAIKU
+from tests.surfaces.test_sessions import question, rain
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+OPUS = "global.anthropic.claude-opus-4-7"
+CITED: Json = {
+    "type": "document",
+    "source": {"type": "text", "media_type": "text/plain", "data": "Water rises under its own pressure."},
+    "title": "Wells",
+    "context": "From a lexicon.",
+    "citations": {"enabled": True},
+}
+
+
+def sent(request: Request, api: Any = "converse") -> Json:
+    """What Bedrock is sent."""
+    target = catalog.resolve(request, api=api)
+    return wire_of(target).body(request, target.model, stream=True)
+
+
+def parsed(**more: Any) -> Request:
+    return anthropic_messages.parse(asks.messages("Hi") | more).request
+
+
+async def test_a_document_keeps_its_context_and_is_cited() -> None:
+    request = parsed(messages=[{"role": "user", "content": [CITED, {"type": "text", "text": "Why?"}]}])
+
+    document = sent(request)["messages"][0]["content"][0]["document"]
+    assert document["context"] == "From a lexicon."
+    assert document["citations"] == {"enabled": True}
+    assert base64.b64decode(document["source"]["bytes"]).decode() == CITED["source"]["data"]
+    block = sent(request, "invoke")["messages"][0]["content"][0]
+    assert (block["context"], block["citations"], block["title"]) == ("From a lexicon.", {"enabled": True}, "Wells")
+
+
+async def test_a_model_that_cannot_cite_is_not_asked_to() -> None:
+    request = parsed(model="amazon.nova-lite-v1:0", messages=[{"role": "user", "content": [CITED]}])
+
+    assert set(sent(request)["messages"][0]["content"][0]["document"]) == {"format", "name", "source"}
+
+
+async def test_citations_come_back_in_anthropics_shape(shared: Service) -> None:
+    content: Any = [CITED, {"type": "text", "text": "Why do wells flow?"}]
+    asked = asks.messages("") | {"messages": [{"role": "user", "content": content}]}
+    message = await sdks.messages(shared, asked)
+
+    cited = [one for block in message["content"] for one in block.get("citations", ())]
+    assert cited
+    assert all(one["document_title"] == "Wells" for one in cited)
+    assert await sdks.messages_streamed(shared, asked) == message
+
+
+@pytest.mark.parametrize("display", ["summarized", "omitted"])
+async def test_whether_thinking_is_shown_is_passed_on(display: str) -> None:
+    request = parsed(model=OPUS, thinking={"type": "adaptive", "display": display})
+
+    assert sent(request)["additionalModelRequestFields"]["thinking"] == {"type": "adaptive", "display": display}
+
+
+async def test_who_asks_for_a_summary_of_reasoning_is_to_see_it() -> None:
+    asked = asks.responses("Hi", model=OPUS, reasoning={"effort": "low", "summary": "auto"})
+
+    fields = sent(openai_responses.parse(asked).request)["additionalModelRequestFields"]
+    assert fields["thinking"] == {"type": "adaptive", "display": "summarized"}
+
+
+async def test_a_client_that_keeps_no_reasoning_can_still_answer_calls(shared: Service) -> None:
+    """Claude wants the reasoning before its calls back. Most clients of chat have no place for it."""
+    history: list[Any] = [{"role": "user", "content": question("Oslo")}]
+    async with sdks.openai(shared) as client:
+        asked: Any = {"model": HAIKU, "messages": history, "tools": asks.CHAT_TOOLS, "reasoning_effort": "low"}
+        called = await client.chat.completions.create(**asked)
+        message = called.choices[0].message
+        calls: Any = message.tool_calls or []
+        history.append(
+            {"role": "assistant", "content": message.content, "tool_calls": [one.to_dict() for one in calls]}
+        )
+        history.extend({"role": "tool", "tool_call_id": one.id, "content": rain("Oslo")} for one in calls)
+        answered = await client.chat.completions.create(**asked)
+
+    assert "rain over Oslo" in (answered.choices[0].message.content or "")
+    state = await shared.state(answered.id.removeprefix("chatcmpl-"))
+    assert state["dropped"] == ["reasoning"]
