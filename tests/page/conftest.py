@@ -1,27 +1,31 @@
-"""A service that speaks at an unhurried pace, and the page in a browser."""
+"""A service that speaks at an unhurried pace, and the page in a browser.
+
+One browser serves all tests of a process, in a fresh profile each: starting it takes longer than most of them. So they
+share an event loop too (`pytestmark` in each module).
+"""
 
 from collections.abc import AsyncIterator
 
-import pytest
+import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.harness import Service, running
 from tests.page.browsing import Chat, browser, tab
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
     async with browser() as started:
         yield started
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def service() -> AsyncIterator[Service]:
     async with running(local_rate=200) as running_service:
         yield running_service
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def chat(chromium: Browser, service: Service) -> AsyncIterator[Chat]:
     """The page, which must ask nobody but the service for anything, and have nothing to complain of."""
     async with tab(chromium, service.url) as opened:

@@ -11,6 +11,8 @@ from tests.harness import Service, eventually, running
 from tests.page.browsing import Chat, tab
 from tests.page.wire import wire
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 LONG = "Tell me in detail about wells, in 400 words"
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

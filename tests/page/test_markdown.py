@@ -5,6 +5,8 @@ from playwright.async_api import Page
 
 from tests.page.browsing import Chat
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 DRAW = """async text => {
   const { markdown } = await import('/web/markdown.js');
   return markdown(text).innerHTML;

@@ -11,6 +11,8 @@ from playwright.async_api import Browser, Route, expect
 from tests.harness import Service
 from tests.page.browsing import Chat, tab
 
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
 HOSTILE = """# Look <script>window.harmed = 1</script>
 
 <img src='http://evil.example/a.png' onerror='window.harmed = 2'>
