@@ -5,6 +5,7 @@ spend its visitor's money through a service on the visitor's machine: DNS rebind
 `Sec-Fetch-Site` and Origin.
 """
 
+import logging
 import re
 import secrets
 from http import HTTPStatus
@@ -16,9 +17,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import ServiceError
-from service.routers.problems import problem
+from service.routers.problems import answer, problem
 from service.routers.surfaces import surface_of
 from service.settings import Settings, is_loopback
+
+logger = logging.getLogger(__name__)
 
 _HEALTH = frozenset({"/healthz", "/readyz"})  # a prober names no host that we could know
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
@@ -44,9 +47,12 @@ class Guard:
         asked = headers.get("x-request-id", "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(16)
         scope["artesian.request_id"] = request_id
+        started = False
 
         async def send_with_id(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 answered = MutableHeaders(scope=message)
                 answered.setdefault("X-Request-Id", request_id)
                 answered.setdefault("X-Artesian-Backend", self._settings.backend)
@@ -58,7 +64,13 @@ class Guard:
         if refusal := self._refusal(scope, headers):
             await problem(Request(scope, receive), refusal)(scope, receive, send_with_id)
             return
-        await self._app(scope, _limited(receive, self._settings.max_body), send_with_id)
+        try:
+            await self._app(scope, _limited(receive, self._settings.max_body), send_with_id)
+        except Exception:
+            if started:  # too late for a word: the connection is cut, which no reader takes for an end
+                raise
+            logger.exception("Unhandled error", extra={"request_id": request_id})
+            await answer(Request(scope, receive), ServiceError("internal"))(scope, receive, send_with_id)
 
     def _refusal(self, scope: Scope, headers: Headers) -> ServiceError | None:
         if scope["path"] not in _HEALTH and not self._settings.api_keys_file and (why := self._foreign(headers)):

@@ -3,7 +3,6 @@
 Nothing here repeats a value that the caller sent.
 """
 
-import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -21,8 +20,6 @@ from service.errors import CODES, FieldError, InvalidRequest, ServiceError
 from service.routers.headers import EVENT_STREAM_HEADERS, wants_events
 from service.routers.surfaces import surface_of, tell
 from service.streams.record import NOWHERE
-
-logger = logging.getLogger(__name__)
 
 _BY_STATUS = {
     400: "validation",
@@ -127,7 +124,7 @@ _BLOCKS = {"text", "image", "document", "tool_use", "tool_result", "reasoning", 
 
 
 def install(app: FastAPI) -> None:
-    """Tell every error of `app` in our way."""
+    """Tell every error of `app` in our way; bugs are the guard's to tell, around all else."""
 
     async def service_error(request: Request, error: ServiceError) -> Response:
         return answer(request, error)
@@ -145,11 +142,6 @@ def install(app: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
-    async def bug(request: Request, error: Exception) -> Response:
-        logger.error("Unhandled error", exc_info=error)
-        return answer(request, ServiceError("internal"))
-
     app.add_exception_handler(ServiceError, service_error)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, invalid)  # type: ignore[arg-type]
     app.add_exception_handler(HTTPException, http_error)  # type: ignore[arg-type]
-    app.add_exception_handler(Exception, bug)
