@@ -35,7 +35,7 @@ async def test_cut_anywhere_the_text_is_the_same_and_nothing_is_asked_twice(shar
     whole, _ = await read(shared.url)
     length = await length_of_answer(shared)
     asked = len(await shared.calls())
-    cuts = range(0, length, 11)
+    cuts = range(0, length, 5)
 
     async with cutting(shared.url) as proxy, AsyncArtesian(proxy.url, backoff_s=AT_ONCE) as artesian:
         for cut in cuts:
