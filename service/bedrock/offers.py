@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.bedrock.catalog import MODELS, lookup
+from service.bedrock.catalog import MODELS, base_id, lookup
 from service.bedrock.client import Client
 from service.bedrock.models import Model
 from service.errors import UpstreamError
@@ -81,7 +81,7 @@ class Offers:
         return self._named([*sold, *(row["inferenceProfileId"] for row in profiles)], names)
 
     def _named(self, names: Iterable[str], rows: Mapping[str, dict[str, Any]] | None = None) -> list[Offer]:
-        return [self._offer(name, (rows or {}).get(name, {})) for name in names]
+        return [self._offer(name, (rows or {}).get(base_id(name), {})) for name in names]
 
     def _offer(self, name: str, row: Mapping[str, Any]) -> Offer:
         model = lookup(name)
