@@ -59,6 +59,7 @@ class DurableJournal:
     async def __aenter__(self) -> Self:
         self._link = link = Link(self.name, self._lease_s)
         self._outbox = Outbox(self._store, link, self._replaced)
+        self.shelf.kept_elsewhere = lambda log: log not in self._outbox.unkept
         self._mirrors = Mirrors(
             self._store,
             link,

@@ -16,6 +16,8 @@ A Valkey that is restarted answers again within half a second, a busy SQLite wit
 minds one second of silence and would take more for a fault.
 """
 
+_PUNCTUAL_S = 0.1  # a timer of a busy loop comes some hundredths late
+
 logger = logging.getLogger(__name__)
 
 
@@ -97,16 +99,23 @@ class Link:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await call
-        except (Unavailable, TimeoutError) as error:
-            self.lose(error, self._since(began))
-            raise Unavailable(str(error)) from error
+        except Unavailable as error:
+            self.lose(error, max(began, self._found_at))
+            raise
+        except TimeoutError as error:
+            self.lose(error, self._loop.time() - self._borne(began))
+            raise Unavailable("There was no answer in time.") from error
         finally:
             self.doubt(self._loop.time() - began)
 
-    def _since(self, began: float) -> float:
-        """Tell since when the store is away: a call that took longer than it can says that we stood still ourselves."""
-        now = self._loop.time()
-        return max(began, self._found_at) if now - began < 1.5 * PATIENCE_S else now
+    def _borne(self, began: float) -> float:
+        """Tell how much of the patience a call without an answer has used up.
+
+        Not all of it: perhaps it was this process that stood still, and the store answers the next call at once. Then
+        it says whose the streams are by now. None of it where the time for the answer ran out late: we did stand still.
+        """
+        late = self._loop.time() - began - PATIENCE_S
+        return PATIENCE_S / 2 if late < _PUNCTUAL_S else 0.0
 
 
 def _ignore() -> None:

@@ -2,10 +2,17 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from service.errors import ServiceError
 from service.streams.log import StreamLog
+
+
+class MadeRoom(ServiceError):
+    """A stream was let go here for want of memory, and its journal still has it: it can be read on from there."""
+
+    def __init__(self) -> None:
+        super().__init__("gone")
 
 
 class Shelf:
@@ -16,6 +23,7 @@ class Shelf:
         self._memory_bytes = memory_bytes
         self._logs: dict[str, StreamLog] = {}
         self._finished: OrderedDict[str, StreamLog] = OrderedDict()  # in the order they ended
+        self.kept_elsewhere: Callable[[StreamLog], bool] = _nowhere
         self.size = 0
         self.evicted = 0
 
@@ -86,4 +94,9 @@ class Shelf:
     def _make_room(self) -> None:
         while self._finished and self.size > self._memory_bytes:
             self.evicted += 1
-            self.take_out(next(iter(self._finished.values())))
+            oldest = next(iter(self._finished.values()))
+            self.take_out(oldest, MadeRoom() if self.kept_elsewhere(oldest) else None)
+
+
+def _nowhere(_: StreamLog) -> bool:
+    return False

@@ -33,11 +33,6 @@ class Standing(Enum):
     ENDED = auto()
     GONE = auto()
 
-    @property
-    def open_to_takeover(self) -> bool:
-        """Whether nobody produces it."""
-        return self in {Standing.EXPIRED, Standing.RELEASED}
-
 
 class Batch(NamedTuple):
     """Events to keep: `first` is the number of the first of them, `last` whether the stream ends with them."""

@@ -70,6 +70,26 @@ async def test_a_live_stream_goes_on_and_says_that_it_cannot_be_come_back_to(out
     assert len(events) == log.numbered == 6
 
 
+async def test_a_stream_that_was_silent_for_long_goes_on_at_once(outage: Outage) -> None:
+    async with journal_at(outage.url) as journal:
+        busy, silent = await journal.begin(record()), await journal.begin(record())
+        for log in (busy, silent):
+            journal.append(log, [start(log)], "streaming")
+            await shown(log, 1)
+        await outage.begin()
+        try:
+            journal.append(busy, said("a"), "streaming")
+            await until(lambda: not busy.resumable)
+            assert silent.resumable
+
+            journal.append(silent, [*said("b"), DONE], "done")
+
+            assert text_of(silent.events) == "b"
+            assert announced(silent)
+        finally:
+            await outage.end()
+
+
 async def test_a_stream_begun_meanwhile_is_kept_in_memory_and_says_so(outage: Outage) -> None:
     async with journal_at(outage.url) as journal, journal_at(outage.url) as other:
         await outage.begin()
@@ -250,7 +270,7 @@ async def test_a_file_that_is_taken_away_is_noticed(tmp_path: Path) -> None:
         for suffix in ("", "-wal", "-shm"):
             path.with_name(f"streams.db{suffix}").unlink()
 
-        await until(lambda: path.exists() and not log.resumable)
+        await until(lambda: path.exists() and not log.resumable and journal.available)
         journal.append(log, [*said("on"), DONE], "done")
 
         assert text_of(await read_all(log)) == "on"
