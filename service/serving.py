@@ -15,6 +15,7 @@ from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from service.settings import Settings
@@ -63,12 +64,22 @@ def drain_on_signal(drain: Callable[[], Awaitable[None]], hurry: Callable[[], No
             signal.signal(number, handler)
 
 
+class Connection(HttpToolsProtocol):
+    """Lets the app hang up (`hang_up` in a request's state): a close waits until all that was sent has been read."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
+        """Begin."""
+        self.app_state = {**self.app_state, "hang_up": transport.abort}
+        super().connection_made(transport)
+
+
 def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
     """Configure uvicorn for the service."""
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
+        http=Connection,
         loop="asyncio",  # uvloop accepts one connection a loop turn, and a delta costs the same on both
         log_config=None,
         access_log=False,

@@ -1,11 +1,13 @@
 """How a stream becomes a response: once, for all surfaces."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
 import anyio
 from sse_starlette import EventSourceResponse
+from sse_starlette.sse import SendTimeoutError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -16,8 +18,11 @@ from service.engine.engine import Engine
 from service.errors import ServiceError
 from service.routers.headers import EVENT_STREAM_HEADERS
 from service.streams.log import StreamLog
+from service.streams.shelf import MadeRoom
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class ClientGone(Exception):
@@ -79,7 +84,12 @@ class StreamReply(EventSourceResponse):
                 return
             if self._fresh and (refusal := self._log.refusal):
                 raise Refused(refusal)
-            await super().__call__(scope, receive, send)
+            try:
+                await super().__call__(scope, receive, send)
+            except SendTimeoutError:
+                logger.info("A reader was too slow and is let go", extra={"stream_id": self._log.stream_id})
+                if not await _hang_up(scope):
+                    raise
 
     async def _begin(self) -> None:
         while not self._log.take(0):
@@ -93,6 +103,9 @@ class StreamReply(EventSourceResponse):
             while True:
                 try:
                     events = log.take(after)
+                except MadeRoom:
+                    yield encoder.reconnect()
+                    return
                 except ServiceError as error:  # the stream was dropped: for this reader it ends here
                     yield encoder.encode(after + 1, [_failed(error, partial=after > 1)])
                     return
@@ -124,6 +137,15 @@ class StreamReply(EventSourceResponse):
     def _beat(self) -> None:
         self._silent = True
         self._log.wake()
+
+
+async def _hang_up(scope: Scope) -> bool:
+    """Break a connection off, where the server lets us: what was sent on it may never be read."""
+    if (hang_up := scope.get("state", {}).get("hang_up")) is None:
+        return False
+    hang_up()
+    await asyncio.sleep(0)  # until uvicorn has heard of it
+    return True
 
 
 def _failed(error: ServiceError, *, partial: bool) -> Failed:

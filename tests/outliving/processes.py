@@ -103,8 +103,8 @@ class Process:
 class Bedrock(Process):
     """The local Bedrock: `artesian local-bedrock`."""
 
-    def __init__(self, *, rate: float = 0) -> None:
-        super().__init__("local-bedrock", "--port", "0", "--faults", local_rate=rate)
+    def __init__(self, *, rate: float = 0, **settings: str) -> None:
+        super().__init__("local-bedrock", "--port", "0", "--faults", local_rate=rate, **settings)
         self.url = ""
 
     async def ready(self) -> None:
@@ -185,6 +185,11 @@ class Replica(Process):
         inode = _inode(self.port, response.extensions["network_stream"].get_extra_info("client_addr")[1])
         return next(worker for worker in self.workers if inode in _sockets(worker))
 
+    def holds(self, response: httpx.Response) -> bool:
+        """Whether the service's end of a connection is still open; what it has sent may be on its way for long."""
+        inode = _inode(self.port, response.extensions["network_stream"].get_extra_info("client_addr")[1])
+        return any(inode in _sockets(worker) for worker in self.workers)
+
     async def readiness(self) -> Json:
         """What `/readyz` says, and its status."""
         async with http(self.url) as service:
@@ -238,13 +243,13 @@ def _serves(pid: int) -> bool:
 
 
 def _inode(local_port: int, remote_port: int) -> str:
-    """The inode of the socket of an established connection of this machine."""
+    """The inode of a connection's socket; "0": nobody has it any more."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
         local, remote = (int(address.partition(":")[2], 16) for address in fields[1:3])
         if (local, remote) == (local_port, remote_port):
             return fields[9]
-    raise AssertionError("the connection is closed")
+    return "0"
 
 
 def _sockets(pid: int) -> set[str]:

@@ -44,6 +44,7 @@ class Reader:
         self.reconnects = 0  # `event: reconnect`
         self.refusals: list[str] = []
         self.producer = 0  # the process that began it, where it was asked for at a replica
+        self.response: httpx.Response | None = None
         self._grown = asyncio.Event()
 
     @property
@@ -97,6 +98,7 @@ class Reader:
                 raise Refused(response)
             if isinstance(self.to, Replica) and not self.producer:
                 self.producer = self.to.worker_of(response)
+            self.response = response
             self.stream_id = response.headers["x-stream-id"]
             yield response.aiter_raw()
 
