@@ -55,7 +55,7 @@ def install(folder: Path) -> None:
     new.mkdir()
     for name in INSTALLED:
         shutil.copy(HERE / name, new)
-    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", "--fetch-retries=1"]
     try:
         done = subprocess.run(command, cwd=new, capture_output=True, text=True, timeout=INSTALL_S, check=False)
         failed = done.stderr.strip().splitlines()[:1] if done.returncode else None

@@ -173,7 +173,8 @@ def _schema(asked: Body) -> Json | None:
 
 
 # Betas of Anthropic's own service, which Bedrock answers with 400 "invalid beta flag" (reported to litellm for each,
-# 2025 to 2026; its table of beta headers, 2026-09). The rest is passed on: what Bedrock takes depends on the model.
+# 2025 to 2026; its table of beta headers, 2026-09); and two that newer clients send by themselves for what there is not
+# here (anthropic 2.13 and Claude Code 2.1, 2026-11). The rest is passed on: what Bedrock takes depends on the model.
 _NOT_OF_BEDROCK = (
     "advanced-tool-use-",
     "advisor-tool-",
@@ -184,9 +185,11 @@ _NOT_OF_BEDROCK = (
     "mcp-client-",
     "mcp-servers-",
     "message-batches-",
+    "message-threads-",
     "oauth-",
     "prompt-caching-scope-",
     "skills-",
+    "thinking-token-count-",
     "web-fetch-",
     "web-search-",
 )
