@@ -7,6 +7,8 @@ from functools import partial
 
 import pytest
 
+from tests.harness import Json
+from tests.native.test_events import WEATHER
 from tests.outliving.conftest import Pair, pair_on
 from tests.outliving.processes import Bedrock, Replica, eventually, started
 from tests.outliving.proxy import proxy
@@ -14,6 +16,7 @@ from tests.outliving.reader import Reader, question
 from tests.streams.servers import Server
 
 TAKEN_OVER_S = 10.0
+INTERRUPTED = {"code": "interrupted", "status": 502, "retryable": True, "partial": True}
 
 
 @pytest.fixture
@@ -72,6 +75,48 @@ async def test_a_producer_that_stood_still_and_was_replaced_adds_nothing_and_its
     first, second = await bedrock.calls(reader.stream_id)
     assert (await bedrock.closed(first))["client_left"] is True
     assert second["state"] == "closed"
+
+
+POLICIES: dict[str, tuple[Json, str]] = {
+    "Claude goes on": ({}, "continued"),
+    "Nova goes on": ({"model_id": "amazon.nova-lite-v1:0"}, "continued"),
+    "a raw prompt goes on": ({"model_id": "us.meta.llama3-1-8b-instruct-v1:0", "api": "invoke"}, "continued"),
+    "it begins again": ({"on_interruption": "restart"}, "restarted"),
+    "it may not go on": ({"on_interruption": "fail"}, ""),
+    "it cannot go on": ({"model_id": "us.anthropic.claude-opus-4-6-v1"}, ""),
+    "a call of a tool is not gone on with": ({"tools": [WEATHER], "tool_choice": "any"}, ""),
+    "nor is reasoning": ({"reasoning": {"budget_tokens": 1024}, "max_tokens": 1500}, ""),
+}
+
+
+async def test_what_becomes_of_a_dead_process_answers_is_as_was_asked(couple: Pair) -> None:
+    here, there, _ = couple
+    wholes = [Reader(there, body=question(**asked)) for asked, _ in POLICIES.values()]
+    readers = [
+        Reader(here, body=question(**asked), headers={"X-Artesian-Fault": "gate@3,ok"})
+        for asked, _ in POLICIES.values()
+    ]
+    async with asyncio.TaskGroup() as tasks:
+        for whole in wholes:
+            tasks.create_task(whole.run())
+        for reader in readers:
+            tasks.create_task(reader.run(2 * TAKEN_OVER_S))
+        for reader in readers:
+            await reader.has(4)
+        here.signal(signal.SIGKILL)
+        for reader in readers:
+            reader.to = there
+
+    for (name, (_, state)), reader, whole in zip(POLICIES.items(), readers, wholes, strict=True):
+        assert reader.end
+        if state:
+            assert (name, reader.states(), reader.text) == (name, [state], whole.text)
+            assert reader.end["usage"]["estimated"] is True
+            assert reader.end["metrics"]["attempts"] == 2
+        else:
+            said = {member: reader.end.get(member) for member in ("code", "status", "retryable", "partial")}
+            assert (name, said) == (name, INTERRUPTED)
+            assert reader.states() == []
 
 
 async def test_a_stream_survives_the_death_of_one_process_after_the_other(bedrock: Bedrock, valkey: Server) -> None:
