@@ -125,12 +125,14 @@ class Archive:
     async def forget(self, caller: str, stream_id: str) -> bool:
         """Forget a response. False: there was none."""
         async with self._writing:
+            gone = await (await self._responses()).delete(caller, stream_id)
             begun = self._begun.get(stream_id)
-            waiting = begun is not None and begun.caller == caller
-            if waiting:
+            if begun is not None and begun.caller == caller:
                 del self._begun[stream_id]
-            self._ended.pop(stream_id, None)
-            return await (await self._responses()).delete(caller, stream_id) or waiting
+                gone = True
+            if gone:
+                self._ended.pop(stream_id, None)
+            return gone
 
     def _put(self, waiting: dict[str, Any], stream_id: str, value: object) -> None:
         waiting[stream_id] = value
@@ -222,7 +224,7 @@ async def open_archive(
         try:
             yield archive
         finally:
-            writing.cancel()
             with suppress(ServiceError, TimeoutError):
                 async with asyncio.timeout(_CLOSE_S):
-                    await archive.flush()
+                    await archive.flush()  # after one that is under way: it must not be left in the middle
+            writing.cancel()

@@ -95,3 +95,47 @@ async def test_a_client_that_keeps_no_reasoning_can_still_answer_calls(shared: S
     assert "rain over Oslo" in (answered.choices[0].message.content or "")
     state = await shared.state(answered.id.removeprefix("chatcmpl-"))
     assert state["dropped"] == ["reasoning"]
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+DATA_URL = f"data:image/png;base64,{PIXEL}"
+ASK = {"type": "text", "text": "What is this?"}
+IMAGES: dict[str, list[Json]] = {
+    "chat": [{"type": "image_url", "image_url": {"url": DATA_URL}}, ASK],
+    "responses": [{"type": "input_image", "image_url": DATA_URL}, ASK | {"type": "input_text"}],
+    "messages": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}}, ASK],
+}
+
+
+@pytest.mark.parametrize("surface", IMAGES)
+async def test_an_image_is_seen(shared: Service, surface: str) -> None:
+    turn = {"role": "user", "content": IMAGES[surface]}
+    asked: Json = {"model": HAIKU, "max_tokens": 500, "messages": [turn], "input": [turn]}
+    path = {"chat": "/v1/chat/completions", "responses": "/v1/responses", "messages": "/v1/messages"}[surface]
+    answer = await shared.http.post(path, json=asked)
+
+    assert "image (PNG, 1 by 1 pixels" in answer.text
+
+
+CHOICES: dict[str, tuple[Json, Any, Any]] = {
+    "chat": (asks.CHAT["two calls at once"], "none", {"type": "function", "function": {"name": "get_time"}}),
+    "responses": (asks.RESPONSES["two calls at once"], "none", {"type": "function", "name": "get_time"}),
+    "messages": (asks.MESSAGES["two calls at once"], {"type": "none"}, {"type": "tool", "name": "get_time"}),
+}
+
+
+@pytest.mark.parametrize("surface", CHOICES)
+async def test_tools_are_forced_and_forbidden(shared: Service, surface: str) -> None:
+    ask = {"chat": sdks.chat, "responses": sdks.responses, "messages": sdks.messages}[surface]
+    asked, none, forced = CHOICES[surface]
+
+    assert called(await ask(shared, asked | {"tool_choice": none})) == []
+    assert called(await ask(shared, asked | {"tool_choice": forced})) == ["get_time"]
+
+
+def called(answer: Json) -> list[str]:
+    """The names of the tools that an answer calls, in any of the three shapes."""
+    message = answer["choices"][0]["message"] if "choices" in answer else {}
+    items = answer.get("output") or answer.get("content") or []
+    names = [call["function"]["name"] for call in message.get("tool_calls", [])]
+    return names + [item["name"] for item in items if item["type"] in {"function_call", "tool_use"}]
