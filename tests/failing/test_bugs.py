@@ -1,12 +1,20 @@
 """A bug of ours: the client is told that there is one and how to name it, and nothing of the rest."""
 
 import logging
+from typing import Any
 
 import httpx
 import pytest
 
 from service.app import create_app
-from tests.harness import client, serving, settings
+from service.bedrock import catalog
+from service.bedrock.catalog import Target
+from service.bedrock.upstream import Upstream
+from service.deltas import Done, Failed
+from service.engine.engine import Order, open_engine
+from service.generation import Message, Policies, Request, Text
+from service.streams.memory import MemoryJournal
+from tests.harness import CLAUDE, client, serving, settings
 
 
 async def break_down() -> None:
@@ -39,3 +47,34 @@ def check(response: httpx.Response) -> None:
     assert response.headers["x-request-id"] == problem["request_id"] == "req-1"
     assert (problem["code"], problem["retryable"]) == ("internal", False)
     assert "secret" not in response.text
+
+
+class Broken(Upstream):
+    """A way to Bedrock with a bug in it."""
+
+    region = "us-east-1"
+
+    def __init__(self) -> None:
+        """Need nothing."""
+
+    async def resolve(self, request: Request) -> Target:
+        return catalog.resolve(request)
+
+    def open(self, *_: object, **__: object) -> Any:
+        raise RuntimeError("the secret detail")
+
+
+async def test_a_bug_in_a_generation_ends_its_stream_once(caplog: pytest.LogCaptureFixture) -> None:
+    ends: list[Done | Failed] = []
+    request = Request(CLAUDE, (Message("user", (Text("Hi"),)),))
+    async with (
+        MemoryJournal(ttl_s=60, memory_bytes=1_000_000) as journal,
+        open_engine(settings(), Broken(), journal, lambda _, end: ends.append(end)) as engine,
+    ):
+        log = await engine.start(Order(request, "anonymous", "native", Policies()))
+        end = await log.wait_for_end()
+
+        assert end == Failed("internal", "Something went wrong on our side.", 500, retryable=False, partial=False)
+        assert list(log.events)[-1:] == [end] == ends
+        assert log.state == "failed"
+    assert "the secret detail" in caplog.text
