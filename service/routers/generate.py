@@ -104,7 +104,7 @@ def _order(
         caller=caller,
         dialect="native",
         policies=policies,
-        key=idempotency_key(key, caller, fingerprint(body)),
+        key=None if key is None else idempotency_key(key, caller, fingerprint(body)),
     )
 
 

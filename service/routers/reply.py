@@ -8,8 +8,6 @@ from typing import Any, TypeVar
 import anyio
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from service.deltas import Done, Failed
@@ -187,8 +185,3 @@ async def unless_gone(receive: Receive, wait: Coroutine[Any, Any, T]) -> T:
 async def _left(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def nobody(_: Request) -> Response:
-    """Answer a client that has left (nginx's 499)."""
-    return Response(status_code=499)
