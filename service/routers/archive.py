@@ -29,6 +29,7 @@ Json = dict[str, Any]
 _MOST_WAITING = 256  # responses that wait for a database that is away; beyond them the oldest are let go
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0  # between two tries to write
 _CLOSE_S = 5.0  # for the ends that a shutdown brings
+_CATCH_UP_S, _LOOK_AGAIN_S = 2.0, 0.05  # for another process to write down what a response of it was asked with
 _SWEEP_S = 60.0  # between two looks at what has expired
 
 
@@ -97,6 +98,16 @@ class Archive:
             return begun.input
         kept = await self._kept(caller, stream_id)
         return kept.input if kept else None
+
+    async def conversation(self, caller: str, stream_id: str, found: Found) -> list[Json] | None:
+        """Find the conversation up to a caller's response and with it, as items; None where it is not kept."""
+        given = await self.input(caller, stream_id)
+        for _ in range(int(_CATCH_UP_S / _LOOK_AGAIN_S)):
+            if given is not None or found.log is None:
+                break
+            await asyncio.sleep(_LOOK_AGAIN_S)  # its process writes in the background, and does not tell
+            given = await self.input(caller, stream_id)
+        return None if given is None else [*given, *found.response["output"]]
 
     async def items(self, caller: str, names: Iterable[str]) -> dict[str, Json]:
         """Find items of earlier responses by their ids; those that are not there are left out."""

@@ -6,6 +6,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from service.dialects import openai_responses
+from service.dialects.refusal import wrong
 from service.errors import InvalidRequest, ServiceError
 from service.routers import described
 from service.routers.archive import Archive, Found
@@ -92,13 +93,12 @@ async def _earlier(archive: Archive, caller: str, response_id: str | None) -> li
     if response_id is None:
         return []
     stream_id = _stream_of(response_id)
-    found = await archive.find(caller, stream_id) if stream_id else None
-    given = await archive.input(caller, stream_id) if stream_id and found else None
-    if found is None or given is None:
-        raise openai_responses.previous_not_found()
-    if found.log and not found.log.end:
-        raise InvalidRequest("previous_response_id: This response is not finished yet.", status=400)
-    return [*given, *found.response["output"]]
+    if stream_id and (found := await archive.find(caller, stream_id)):
+        if found.log and not found.log.end:
+            raise wrong("previous_response_id", "This response is not finished yet.")
+        if (conversation := await archive.conversation(caller, stream_id, found)) is not None:
+            return conversation
+    raise openai_responses.previous_not_found()
 
 
 @router.get("/{response_id}", summary="Read a response, or go on with its events", responses=described.RESPONSE_READ)
