@@ -82,6 +82,7 @@ class StreamReply(EventSourceResponse):
                 return
             if self._fresh and (refusal := self._log.refusal):
                 raise Refused(refusal)
+            self._fold()  # before the status line: a stream that is gone by now is still a 410
             try:
                 await super().__call__(scope, receive, send)
             except SendTimeoutError:
@@ -95,7 +96,6 @@ class StreamReply(EventSourceResponse):
 
     async def _events(self, closing: anyio.Event) -> AsyncIterator[bytes]:
         log, encoder, after, watchdog = self._log, self._encoder, self._after, self._engine.watchdog
-        self._fold()
         with watchdog.watch(self._engine.settings.heartbeat, self._beat) as silence:
             silence.since = watchdog.time()
             while True:
