@@ -224,7 +224,7 @@ class Engine:
 
     async def close(self) -> None:
         """End what runs: handed to another process where the journal allows it, else as `draining`."""
-        self.draining = self.closing = True
+        self.draining = True
         kept = [producer for producer in self._producers.values() if self._can_move(producer)]
         for producer in list(self._producers.values()):
             if producer in kept:
@@ -234,9 +234,18 @@ class Engine:
         while self._producers:
             self._idle.clear()
             await self._idle.wait()
+        await self._show_ends()
         await asyncio.gather(*(self.journal.release(producer.log) for producer in kept))
+        self.closing = True
         for log in list(self._handed_out):
             log.wake()  # its readers are sent to another process
+
+    async def _show_ends(self) -> None:
+        """Wait until the journal has shown what was said last: nobody has to come back for that."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL_S):
+                shown = (_come_to(log, log.numbered) for log in list(self._handed_out))
+                await asyncio.gather(*shown, return_exceptions=True)  # some may have been dropped
 
     def _can_move(self, producer: Producer) -> bool:
         return self.journal.shared and self.journal.available and producer.log.resumable
