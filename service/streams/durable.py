@@ -14,7 +14,7 @@ from service.deltas import Event
 from service.errors import ServiceError
 from service.streams.beat import Beat
 from service.streams.codec import Unwritable, encode_record
-from service.streams.journal import Key, Owner
+from service.streams.journal import Key, Nobody, Owner
 from service.streams.keys import check_fingerprint, stream_of_key_gone
 from service.streams.link import PATIENCE_S, Link
 from service.streams.log import StreamLog
@@ -29,19 +29,6 @@ _STUMBLE_S = 0.1  # after a bug in one of the tasks: it is logged, and must not 
 logger = logging.getLogger(__name__)
 
 
-class Nobody:
-    """Who is told while no engine is attached."""
-
-    def cancel_asked(self, stream_id: str) -> None:
-        """Nothing is produced yet."""
-
-    def replaced(self, log: StreamLog) -> None:
-        """Nothing is produced yet."""
-
-    def abandoned(self, stream_id: str) -> None:
-        """Nobody takes anything over; it is told again with the next beat."""
-
-
 class DurableJournal:
     """The journal over a store."""
 
@@ -53,6 +40,7 @@ class DurableJournal:
         self._lease_s = lease_s
         self._memory = MemoryJournal(ttl_s=ttl_s, memory_bytes=memory_bytes)
         self.shelf = self._memory.shelf
+        self._beginning: set[StreamLog] = set()
         self._owner: Owner = Nobody()
         self._stack = AsyncExitStack()
 
@@ -111,27 +99,20 @@ class DurableJournal:
         """Begin a stream, or return the one that `key` is bound to."""
         if bound := self._memory.bound(key):
             return bound
-        if not record.policies.store:
-            return self._open_here(record, key, told=True)
         self.shelf.make_place()
-        try:
-            await self._wait_for_store()
-            already = await self._link.call(self._store.begin(record.stream_id, encode_record(record), key))
-        except Unwritable:
-            logger.exception("A stream cannot be kept", extra={"stream_id": record.stream_id})
-            return self._open_here(record, key)
-        except Unavailable:
-            self._outbox.doubtful[record.stream_id] = Doubt(1)
-            return self._memory.bound(key) or self._open_here(record, key)
-        if key and already:
-            check_fingerprint(key, already.fingerprint)
-            if log := await self.find(already.stream_id):
-                return log
-            raise stream_of_key_gone()
         log = StreamLog(record)
         self.shelf.put(log)
-        self._outbox.hold(log)
-        return log
+        if not record.policies.store:
+            return self._keep_here(log, key, told=True)
+        # Who has the same key may hear of the stream from the store before we hear that it is begun.
+        self._beginning.add(log)
+        try:
+            return await self._begin(log, key)
+        except BaseException:
+            self.shelf.take_out(log)
+            raise
+        finally:
+            self._beginning.discard(log)
 
     def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
         """Keep events and then show them; those of a stream that is produced elsewhere by now go nowhere."""
@@ -157,7 +138,7 @@ class DurableJournal:
     async def take_over(self, stream_id: str) -> StreamLog | None:
         """Take the lease of an abandoned stream."""
         ours = stream_id in self._outbox.produced or self.shelf.get(stream_id) in self._outbox.unkept
-        if ours or not self._link.available:
+        if ours or not self._link.available or self.shelf.full:
             return None
         with suppress(Unavailable):
             epoch = await self._link.call(self._store.take_over(stream_id, released_only=self._link.quiet))
@@ -218,15 +199,41 @@ class DurableJournal:
         except Unavailable:
             self._outbox.doubtful[log.stream_id] = Doubt(None)
 
-    def _open_here(self, record: Record, key: Key | None, *, told: bool = False) -> StreamLog:
-        log = self._memory.open(record, key)
+    async def _begin(self, log: StreamLog, key: Key | None) -> StreamLog:
+        record = log.record
+        try:
+            content = encode_record(record)
+            await self._wait_for_store()
+            already = await self._link.call(self._store.begin(record.stream_id, content, key))
+        except Unwritable:
+            logger.exception("A stream cannot be kept", extra={"stream_id": record.stream_id})
+            return self._keep_here(log, key)
+        except Unavailable:
+            self._outbox.doubtful[record.stream_id] = Doubt(1)
+            return self._keep_here(log, key)
+        if key and already:
+            self.shelf.take_out(log)
+            check_fingerprint(key, already.fingerprint)
+            if found := await self.find(already.stream_id):
+                return found
+            raise stream_of_key_gone()
+        self._outbox.hold(log)
+        return log
+
+    def _keep_here(self, log: StreamLog, key: Key | None, *, told: bool = False) -> StreamLog:
+        """Keep a stream in memory alone; or return the one that has the key by now."""
+        if key and (bound := self._memory.bound(key)):
+            self.shelf.take_out(log)
+            return bound
+        self._memory.bind(key, log)
         self._outbox.keep_apart(log, told=told)
         return log
 
     def _is_live(self, log: StreamLog) -> bool:
         """Whether this process has the last word on a stream, or is told of every one."""
         name = log.stream_id
-        return name in self._outbox.produced or log in self._outbox.unkept or name in self._mirrors.followed
+        ours = name in self._outbox.produced or log in self._outbox.unkept or log in self._beginning
+        return ours or name in self._mirrors.followed
 
     async def _recall(self, log: StreamLog) -> StreamLog | None:
         """Return a finished stream, unless the store has let it go."""
@@ -238,15 +245,12 @@ class DurableJournal:
 
     async def _go_on(self, stream_id: str, epoch: int) -> StreamLog | None:
         """Make a stream that was taken over one of this process's own, with all that was ever kept of it."""
-        log = self.shelf.get(stream_id)
-        if log and not await self._mirrors.catch_up(log):
+        log = await self._mirrors.load(stream_id)
+        if log is None:
+            return None
+        if not await self._mirrors.catch_up(log):
             self._mirrors.lose(log)
             return None
-        if log is None:
-            if not (recalled := await self._mirrors.recall(stream_id)):
-                return None
-            log, _ = recalled
-            self.shelf.put(log)
         self._mirrors.leave(stream_id)
         if log.end:
             return None

@@ -37,6 +37,19 @@ class Owner(Protocol):
         """A stream's producer gave it up, or let its lease run out: it may be taken over. Told again until it is."""
 
 
+class Nobody:
+    """Who is told while no engine is attached."""
+
+    def cancel_asked(self, stream_id: str) -> None:
+        """Nothing is produced yet."""
+
+    def replaced(self, log: StreamLog) -> None:
+        """Nothing is produced yet."""
+
+    def abandoned(self, stream_id: str) -> None:
+        """Nobody takes anything over; it is told again with the next beat."""
+
+
 class Journal(Protocol):
     """Where streams live."""
 

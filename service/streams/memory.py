@@ -32,24 +32,22 @@ class MemoryJournal:
 
     async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
         """Begin a stream, or return the one that `key` is bound to."""
-        return self.bound(key) or self.open(record, key)
+        if bound := self.bound(key):
+            return bound
+        self.shelf.make_place()
+        log = StreamLog(record)
+        self.shelf.put(log)
+        self.bind(key, log)
+        return log
 
     def bound(self, key: Key | None) -> StreamLog | None:
         """Return the stream that a key is bound to here."""
         return self._keys.find(key) if key else None
 
-    def open(self, record: Record, key: Key | None = None) -> StreamLog:
-        """Begin a stream here.
-
-        Raises:
-            ServiceError: `overloaded`, running streams fill the memory.
-        """
-        self.shelf.make_place()
-        log = StreamLog(record)
-        self.shelf.put(log)
+    def bind(self, key: Key | None, log: StreamLog) -> None:
+        """Bind a key to a stream that is held."""
         if key:
             self._keys.bind(key, log.stream_id)
-        return log
 
     def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
         """Give events their numbers and show them: memory is as safe as it gets here."""
