@@ -9,7 +9,18 @@ from service.bedrock import reasoning
 from service.bedrock.models import Target
 from service.bedrock.words import offered, placed
 from service.errors import FieldError, InvalidRequest
-from service.generation import Block, CachePoint, Document, Image, Message, ReasoningBlock, Request, ToolResult, ToolUse
+from service.generation import (
+    Block,
+    CachePoint,
+    Document,
+    Image,
+    Message,
+    ReasoningBlock,
+    Request,
+    Text,
+    ToolResult,
+    ToolUse,
+)
 
 _UNSET: dict[str, Any] = {
     "temperature": None,
@@ -79,14 +90,26 @@ def without(request: Request, fields: Iterable[str]) -> Request:
 def lenient(request: Request, target: Target) -> tuple[Request, list[str]]:
     """Lower and take out what the model would refuse; the second value names what was taken out.
 
+    A system prompt that it does not take is said at the beginning of the first turn.
+
     Raises:
         InvalidRequest: what is left, the model would refuse still.
     """
     lowered = clamped(request, target)
     found = [error.field for error in refusals(lowered, target)]
     kept = without(lowered, found)
+    if "system" in found:
+        kept = _told_by_the_user(kept, lowered.system_text)
     check(kept, target)
     return kept, found
+
+
+def _told_by_the_user(request: Request, system: str) -> Request:
+    first, *others = request.messages
+    if first.role == "user":
+        first = structs.replace(first, content=(Text(system), *first.content))
+        return structs.replace(request, messages=(first, *others))
+    return structs.replace(request, messages=(Message("user", (Text(system),)), first, *others))
 
 
 def _without_points(message: Message, number: int, names: set[str]) -> Message:

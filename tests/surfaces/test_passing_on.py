@@ -97,6 +97,17 @@ async def test_a_client_that_keeps_no_reasoning_can_still_answer_calls(shared: S
     assert state["dropped"] == ["reasoning"]
 
 
+async def test_what_the_system_says_is_said_to_a_model_that_takes_no_system_prompt(shared: Service) -> None:
+    """Clients of chat always send one. It is taken out of its field, and not away."""
+    turns = [{"role": "system", "content": "Speak of granite."}, {"role": "user", "content": "Hi"}]
+    asked = asks.chat("", model="mistral.mistral-7b-instruct-v0:2") | {"messages": turns}
+    async with sdks.openai(shared) as client:
+        answer = await client.chat.completions.create(**asked)
+
+    assert "granite" in (answer.choices[0].message.content or "").lower()
+    assert (await shared.state(answer.id.removeprefix("chatcmpl-")))["dropped"] == ["system"]
+
+
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 DATA_URL = f"data:image/png;base64,{PIXEL}"
 ASK = {"type": "text", "text": "What is this?"}
