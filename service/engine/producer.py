@@ -256,7 +256,8 @@ class Producer:
             stop = Stop(StopReason.CANCELLED, None) if self._stopping else self._stop or Stop(StopReason.OTHER, None)
             metrics = self._account.metrics(self._retries.attempts, self._leg.target.model_id)
             end = Done(stop.reason, stop.raw, self._account.usage, metrics, stop.sequence)
-            self._append([end], "cancelled" if self._stopping else "done")
+            progress = None if self._stopping else self._meter.finish()
+            self._append([progress, end] if progress else [end], "cancelled" if self._stopping else "done")
         self._parts.on_end(self.log, end)
 
     def _failure(self, error: ServiceError) -> Failed:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from msgspec import structs
+
 from service.deltas import Event, Progress, ReasoningDelta, TextDelta, ToolCallDelta
 
 INTERVAL_S = 1.0
@@ -60,6 +62,11 @@ class Meter:
             self._first = self._last_at = now
             self._due = now + INTERVAL_S
         return self._say(now) if now >= self._due else None
+
+    def finish(self) -> Progress | None:
+        """Say that all of it is there, where a word is due; the end that follows says so too."""
+        now = self._clock()
+        return structs.replace(self._say(now), progress=1.0) if now >= self._due else None
 
     def _say(self, now: float) -> Progress:
         before, counted = self._bytes_before // _BYTES_A_TOKEN, self.attempt_tokens

@@ -39,6 +39,21 @@ def test_it_never_falls_and_is_not_one_before_the_end() -> None:
     assert max(shares) < 1
 
 
+def test_it_is_one_at_the_end_where_a_word_is_due() -> None:
+    clock = Clock()
+    meter = Meter(100, 10, clock)
+    say(meter, clock, 3, 10)
+
+    clock.now += 0.1
+    too_soon = meter.finish()
+    clock.now += 1
+    told = meter.finish()
+
+    assert too_soon is None
+    assert told
+    assert told.progress == 1
+
+
 def test_rates_and_what_people_are_told() -> None:
     clock = Clock()
     brisk = say(Meter(1000, 10, clock), clock, 3, 40)[-1]
