@@ -2,5 +2,8 @@
 
 from service.app import create_app
 from service.settings import read_settings
+from service.telemetry.logs import configure_logs
 
-app = create_app(read_settings())
+settings = read_settings()
+configure_logs(settings.log_format, settings.log_level)  # a worker inherits nothing of what `artesian serve` has set up
+app = create_app(settings)

@@ -5,8 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,9 +14,10 @@ from typing import Any
 import httpx
 
 from tests.harness import Json
+from tests.outliving.starting import Handle, execute, fork
 
 START_S = 30.0  # for a process to be there, on a machine that does much else
-ARTESIAN = str(Path(sys.executable).parent / "artesian")
+Start = Callable[[list[str], dict[str, str], str, Path], Handle]
 
 LEASE_S = 0.5
 SETTINGS: Json = {
@@ -37,22 +36,13 @@ SETTINGS: Json = {
 class Process:
     """A process in a group of its own, and the file that holds what it says."""
 
-    def __init__(self, *command: str, **settings: Any) -> None:
+    def __init__(self, *arguments: str, start: Start = fork, **settings: Any) -> None:
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("ARTESIAN_", "AWS_"))}
         clean |= {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_EC2_METADATA_DISABLED": "true"}
         clean |= {f"ARTESIAN_{name.upper()}": _written(value) for name, value in settings.items()}
         self._folder = tempfile.TemporaryDirectory()
         self._said = Path(self._folder.name) / "said"
-        with self._said.open("wb") as said:
-            self.process = subprocess.Popen(
-                [ARTESIAN, *command],
-                cwd=self._folder.name,
-                env=clean,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self.process = start(list(arguments), clean, self._folder.name, self._said)
 
     @property
     def pid(self) -> int:
@@ -103,7 +93,7 @@ class Process:
 class Bedrock(Process):
     """The local Bedrock: `artesian local-bedrock`."""
 
-    def __init__(self, *, rate: float = 0, **settings: str) -> None:
+    def __init__(self, *, rate: float = 0, **settings: Any) -> None:
         super().__init__("local-bedrock", "--port", "0", "--faults", local_rate=rate, **settings)
         self.url = ""
 
@@ -146,7 +136,7 @@ class Replica(Process):
             given["bedrock_endpoint_url"] = bedrock.url
         self.workers_wanted = int(given.get("workers", 1))
         self.port = 0
-        super().__init__("serve", **given)
+        super().__init__("serve", start=execute if self.workers_wanted > 1 else fork, **given)
 
     @property
     def url(self) -> str:
@@ -156,18 +146,20 @@ class Replica(Process):
     async def ready(self) -> None:
         """Wait until every worker serves."""
         self.port = int(await self.says(r"http://127\.0\.0\.1:(\d+)/"))
-        await eventually(self._all_serve, within_s=START_S)
+        await eventually(self._all_serve, within_s=START_S, every_s=0.1)
 
     async def _all_serve(self) -> bool:
         """Whether each worker has the socket open and answers on it: a new connection goes to any of them."""
         assert self.runs, f"it has ended: {self.said}"
         seen: set[int] = set()
         async with http(self.url) as service:
-            for _ in range(8 * self.workers_wanted):
+            for _ in range(3 * self.workers_wanted):
                 with suppress(httpx.TransportError):
                     async with service.stream("GET", "/readyz") as response:
                         if response.status_code == 200:
                             seen.add(self.worker_of(response))
+                if len(seen) == self.workers_wanted:
+                    break
         return len(seen) >= self.workers_wanted
 
     @property
@@ -212,11 +204,11 @@ def http(url: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=url, timeout=30, limits=limits, trust_env=False, verify=False)  # noqa: S501 - no TLS
 
 
-async def eventually(claim: Callable[[], Awaitable[Any]], *, within_s: float = 5) -> Any:
+async def eventually(claim: Callable[[], Awaitable[Any]], *, within_s: float = 5, every_s: float = 0.02) -> Any:
     """Wait until a claim holds, and return what it gave."""
     async with asyncio.timeout(within_s):
         while not (value := await claim()):  # noqa: ASYNC110 - of other processes nothing is told
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(every_s)
     return value
 
 

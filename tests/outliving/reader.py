@@ -85,6 +85,11 @@ class Reader:
                     await asyncio.sleep(RETRY_S)
         return self.end
 
+    async def whole_text(self) -> str:
+        """Read to the end, and return the text."""
+        await self.run()
+        return self.text
+
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[AsyncIterator[bytes]]:
         """Ask once, for what comes next; leaving the block hangs up."""

@@ -5,74 +5,123 @@ import os
 import random
 import secrets
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from tests.harness import CLAUDE
 from tests.outliving.processes import Bedrock, Replica, started
+from tests.outliving.proxy import proxy
 from tests.outliving.reader import Reader, question
 
 CANNOT_GO_ON = "us.anthropic.claude-opus-4-6-v1"
 MODELS = (CLAUDE, CLAUDE, CLAUDE, CLAUDE, CANNOT_GO_ON, CANNOT_GO_ON)  # of the streams that run at once
-WORKERS = 3
 TAKEN_OVER_S = 10.0
 
 
 @pytest.fixture
 def workers(bedrock: Bedrock, journal_url: str) -> Iterator[Replica]:
-    """Three workers on one socket."""
-    replica = Replica(bedrock, journal_url, workers=WORKERS)
+    """Three workers on one socket: `WORKERS=3`."""
+    replica = Replica(bedrock, journal_url, workers=3)
     with started(replica):
         yield replica
 
 
 @pytest.mark.timeout(150)
-async def test_ten_killed_workers_lose_and_repeat_nothing(workers: Replica) -> None:
-    await kill(workers, 10, seed=secrets.randbits(32))
+async def test_two_killed_workers_of_three_lose_and_repeat_nothing(workers: Replica) -> None:
+    await kill_workers(workers, 2, seed=secrets.randbits(32))
+
+
+async def test_eight_killed_replicas_lose_and_repeat_nothing(bedrock: Bedrock, journal_url: str) -> None:
+    await kill_replicas(bedrock, journal_url, 8, seed=secrets.randbits(32))
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(800)
-async def test_a_hundred_killed_workers_lose_and_repeat_nothing(workers: Replica) -> None:
-    await kill(workers, 100, seed=secrets.randbits(32))
+async def test_fifty_killed_workers_lose_and_repeat_nothing(workers: Replica) -> None:
+    await kill_workers(workers, 50, seed=secrets.randbits(32))
 
 
-async def kill(replica: Replica, times: int, seed: int) -> None:
-    """Kill workers, each when a stream of its own has come to some event; one worker of the three always lives."""
+@pytest.mark.soak
+@pytest.mark.timeout(800)
+async def test_two_hundred_killed_replicas_lose_and_repeat_nothing(bedrock: Bedrock, journal_url: str) -> None:
+    await kill_replicas(bedrock, journal_url, 200, seed=secrets.randbits(32))
+
+
+async def kill_workers(replica: Replica, times: int, seed: int) -> None:
+    """Kill two workers of three, again and again; the others, and those that replace them, go on."""
     print(f"seed {seed}")  # noqa: T201 - shown where it fails
     chance = random.Random(seed)  # noqa: S311 - a test's
     await replica.ready()
-    whole = {model: await text_of(Reader(replica, body=question(model_id=model))) for model in set(MODELS)}
+    whole = await Reader(replica, body=question()).whole_text()
     while times > 0:
         readers = [Reader(replica, body=question(model_id=model)) for model in MODELS]
         async with asyncio.TaskGroup() as tasks:
             for reader in readers:
                 tasks.create_task(reader.run())
-            killed = await kill_some(readers, min(times, WORKERS - 1), chance)
-        times -= len(killed)
-        for model, reader in zip(MODELS, readers, strict=True):
-            check(reader, whole[model], goes_on=model == CLAUDE)
+            await asyncio.gather(*(reader.has(1) for reader in readers))
+            producers = {reader.producer: reader for reader in readers}
+            victims = chance.sample(sorted(producers), min(times, len(producers), 2))
+            killed = await asyncio.gather(*(kill_at(pid, producers[pid], chance.randrange(1, 40)) for pid in victims))
+        times -= sum(killed)
         await replica.ready()
-        for reader in readers:
-            again = Reader(replica, stream_id=reader.stream_id)
-            await again.run()
-            assert again.events == reader.events
+        await check_all(readers, whole, replica)
 
 
-async def kill_some(readers: Sequence[Reader], most: int, chance: random.Random) -> list[int]:
-    """Kill producers of these readers' streams, and return those that were caught in the middle of one."""
-    await asyncio.gather(*(reader.has(1) for reader in readers))
-    producers = {reader.producer: reader for reader in readers}
-    victims = chance.sample(sorted(producers), min(most, len(producers), WORKERS - 1))
+async def kill_replicas(bedrock: Bedrock, journal_url: str, times: int, seed: int) -> None:
+    """Kill two replicas of three, again and again; each is replaced by a new one."""
+    print(f"seed {seed}")  # noqa: T201 - shown where it fails
+    chance = random.Random(seed)  # noqa: S311 - a test's
+    with ExitStack() as stack:
+        replicas = await begun(bedrock, journal_url, stack, 3)
+        whole = await Reader(replicas[0], body=question()).whole_text()
+        async with proxy() as way:
+            while times > 0:
+                way.ports[:] = [replica.port for replica in replicas]
+                readers = [Reader(replicas[n % 3], body=question(model_id=model)) for n, model in enumerate(MODELS)]
+                async with asyncio.TaskGroup() as tasks:
+                    for reader in readers:
+                        tasks.create_task(reader.run())
+                    await asyncio.gather(*(reader.has(1) for reader in readers))
+                    for reader in readers:
+                        reader.to = way.url
+                    victims = chance.sample(range(3), min(times, 2))
+                    killed = await asyncio.gather(
+                        *(
+                            kill_at(replicas[n].pid, chance.choice(readers[n::3]), chance.randrange(1, 40))
+                            for n in victims
+                        )
+                    )
+                times -= sum(killed)
+                fresh = await begun(bedrock, journal_url, stack, len(victims))
+                for number, replica in zip(victims, fresh, strict=True):
+                    replicas[number] = replica
+                await check_all(readers, whole, replicas[victims[0]])
 
-    async def kill_at(pid: int, count: int) -> bool:
-        await producers[pid].has(count)
-        os.kill(pid, signal.SIGKILL)
-        return not producers[pid].end
 
-    caught = await asyncio.gather(*(kill_at(pid, chance.randrange(1, 40)) for pid in victims))
-    return [pid for pid, running in zip(victims, caught, strict=True) if running]
+async def begun(bedrock: Bedrock, journal_url: str, stack: ExitStack, count: int) -> list[Replica]:
+    replicas = [Replica(bedrock, journal_url) for _ in range(count)]
+    stack.enter_context(started(*replicas))
+    await asyncio.gather(*(replica.ready() for replica in replicas))
+    return replicas
+
+
+async def kill_at(pid: int, reader: Reader, count: int) -> bool:
+    """Kill a process when one of its streams has come to some event. False: the stream was over by then."""
+    await reader.has(count)
+    os.kill(pid, signal.SIGKILL)
+    return not reader.end
+
+
+async def check_all(readers: list[Reader], whole: str, replica: Replica) -> None:
+    """Hold each reader to what he may have seen, and a process that was not there to the same."""
+    for model, reader in zip(MODELS, readers, strict=True):
+        check(reader, whole, goes_on=model == CLAUDE)
+        again = Reader(replica, stream_id=reader.stream_id)
+        await again.run()
+        assert again.events == reader.events
+        assert (await replica.state(reader.stream_id))["state"] in {"done", "failed"}
 
 
 def check(reader: Reader, whole: str, *, goes_on: bool) -> None:
@@ -87,11 +136,6 @@ def check(reader: Reader, whole: str, *, goes_on: bool) -> None:
     assert reader.text
     said = {name: reader.end[name] for name in ("code", "status", "retryable", "partial")}
     assert said == {"code": "interrupted", "status": 502, "retryable": True, "partial": True}
-
-
-async def text_of(reader: Reader) -> str:
-    await reader.run()
-    return reader.text
 
 
 async def test_a_stream_that_the_other_process_cannot_go_on_with_ends_honestly(
