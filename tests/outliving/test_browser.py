@@ -63,20 +63,24 @@ async def show(page: Page, script: str, until: str) -> str:
     return shown
 
 
-@pytest.mark.parametrize("source", [EVENT_SOURCE, NEVER_CLOSES], ids=["which is closed", "which the 204 stops"])
+@pytest.mark.parametrize(
+    ("source", "cuts"),
+    [(EVENT_SOURCE, CUTS[:2]), (NEVER_CLOSES, CUTS)],
+    ids=["which the page closes", "which the 204 stops"],
+)
 async def test_a_browsers_event_source_comes_back_by_itself_and_stops_at_the_end(
-    valkey_pair: Pair, source: str
+    valkey_pair: Pair, source: str, cuts: list[int]
 ) -> None:
     whole = await answer(valkey_pair)
     before = len(await valkey_pair.bedrock.all_calls())
     script = "globalThis.shown = ''; globalThis.show = text => { shown = text }\n" + source + "\nglobalThis.it = source"
-    async with breaking(valkey_pair, CUTS) as way, page_at(way.url) as page:
+    async with breaking(valkey_pair, cuts) as way, page_at(way.url) as page:
         shown = await show(page, script, "it.readyState === EventSource.CLOSED")
         asked = list(way.requests)
 
     assert shown == whole
     assert len(await valkey_pair.bedrock.all_calls()) == before + 1
-    assert sum(request.lower().count(b"last-event-id: ") for request in asked) >= 3
+    assert sum(request.lower().count(b"last-event-id: ") for request in asked) > len(cuts) - 2
 
 
 async def test_a_pages_fetch_comes_back_even_before_the_first_event(valkey_pair: Pair) -> None:
@@ -86,13 +90,13 @@ async def test_a_pages_fetch_comes_back_even_before_the_first_event(valkey_pair:
         "globalThis.shown = ''; globalThis.over = false; globalThis.show = text => { shown += text }\n"
         f"{FETCH}\n;(async () => {{ {FETCHING} }})().finally(() => {{ over = true }})"
     )
-    async with breaking(valkey_pair, [400, 550, 600, *CUTS]) as way, page_at(way.url) as page:
+    async with breaking(valkey_pair, [400, 600, 1500, 700]) as way, page_at(way.url) as page:
         shown = await show(page, script, "over")
         asked = list(way.requests)
 
     assert shown == whole
     assert len(await valkey_pair.bedrock.all_calls()) == before + 1
-    assert sum(request.count(b"POST ") for request in asked) > 4
+    assert sum(request.count(b"POST ") for request in asked) > 3
 
 
 @pytest.mark.parametrize("program", blocks("python"), ids=["service.client", "httpx alone"])

@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -102,9 +103,9 @@ async def test_another_replica_goes_on_at_once_with_what_a_drain_left_over(bedro
 
 
 async def test_a_reader_of_another_replicas_stream_is_sent_on_by_one_that_goes(
-    bedrock: Bedrock, journal_url: str
+    bedrock: Bedrock, valkey: Server
 ) -> None:
-    with replicas(bedrock, journal_url) as (here, there):
+    with replicas(bedrock, valkey.url) as (here, there):
         await ready(here, there)
         reader = Reader(here, body=question(), headers=HELD)
         async with reader.connected() as chunks:
@@ -126,9 +127,9 @@ async def test_a_reader_of_another_replicas_stream_is_sent_on_by_one_that_goes(
     assert reader.states() == []
 
 
-async def test_workers_drain_together_and_their_bedrock_outlives_them(journal_url: str) -> None:
+async def test_workers_drain_together_and_their_bedrock_outlives_them(tmp_path: Path) -> None:
     with ExitStack() as stack:
-        replica = Replica(None, journal_url, workers=2, backend="local", drain_timeout=20)
+        replica = Replica(None, f"sqlite:///{tmp_path}/streams.db", workers=2, backend="local", drain_timeout=20)
         stack.enter_context(started(replica))
         await ready(replica)
         readers = [Reader(replica, body=question(), headers={"X-Artesian-Fault": "rate=40"}) for _ in range(4)]

@@ -18,7 +18,7 @@ from tests.outliving.reader import Reader, question
 from tests.streams.servers import Server
 
 RECOVERY_S = 10.0
-AWAY_S = 3 * LEASE_S
+AWAY_S = 2 * LEASE_S
 
 
 class Way(Protocol):
