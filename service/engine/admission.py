@@ -32,16 +32,18 @@ class Places:
             raise ServiceError("overloaded", "The service is full, and so is its queue.", retry_after=1)
 
     @asynccontextmanager
-    async def place(self, on_queued: Callable[[int], None]) -> AsyncIterator[None]:
+    async def place(self, on_queued: Callable[[int], None], *, admitted: bool = False) -> AsyncIterator[None]:
         """Hold a place while the block lasts, waiting for one in turn. `on_queued` is told the place in the queue.
+
+        `admitted`: another process had a place for it and died, so there is one beyond the bound.
 
         Raises:
             ServiceError: `overloaded`, the queue is full or the wait took too long.
         """
-        self.check()
-        if self._free > 0:
+        if admitted or self._free > 0:
             self._free -= 1
         else:
+            self.check()
             on_queued(len(self._waiting) + 1)
             await self._turn()
         try:
@@ -66,7 +68,7 @@ class Places:
             raise
 
     def _give_back(self) -> None:
-        while self._waiting:
+        while self._waiting and self._free >= 0:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)

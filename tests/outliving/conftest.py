@@ -12,7 +12,7 @@ from tests.outliving.processes import Bedrock, Replica, started
 from tests.streams.servers import Server
 
 JOURNALS = ("sqlite", "valkey")
-GRACE_S = 1.5
+GRACE_S = 1.0
 
 
 class Pair(NamedTuple):

@@ -119,6 +119,26 @@ async def test_what_becomes_of_a_dead_process_answers_is_as_was_asked(couple: Pa
             assert reader.states() == []
 
 
+async def test_a_dead_process_streams_find_a_place_in_a_full_one(bedrock: Bedrock, valkey: Server) -> None:
+    here, there = (Replica(bedrock, valkey.url, max_streams=1, max_queue=0) for _ in range(2))
+    with started(here, there):
+        await asyncio.gather(here.ready(), there.ready())
+        readers = [Reader(at, body=question(), headers={"X-Artesian-Fault": "gate@3,ok"}) for at in (here, there)]
+        async with asyncio.TaskGroup() as tasks:
+            for reader in readers:
+                tasks.create_task(reader.run(2 * TAKEN_OVER_S))
+            for reader in readers:
+                await reader.has(4)
+            here.signal(signal.SIGKILL)
+            readers[0].to = there
+            await readers[0].has(10)
+            (held,) = await bedrock.calls(readers[1].stream_id)
+            await bedrock.release(held)
+
+    assert [reader.states() for reader in readers] == [["continued"], []]
+    assert readers[0].text == readers[1].text
+
+
 async def test_a_stream_survives_the_death_of_one_process_after_the_other(bedrock: Bedrock, valkey: Server) -> None:
     replicas = [Replica(bedrock, valkey.url) for _ in range(3)]
     with started(*replicas):

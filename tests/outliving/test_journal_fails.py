@@ -135,7 +135,11 @@ def frail_sqlite(bedrock: Bedrock, frail_file: Path) -> Iterator[Pair]:
         yield pair
 
 
-@pytest.fixture(params=WAYS)
+LONGER = {"valkey out of memory", "sqlite locked"}
+"""Ways that differ little from others: for `make soak`."""
+
+
+@pytest.fixture(params=[pytest.param(way, marks=[pytest.mark.soak] if way in LONGER else []) for way in WAYS])
 def failing(request: pytest.FixtureRequest) -> tuple[Pair, Way]:
     """Two replicas, and what will befall their journal."""
     if request.param.startswith("valkey"):
