@@ -8,6 +8,7 @@ from service.streams.journal import Journal
 from service.streams.log import StreamLog
 
 _LOOK_AGAIN_S = 1.0  # for readers in other processes, whose coming and going is not told
+_LOOKS = 4  # in a grace, at least
 _LOOK_SOON_S = 0.25  # where the last of them to leave ends the generation at once
 
 
@@ -29,6 +30,7 @@ class Attendance:
         self._tasks = tasks
         self._policy = policy
         self._grace_s = grace_s if policy == "detach" else 0.0
+        self._look_s = min(_LOOK_AGAIN_S, self._grace_s / _LOOKS) or _LOOK_SOON_S
         self._leave = leave
         self._waiting: asyncio.Task[None] | None = None
         log.on_readers = self.note
@@ -56,7 +58,7 @@ class Attendance:
         clock = asyncio.get_running_loop().time
         alone_since, pause_s = clock(), self._grace_s
         while True:
-            await asyncio.sleep(min(pause_s, _LOOK_AGAIN_S) if self._journal.shared else pause_s)
+            await asyncio.sleep(min(pause_s, self._look_s) if self._journal.shared else pause_s)
             if self._journal.shared and await self._others_leave():
                 alone_since = clock()
             if (pause_s := alone_since + self._grace_s - clock()) <= 0:
@@ -69,7 +71,7 @@ class Attendance:
         had = False
         while await self._journal.is_read_elsewhere(self._log):
             had = True
-            await asyncio.sleep(_LOOK_AGAIN_S if self._grace_s else _LOOK_SOON_S)
+            await asyncio.sleep(self._look_s)
         return had
 
 

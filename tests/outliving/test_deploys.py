@@ -209,7 +209,7 @@ class Person:
 
     async def reads(self) -> None:
         """Wait until an answer has begun and goes on."""
-        await eventually(self._is_in_the_middle)
+        await eventually(self._is_in_the_middle, within_s=20)
 
     async def _is_in_the_middle(self) -> bool:
         return bool(self.read) and len(self.read[-1].events) > 2 and not self.read[-1].end
