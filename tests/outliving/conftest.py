@@ -1,6 +1,7 @@
 """One local Bedrock and one pair of replicas for each journal, for all tests that do them no harm."""
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -26,6 +27,13 @@ class Pair(NamedTuple):
     def replicas(self) -> tuple[Replica, Replica]:
         """Both."""
         return self.here, self.there
+
+
+@pytest.fixture(autouse=True, scope="session")
+def linux() -> None:
+    """See to it that there is a `/proc` that tells which worker has a connection, and limits that can be set."""
+    if sys.platform != "linux":
+        pytest.skip("these tests look into /proc, which Linux has")
 
 
 @contextmanager

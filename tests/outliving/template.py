@@ -5,6 +5,7 @@ number. What it forks is as good as what was executed: the same command, in a se
 but modules.
 """
 
+import ctypes
 import importlib
 import json
 import os
@@ -13,6 +14,8 @@ import signal
 import sys
 import threading
 from typing import Any
+
+PR_SET_PDEATHSIG = 1  # Linux, as the /proc that the tests look into
 
 
 def main() -> None:
@@ -41,6 +44,7 @@ def become(order: dict[str, Any]) -> None:
     status = 1
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whatever becomes of the tests, it does not stay
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.chdir(order["folder"])
         os.environ.clear()
