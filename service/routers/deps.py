@@ -47,7 +47,7 @@ LastEventId = Annotated[
 ]
 
 
-def come_back(_: LastEventId = None) -> None:
+async def come_back(_: LastEventId = None) -> None:
     """Describe `Last-Event-ID` where the route has long looked at it."""
 
 
