@@ -1,26 +1,81 @@
-"""Places for generations: how many run at once in this process, and who waits for a place."""
+"""Places for generations: how many run at once, and who waits for a place.
+
+Who waits is told the place in the line as it moves: at most once a second, and far from the front only when a good part
+of the way is done, so that a line of a thousand costs no more than some fifty words for each of them.
+"""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import islice
 
+from service.engine.line import FairLine
 from service.errors import ServiceError
+
+_TELL_S = 1.0
+_TOLD_AT_ONCE = 50  # in one turn of the loop: a millisecond or two
+_PAUSE_S = 0.01  # between two such turns
+_WORTH_TELLING = 10  # near the front each place counts, further back each tenth of the way
+_LEARNING = 0.2  # what the latest interval weighs in the mean
+_SOONEST_S, _LATEST_S = 1.0, 30.0  # of `Retry-After`
+
+Told = Callable[[int], None]
+
+
+class _Waiting:
+    """One that waits: its turn, the place it was told last (0: it is in the line no longer), and whom to tell."""
+
+    __slots__ = ("place", "tell", "turn")
+
+    def __init__(self, tell: Told) -> None:
+        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.place = 0
+        self.tell = tell
+
+    def move(self, place: int) -> None:
+        """Say the place, where the way to it is worth a word."""
+        if self.turn.done() or self.place - place < max(1, self.place // _WORTH_TELLING):
+            return
+        self.place = place
+        self.tell(place)
 
 
 class Places:
-    """A bounded number of places and a bounded queue before them, first come, first served."""
+    """A number of places, which may change, and a bounded line before them that is fair between owners."""
 
-    def __init__(self, places: int, queue: int, timeout_s: float) -> None:
-        self._free = places
+    def __init__(self, size: int, queue: int, timeout_s: float) -> None:
+        self._size = size
         self._queue = queue
         self._timeout_s = timeout_s
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._taken = 0
+        self._line: FairLine[_Waiting] = FairLine()
+        self._telling: asyncio.TimerHandle | None = None
+        self._pace = _Pace()
 
     @property
     def queued(self) -> int:
         """How many wait."""
-        return len(self._waiting)
+        return len(self._line)
+
+    @property
+    def taken(self) -> int:
+        """How many places are taken; more than there are where they have become fewer, or others' were taken over."""
+        return self._taken
+
+    @property
+    def size(self) -> int:
+        """How many places there are."""
+        return self._size
+
+    @property
+    def full(self) -> bool:
+        """Whether a further one could not even wait."""
+        return self._taken >= self._size and len(self._line) >= self._queue
+
+    def resize(self, size: int) -> None:
+        """Have more places, or fewer: those that are taken stay so until they are given back."""
+        self._size = size
+        self._hand_out()
 
     def check(self) -> None:
         """Refuse at once what could not even wait.
@@ -28,49 +83,103 @@ class Places:
         Raises:
             ServiceError: `overloaded`, the queue is full.
         """
-        if self._free <= 0 and len(self._waiting) >= self._queue:
-            raise ServiceError("overloaded", "The service is full, and so is its queue.", retry_after=1)
+        if self.full:
+            raise ServiceError(
+                "overloaded", "The service is full, and so is its queue.", retry_after=self.expected_wait_s
+            )
+
+    @property
+    def expected_wait_s(self) -> float:
+        """When it is worth coming back: what half of the line takes at the pace of late, within bounds."""
+        return min(max(self._pace.interval_s * len(self._line) / 2, _SOONEST_S), _LATEST_S)
 
     @asynccontextmanager
-    async def place(self, on_queued: Callable[[int], None], *, admitted: bool = False) -> AsyncIterator[None]:
-        """Hold a place while the block lasts, waiting for one in turn. `on_queued` is told the place in the queue.
+    async def place(self, owner: str, on_queued: Told, *, admitted: bool = False) -> AsyncIterator[None]:
+        """Hold a place while the block lasts, waiting for one in turn. `on_queued` is told the place in the line.
 
         `admitted`: another process had a place for it and died, so there is one beyond the bound.
 
         Raises:
             ServiceError: `overloaded`, the queue is full or the wait took too long.
         """
-        if admitted or self._free > 0:
-            self._free -= 1
+        if admitted or self._taken < self._size:
+            self._taken += 1
         else:
             self.check()
-            on_queued(len(self._waiting) + 1)
-            await self._turn()
+            await self._wait(owner, on_queued)
         try:
             yield
         finally:
             self._give_back()
 
-    async def _turn(self) -> None:
+    async def _wait(self, owner: str, on_queued: Told) -> None:
         """Wait until somebody hands over a place."""
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        if not self._line:
+            self._pace.begin()
+        waiting = _Waiting(on_queued)
+        waiting.place = self._line.add(owner, waiting)
+        on_queued(waiting.place)
+        self._tell_later(_TELL_S)
         try:
             async with asyncio.timeout(self._timeout_s):
-                await turn
+                await waiting.turn
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
+            if waiting.turn.done() and not waiting.turn.cancelled():
                 self._give_back()  # the place came in the moment of leaving
-            else:
-                self._waiting.remove(turn)
+            elif waiting.place:
+                self._line.remove(owner, waiting)
             if isinstance(error, TimeoutError):
-                raise ServiceError("overloaded", "The wait for a place took too long.", retry_after=1) from None
+                late = "The wait for a place took too long."
+                raise ServiceError("overloaded", late, retry_after=self.expected_wait_s) from None
             raise
 
     def _give_back(self) -> None:
-        while self._waiting and self._free >= 0:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free += 1
+        self._taken -= 1
+        self._hand_out()
+
+    def _hand_out(self) -> None:
+        """Give free places to those whose turn it is."""
+        while self._line and self._taken < self._size:
+            waiting = self._line.pop()
+            waiting.place = 0
+            if not waiting.turn.done():  # else it is leaving in this very turn of the loop
+                waiting.turn.set_result(None)
+                self._taken += 1
+                self._pace.note()
+
+    def _tell_later(self, delay_s: float, rest: list[_Waiting] | None = None, told: int = 0) -> None:
+        if self._telling is None:
+            loop = asyncio.get_running_loop()
+            self._telling = loop.call_later(delay_s, self._tell, rest, told)
+
+    def _tell(self, order: list[_Waiting] | None, told: int) -> None:
+        """Say the places to some of those who wait, and to the others a little later."""
+        self._telling = None
+        if not self._line:
+            return
+        if order is None:
+            order = list(self._line.order())
+        for place, waiting in enumerate(islice(order, told, told + _TOLD_AT_ONCE), told + 1):
+            waiting.move(place)
+        told += _TOLD_AT_ONCE
+        if told < len(order):
+            self._tell_later(_PAUSE_S, order, told)
+        else:
+            self._tell_later(_TELL_S)
+
+
+class _Pace:
+    """How long it takes of late until the next place is free."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+        self.interval_s = 0.0
+
+    def begin(self) -> None:
+        """Note that somebody waits again."""
+        self._last = asyncio.get_running_loop().time()
+
+    def note(self) -> None:
+        """Note that a place was handed over."""
+        since, self._last = self._last, asyncio.get_running_loop().time()
+        self.interval_s += _LEARNING * (self._last - since - self.interval_s)

@@ -107,7 +107,7 @@ class Producer:
     async def _generate(self) -> None:
         with self._parts.watchdog.watch(self._settings.request_timeout, self._too_late) as deadline:
             deadline.since = self._loop.time()
-            async with self._parts.places.place(self._queued, admitted=self.taken_over):
+            async with self._parts.places.place(self.log.record.caller, self._queued, admitted=self.taken_over):
                 self._key = None
                 self._tell("starting")
                 if self._shown:

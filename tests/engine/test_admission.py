@@ -22,10 +22,10 @@ async def test_who_comes_when_all_places_are_taken_waits_in_turn() -> None:
     order: list[str] = []
 
     async def come(name: str) -> None:
-        async with places.place(told.append):
+        async with places.place("a", told.append):
             order.append(name)
 
-    async with places.place(told.append):
+    async with places.place("a", told.append):
         waiting = [asyncio.create_task(come(name)) for name in "abc"]
         await queued(places, 3)
         assert order == []
@@ -37,7 +37,7 @@ async def test_who_comes_when_all_places_are_taken_waits_in_turn() -> None:
 
 async def test_a_full_queue_refuses_at_once() -> None:
     places = Places(1, 0, 5.0)
-    async with places.place(lambda _: None):
+    async with places.place("a", lambda _: None):
         with pytest.raises(ServiceError) as refusal:
             places.check()
     assert refusal.value.code.name == "overloaded"
@@ -46,9 +46,9 @@ async def test_a_full_queue_refuses_at_once() -> None:
 
 async def test_a_wait_has_its_end() -> None:
     places = Places(1, 1, 0.01)
-    async with places.place(lambda _: None):
+    async with places.place("a", lambda _: None):
         with pytest.raises(ServiceError) as refusal:
-            async with places.place(lambda _: None):
+            async with places.place("a", lambda _: None):
                 pass
     assert refusal.value.code.name == "overloaded"
     assert places.queued == 0
@@ -57,13 +57,13 @@ async def test_a_wait_has_its_end() -> None:
 async def test_who_leaves_the_queue_takes_no_place_along() -> None:
     places = Places(1, 10, 5.0)
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(places.place(lambda _: None))
-        waiting = asyncio.create_task(stack.enter_async_context(places.place(lambda _: None)))
+        await stack.enter_async_context(places.place("a", lambda _: None))
+        waiting = asyncio.create_task(stack.enter_async_context(places.place("a", lambda _: None)))
         await queued(places, 1)
         waiting.cancel()
         await asyncio.wait([waiting])
         assert places.queued == 0
-    async with places.place(lambda _: None):
+    async with places.place("a", lambda _: None):
         pass
 
 
@@ -72,7 +72,7 @@ async def test_who_leaves_as_the_place_comes_hands_it_on() -> None:
     holding = asyncio.Event()
 
     async def hold() -> None:
-        async with places.place(lambda _: None):
+        async with places.place("a", lambda _: None):
             await holding.wait()
 
     first, second = asyncio.create_task(hold()), asyncio.create_task(hold())
@@ -82,5 +82,5 @@ async def test_who_leaves_as_the_place_comes_hands_it_on() -> None:
     second.cancel()  # … which leaves before it has noticed
     await asyncio.wait([first, second])
 
-    async with places.place(lambda _: None):
+    async with places.place("a", lambda _: None):
         assert places.queued == 0
