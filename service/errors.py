@@ -2,6 +2,7 @@
 
 ServiceError                 anything a caller is told: code, sentence, status, retryable
 + InvalidRequest             the request is wrong; names the fields
++ RateLimited                a key has used up what it may; names the limit
 + UpstreamError              Bedrock refused, broke or fell silent; keeps its own words for the log
 
 Which code has which status, and whether we try again, is docs/reference.md, "Errors".
@@ -89,6 +90,19 @@ class InvalidRequest(ServiceError):
     def __init__(self, message: str, fields: Sequence[FieldError] = (), *, status: int = 422) -> None:
         super().__init__("validation", message, status=status)
         self.fields = tuple(fields)
+
+
+class RateLimited(ServiceError):
+    """A key is over one of its limits: `requests`, `tokens` or `streams`. Without `retry_after` waiting is no help."""
+
+    def __init__(self, limit: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__("rate_limited", message, retry_after=retry_after)
+        self.limit = limit
+
+    @property
+    def retryable(self) -> bool:
+        """Whether what was asked for can ever be within the limit."""
+        return self.retry_after is not None
 
 
 class UpstreamError(ServiceError):
