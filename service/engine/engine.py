@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from msgspec import Struct, structs
 
+from service.access.caller import Caller
 from service.bedrock import parameters
 from service.bedrock.catalog import Target
 from service.bedrock.upstream import Upstream
@@ -41,7 +42,7 @@ class Order(Struct, frozen=True):
     """
 
     request: Request
-    caller: str
+    caller: Caller
     dialect: str
     policies: Policies
     options: dict[str, object] = {}
@@ -275,7 +276,7 @@ def _record(order: Order, target: Target) -> Record:
         request = structs.replace(request, fault=f"{request.fault};key={stream_id}")
     return Record(
         stream_id=stream_id,
-        caller=order.caller,
+        caller=order.caller.id,
         created=time(),
         dialect=order.dialect,
         request=request,

@@ -9,6 +9,7 @@ from fastapi import Depends, Request, Response
 from msgspec import structs
 
 from service import generation
+from service.access.caller import Caller
 from service.engine.engine import Engine, Order
 from service.errors import InvalidRequest
 from service.generation import OnDisconnect, Policies
@@ -44,7 +45,7 @@ class Asking:
     """One request of such a surface: who asks, in which way, and how it is answered."""
 
     def __init__(
-        self, request: Request, engine: Engine, caller: str, key: str | None, on_disconnect: OnDisconnect | None
+        self, request: Request, engine: Engine, caller: Caller, key: str | None, on_disconnect: OnDisconnect | None
     ) -> None:
         self.request = request
         self.engine = engine
@@ -108,7 +109,7 @@ class Asking:
         if self._key is None:
             return None
         members = msgspec.json.encode([form, given], order="deterministic")
-        return idempotency_key(self._key, self.caller, hashlib.sha256(members).hexdigest())
+        return idempotency_key(self._key, self.caller.id, hashlib.sha256(members).hexdigest())
 
 
 async def _asking(

@@ -7,13 +7,13 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Header, Request
 
+from service.access.caller import ANONYMOUS, Caller
 from service.engine.engine import Engine
 from service.errors import InvalidRequest
 from service.generation import OnDisconnect
 from service.settings import Settings
 from service.streams.journal import Key
 
-ANONYMOUS = "anonymous"
 _LONGEST_KEY = 255
 
 
@@ -25,13 +25,25 @@ async def _settings(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-async def _caller() -> str:
-    return ANONYMOUS
+def caller_of(request: Request) -> Caller:
+    """Tell who asks: the owner of the key that the guard has read."""
+    caller: Caller = request.scope.get("artesian.caller", ANONYMOUS)
+    return caller
+
+
+async def _caller(request: Request) -> Caller:
+    return caller_of(request)
+
+
+async def _owner(request: Request) -> str:
+    return caller_of(request).id
 
 
 EngineDep = Annotated[Engine, Depends(_engine)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
-CallerDep = Annotated[str, Depends(_caller)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+OwnerDep = Annotated[str, Depends(_owner)]
+"""The caller's id: whose streams, conversations and responses these are."""
 
 KeyHeader = Annotated[
     str | None,

@@ -7,6 +7,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import ConfigDict, Field
 
+from service.access.caller import Caller
 from service.dialects.native import events
 from service.dialects.native.request import Generate, Parameters, to_request
 from service.dialects.native.values import Said
@@ -81,7 +82,7 @@ def _order(
     request: Request,
     engine: Engine,
     body: Generate,
-    caller: str,
+    caller: Caller,
     *,
     key: str | None = None,
     on_disconnect: OnDisconnect | None = None,
@@ -104,7 +105,7 @@ def _order(
         caller=caller,
         dialect="native",
         policies=policies,
-        key=None if key is None else idempotency_key(key, caller, fingerprint(body)),
+        key=None if key is None else idempotency_key(key, caller.id, fingerprint(body)),
     )
 
 

@@ -11,7 +11,7 @@ from service.errors import InvalidRequest, ServiceError
 from service.routers import described
 from service.routers.archive import Archive, Found
 from service.routers.asking import Asking, AskingDep, json_of
-from service.routers.deps import CallerDep, EngineDep
+from service.routers.deps import EngineDep, OwnerDep
 from service.routers.formats import Format, heading, options, whole
 from service.routers.reply import StreamReply
 from service.routers.resuming import StreamRoute
@@ -70,8 +70,8 @@ async def create(asking: AskingDep, archive: ArchiveDep) -> Response:
     named = openai_responses.references(given)
     parsed = openai_responses.parse(
         given,
-        earlier=await _earlier(archive, asking.caller, named.previous_response_id),
-        items=await archive.items(asking.caller, named.items),
+        earlier=await _earlier(archive, asking.caller.id, named.previous_response_id),
+        items=await archive.items(asking.caller.id, named.items),
         default_model_id=asking.engine.settings.default_model_id,
     )
     return await _begun(asking, archive, given, parsed)
@@ -106,7 +106,7 @@ async def retrieve(
     response_id: ResponseId,
     archive: ArchiveDep,
     engine: EngineDep,
-    caller: CallerDep,
+    caller: OwnerDep,
     *,
     stream: Annotated[bool, Query(description="Its events, live to its end")] = False,
     starting_after: Annotated[int, Query(ge=-1, description="With `stream`: only events with a higher number")] = -1,
@@ -126,7 +126,7 @@ def _from(log: StreamLog, starting_after: int) -> openai_responses.Events:
 
 
 @router.post("/{response_id}/cancel", summary="Cancel a response", responses=described.RESPONSE_CANCELLED)
-async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: CallerDep) -> Response:
+async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: OwnerDep) -> Response:
     """End a response that is being given; one that is finished stays as it is."""
     found = await _found(archive, caller, response_id)
     if found.log is None:
@@ -136,7 +136,7 @@ async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep
 
 
 @router.delete("/{response_id}", summary="Delete a response", responses=described.RESPONSE_DELETED)
-async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: CallerDep) -> Json:
+async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: OwnerDep) -> Json:
     """Forget a response and its stream; one that is still being given is cancelled."""
     log = (await _found(archive, caller, response_id)).log
     if log and not log.end:
@@ -155,7 +155,7 @@ async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep
 async def input_items(
     response_id: ResponseId,
     archive: ArchiveDep,
-    caller: CallerDep,
+    caller: OwnerDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     order: Literal["asc", "desc"] = "desc",
     after: Annotated[str | None, Query(description="The id of the last item seen")] = None,

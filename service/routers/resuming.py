@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
 from service.errors import InvalidRequest
-from service.routers.deps import ANONYMOUS
+from service.routers.deps import caller_of
 from service.routers.formats import Format, encoder, heading, native_encoder
 from service.routers.reply import StreamReply
 from service.streams.log import StreamLog
@@ -32,7 +32,7 @@ class StreamRoute(APIRoute):
         async def handle(request: Request) -> Response:
             if (last := request.headers.get("last-event-id")) is None:
                 return await handler(request)
-            return await resume(cast("Engine", request.state.engine), ANONYMOUS, last, self.form)
+            return await resume(cast("Engine", request.state.engine), caller_of(request).id, last, self.form)
 
         return handle
 

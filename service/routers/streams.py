@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.dialects.native.events import snapshot
 from service.errors import FieldError, InvalidRequest
-from service.routers.deps import CallerDep, EngineDep, LastEventId
+from service.routers.deps import EngineDep, LastEventId, OwnerDep
 from service.routers.documents import READING, SNAPSHOT, SNAPSHOT_OR_EVENTS
 from service.routers.formats import Format, encoder, heading
 from service.routers.resuming import follow
@@ -31,7 +31,7 @@ async def read_stream(
     request: Request,
     stream_id: StreamId,
     engine: EngineDep,
-    caller: CallerDep,
+    caller: OwnerDep,
     after: After = "0",
     form: Annotated[
         Format, Query(alias="format", description="The format to read it in, whichever it was begun in")
@@ -50,7 +50,7 @@ async def read_stream(
 async def cancel_stream(
     stream_id: StreamId,
     engine: EngineDep,
-    caller: CallerDep,
+    caller: OwnerDep,
     *,
     purge: Annotated[bool, Query(description="Also remove what is stored: the stream is 410 afterwards")] = False,
 ) -> Response:

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from service.access.caller import ANONYMOUS
 from service.app import create_app
 from service.bedrock import catalog
 from service.bedrock.catalog import Target
@@ -71,7 +72,7 @@ async def test_a_bug_in_a_generation_ends_its_stream_once(caplog: pytest.LogCapt
         MemoryJournal(ttl_s=60, memory_bytes=1_000_000) as journal,
         open_engine(settings(), Broken(), journal, lambda _, end: ends.append(end)) as engine,
     ):
-        log = await engine.start(Order(request, "anonymous", "native", Policies()))
+        log = await engine.start(Order(request, ANONYMOUS, "native", Policies()))
         end = await log.wait_for_end()
 
         assert end == Failed("internal", "Something went wrong on our side.", 500, retryable=False, partial=False)

@@ -12,7 +12,7 @@ from service.errors import InvalidRequest
 from service.routers.conversations import shapes
 from service.routers.conversations.bodies import Changes, NewConversation, Send
 from service.routers.conversations.sending import Sender, Sent, stream_horizon_ms
-from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader
+from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, OwnerDep
 from service.routers.documents import EVENTS, GENERATING, problems
 from service.routers.reply import StreamReply, whole
 from service.routers.resuming import StreamRoute, heading, native_encoder
@@ -52,7 +52,7 @@ def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -
     status_code=201,
     responses={201: {"model": shapes.ConversationShape}, **_REQUEST},
 )
-async def create(opened: OpenedDep, caller: CallerDep, body: NewConversation | None = None) -> Response:
+async def create(opened: OpenedDep, caller: OwnerDep, body: NewConversation | None = None) -> Response:
     """Begin a conversation. Its model and system prompt hold for every send that names no other."""
     made = await opened.store.create(caller, **(body or NewConversation()).model_dump())
     return _json(shapes.conversation(made), 201, {"Location": f"/api/conversations/{made.id}"})
@@ -65,7 +65,7 @@ async def create(opened: OpenedDep, caller: CallerDep, body: NewConversation | N
 )
 async def list_conversations(
     opened: OpenedDep,
-    caller: CallerDep,
+    caller: OwnerDep,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: Cursor = None,
 ) -> Response:
@@ -82,7 +82,7 @@ async def list_conversations(
 )
 async def read(
     opened: OpenedDep,
-    caller: CallerDep,
+    caller: OwnerDep,
     conversation_id: ConversationId,
     limit: Annotated[int, Query(ge=1, le=500)] = 200,
     cursor: Cursor = None,
@@ -114,7 +114,7 @@ def _up_to_now(opened: Opened, message: Message) -> Message:
     summary="Rename a conversation, or change how it goes on",
     responses={200: {"model": shapes.ConversationShape}, **_REQUEST},
 )
-async def change(opened: OpenedDep, caller: CallerDep, conversation_id: ConversationId, body: Changes) -> Response:
+async def change(opened: OpenedDep, caller: OwnerDep, conversation_id: ConversationId, body: Changes) -> Response:
     """Change what the body names: `title`, `system`, `model_id`, `max_messages`."""
     changes = body.model_dump(exclude_unset=True)
     return _json(shapes.conversation(await opened.store.change(caller, conversation_id, changes)))
@@ -123,7 +123,7 @@ async def change(opened: OpenedDep, caller: CallerDep, conversation_id: Conversa
 @router.delete(
     "/{conversation_id}", summary="Delete a conversation", status_code=204, responses=problems(404, 422, 503)
 )
-async def delete(opened: OpenedDep, engine: EngineDep, caller: CallerDep, conversation_id: ConversationId) -> Response:
+async def delete(opened: OpenedDep, engine: EngineDep, caller: OwnerDep, conversation_id: ConversationId) -> Response:
     """Delete a conversation with all its messages; a reply that is being given is cancelled, its streams forgotten."""
     conversation = await opened.store.get(caller, conversation_id)
     if conversation.answering and (log := await engine.journal.find(conversation.answering)) and not log.end:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import msgspec
 from fastapi import Request
 
+from service.access.caller import Caller
 from service.conversations.history import unanswered, window
 from service.conversations.opening import Opened
 from service.conversations.values import Claimed, Json, Key, Role, now_ms
@@ -39,7 +40,7 @@ class Sent(NamedTuple):
 class Sender:
     """One request's send."""
 
-    def __init__(self, request: Request, engine: Engine, opened: Opened, caller: str, conversation_id: str) -> None:
+    def __init__(self, request: Request, engine: Engine, opened: Opened, caller: Caller, conversation_id: str) -> None:
         self._request = request
         self._engine = engine
         self._opened = opened
@@ -52,11 +53,11 @@ class Sender:
         Raises:
             ServiceError: the send was refused, and nothing was kept.
         """
-        engine_key = idempotency_key(key_header, self._caller, self._fingerprint(body))
+        engine_key = idempotency_key(key_header, self._caller.id, self._fingerprint(body))
         key = Key(engine_key.key, engine_key.fingerprint) if engine_key else None
         claimed = await self._earlier_or_claim(body, key)
         if isinstance(claimed, str):
-            return Sent(await self._engine.find(claimed, self._caller), None)
+            return Sent(await self._engine.find(claimed, self._caller.id), None)
         try:
             content = _content(body, claimed)
             policies = Policies(
@@ -85,7 +86,7 @@ class Sender:
                 claimed, content, stream_id=log.stream_id, model_id=log.record.request.model_id, key=key
             )
         except ServiceError:
-            await self._engine.cancel(log.stream_id, self._caller)
+            await self._engine.cancel(log.stream_id, self._caller.id)
             if order.key:
                 await self._engine.journal.unbind(order.key)
             raise
@@ -95,7 +96,7 @@ class Sender:
         """Find the stream of an earlier send with this key; one that is only beginning is waited for."""
         since_ms = stream_horizon_ms(self._engine.settings)
         for _ in range(int(_BEGINNING_S / _LOOK_AGAIN_S)):
-            found = await self._opened.sends.earlier(self._caller, key, since_ms)
+            found = await self._opened.sends.earlier(self._caller.id, key, since_ms)
             if found != "":
                 return found
             await asyncio.sleep(_LOOK_AGAIN_S)
@@ -113,7 +114,7 @@ class Sender:
                 return earlier
             try:
                 return await sends.claim(
-                    self._caller, self._conversation_id, lease_s=lease_s, key=key, replaces=body.replaces
+                    self._caller.id, self._conversation_id, lease_s=lease_s, key=key, replaces=body.replaces
                 )
             except ServiceError as error:
                 if error.code.name != "conflict" or last or not (await self._is_over() or key):
