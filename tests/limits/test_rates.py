@@ -1,0 +1,214 @@
+"""What a key may use: requests and tokens a minute, generations at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+
+from service.access.caller import ANONYMOUS, Caller
+from service.access.rates import Grant, Rates, Wanted, open_rates
+from service.errors import RateLimited
+from tests.streams.servers import Server
+
+CALLER = Caller("key", requests_per_minute=2, tokens_per_minute=100, streams=5)
+SMALL = Wanted(10, 20)
+
+
+@pytest_asyncio.fixture
+async def rates() -> AsyncIterator[Rates]:
+    async with open_rates("memory://") as rates:
+        yield rates
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+def remaining(rates: Rates, caller: Caller) -> dict[str, int]:
+    return {standing.name: standing.remaining for standing in rates.standings(caller)}
+
+
+async def refused(rates: Rates, caller: Caller, wanted: Wanted = SMALL) -> RateLimited:
+    with pytest.raises(RateLimited) as refusal:
+        await rates.admit(caller, wanted)
+    return refusal.value
+
+
+async def settled(rates: Rates, caller: Caller, name: str, number: int) -> None:
+    """Let the loop turn until a correction is made."""
+    async with asyncio.timeout(5):
+        while remaining(rates, caller)[name] != number:  # noqa: ASYNC110 - a few turns of the loop are all it takes
+            await asyncio.sleep(0.001)
+
+
+async def test_a_key_makes_so_many_requests_a_minute_and_is_told_when_the_next_is_taken(rates: Rates) -> None:
+    for _ in range(2):
+        await rates.admit(CALLER, SMALL)
+
+    refusal = await refused(rates, CALLER)
+
+    assert (refusal.code.name, refusal.status, refusal.limit) == ("rate_limited", 429, "requests")
+    assert refusal.retry_after is not None
+    assert 1 <= refusal.retry_after <= 60
+
+
+async def test_keys_do_not_use_up_each_others_limits(rates: Rates) -> None:
+    for _ in range(2):
+        await rates.admit(CALLER, SMALL)
+
+    await rates.admit(Caller("other", requests_per_minute=2), SMALL)
+
+
+async def test_a_key_without_limits_is_not_counted_and_the_library_not_loaded(rates: Rates) -> None:
+    for _ in range(100):
+        (await rates.admit(ANONYMOUS, SMALL)).settle(1_000_000)
+
+    assert rates.standings(ANONYMOUS) == []
+
+
+async def test_what_was_set_aside_and_not_used_is_given_back(rates: Rates) -> None:
+    caller = Caller("key", tokens_per_minute=100)
+    grant = await rates.admit(caller, Wanted(10, 80))
+    assert remaining(rates, caller) == {"tokens": 10}
+
+    grant.settle(15)
+
+    await settled(rates, caller, "tokens", 85)
+
+
+async def test_one_answer_may_be_longer_than_the_limit_and_the_next_waits(rates: Rates) -> None:
+    caller = Caller("key", tokens_per_minute=100)
+    grant = await rates.admit(caller, Wanted(10, 500))
+    assert (await refused(rates, caller)).limit == "tokens"
+
+    grant.settle(120)
+    await settled(rates, caller, "tokens", 0)
+
+    refusal = await refused(rates, caller)
+    assert refusal.limit == "tokens"
+    assert refusal.retryable
+
+
+async def test_an_answer_longer_than_expected_is_charged_in_full(rates: Rates) -> None:
+    caller = Caller("key", tokens_per_minute=100)
+    (await rates.admit(caller, Wanted(10, 20))).settle(70)
+
+    await settled(rates, caller, "tokens", 30)
+
+
+async def test_a_request_that_can_never_be_within_the_limit_is_not_worth_repeating(rates: Rates) -> None:
+    refusal = await refused(rates, CALLER, Wanted(101, 0))
+
+    assert refusal.limit == "tokens"
+    assert not refusal.retryable
+    assert "101" in refusal.message
+    assert "100" in refusal.message
+
+
+async def test_an_input_that_does_not_fit_any_more_waits(rates: Rates) -> None:
+    await rates.admit(CALLER, Wanted(60, 0))
+
+    refusal = await refused(rates, CALLER, Wanted(60, 0))
+
+    assert refusal.limit == "tokens"
+    assert refusal.retryable
+
+
+async def test_a_refusal_charges_nothing(rates: Rates) -> None:
+    await refused(rates, CALLER, Wanted(101, 0))
+
+    await settled(rates, CALLER, "requests", 2)
+    assert remaining(rates, CALLER) == {"requests": 2, "tokens": 100, "streams": 5}
+
+
+async def test_a_generation_that_never_was_is_not_charged(rates: Rates) -> None:
+    (await rates.admit(CALLER, SMALL)).withdraw()
+
+    await settled(rates, CALLER, "requests", 2)
+    await settled(rates, CALLER, "tokens", 100)
+
+
+async def test_so_many_generations_run_at_once(rates: Rates) -> None:
+    caller = Caller("key", streams=2)
+    grants = [await rates.admit(caller, SMALL) for _ in range(2)]
+
+    assert (await refused(rates, caller)).limit == "streams"
+    grants[0].settle(1)
+    await rates.admit(caller, SMALL)
+
+
+async def test_who_asks_at_once_does_not_slip_past_the_streams(rates: Rates) -> None:
+    caller = Caller("key", streams=3, requests_per_minute=100)
+
+    tried = await asyncio.gather(*(rates.admit(caller, SMALL) for _ in range(10)), return_exceptions=True)
+
+    assert sum(isinstance(one, Grant) for one in tried) == 3
+
+
+async def test_a_key_that_may_run_nothing_is_told_that_waiting_is_no_use(rates: Rates) -> None:
+    assert not (await refused(rates, Caller("key", streams=0))).retryable
+    assert not (await refused(rates, Caller("key", requests_per_minute=0))).retryable
+
+
+async def test_a_generation_taken_over_counts_as_a_stream_and_is_charged_nothing(rates: Rates) -> None:
+    caller = Caller("key", streams=1, requests_per_minute=2)
+    grant = rates.go_on("key")
+
+    assert (await refused(rates, caller)).limit == "streams"
+    assert remaining(rates, caller)["requests"] == 2
+    grant.settle(500)
+    await rates.admit(caller, SMALL)
+
+
+async def test_a_grant_is_settled_once(rates: Rates) -> None:
+    caller = Caller("key", streams=2)
+    first = await rates.admit(caller, SMALL)
+    await rates.admit(caller, SMALL)
+    first.settle(1)
+    first.settle(1)
+    first.withdraw()
+
+    assert remaining(rates, caller) == {"streams": 1}
+
+
+async def test_two_processes_count_together_in_valkey(server: Server) -> None:
+    async with AsyncExitStack() as stack:
+        one, other = [await stack.enter_async_context(open_rates(server.url)) for _ in range(2)]
+        grant = await one.admit(CALLER, Wanted(10, 80))
+        await other.admit(Caller("someone else", requests_per_minute=2), SMALL)
+        await other.admit(CALLER, Wanted(5, 0))
+
+        assert remaining(other, CALLER) == {"requests": 0, "tokens": 5, "streams": 4}
+        assert (await refused(one, CALLER)).limit == "requests"
+        grant.settle(20)
+        await settled(one, CALLER, "tokens", 75)
+
+
+async def test_a_valkey_that_is_away_stops_nobody_and_each_process_counts_for_itself(server: Server) -> None:
+    async with open_rates(server.url) as rates:
+        await rates.admit(CALLER, SMALL)
+        server.kill()
+        for _ in range(2):
+            await rates.admit(CALLER, SMALL)
+
+        assert (await refused(rates, CALLER)).limit == "requests"
+
+
+async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(server: Server) -> None:
+    async with open_rates(server.url) as rates:
+        await rates.admit(CALLER, SMALL)
+        server.pause()
+        try:
+            async with asyncio.timeout(3):
+                for number in range(50):
+                    await rates.admit(Caller(f"key {number}", requests_per_minute=1), SMALL)
+        finally:
+            server.resume()
