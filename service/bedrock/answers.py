@@ -18,6 +18,10 @@ _FAILURES = frozenset({"exception", "error"})
 class Answer(Protocol):
     """One answer of Bedrock's, as it comes."""
 
+    @property
+    def request_id(self) -> str | None:
+        """AWS's name for the call."""
+
     async def read(self) -> list[Delta] | None:
         """Wait for the next batch, which may be empty; None is the clean end.
 
@@ -36,6 +40,11 @@ class StreamedAnswer:
         self._unpack = self._event if api == "converse" else self._chunk
         self._failure: UpstreamError | None = None
         self._ended = False
+
+    @property
+    def request_id(self) -> str | None:
+        """AWS's name for the call."""
+        return self._response.request_id
 
     async def read(self) -> list[Delta] | None:
         """Wait for the next batch; what came before a failure in the same read is told first."""
@@ -100,6 +109,11 @@ class WholeAnswer:
         self._response = response
         self._decoder = decoder
         self._told = False
+
+    @property
+    def request_id(self) -> str | None:
+        """AWS's name for the call."""
+        return self._response.request_id
 
     async def read(self) -> list[Delta] | None:
         """The whole answer, then the end."""

@@ -27,6 +27,11 @@ _COUNTED = ("messages", "system", "toolConfig", "additionalModelRequestFields")
 """The members of a Converse body that CountTokens takes."""
 
 
+def operation_of(target: Target) -> Operation:
+    """Name the call that a target takes."""
+    return _OPERATIONS[target.api, target.streams]
+
+
 class Upstream:
     """Bedrock, as the engine sees it."""
 
@@ -69,7 +74,7 @@ class Upstream:
         """
         family = wire_of(target)
         body = family.body(request, target.model, stream=target.streams, prefill=prefill)
-        response = await self._send(_OPERATIONS[target.api, target.streams], request, target, body)
+        response = await self._send(operation_of(target), request, target, body)
         try:
             decoder = family.decoder(request, target.model, prefill=prefill)
             if not target.streams:

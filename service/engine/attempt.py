@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import TypeVar
 
 from service.bedrock.catalog import Target
-from service.bedrock.upstream import Upstream
+from service.bedrock.upstream import Upstream, operation_of
 from service.deltas import (
     SHOWN,
     Delta,
@@ -20,6 +20,7 @@ from service.deltas import (
     Usage,
 )
 from service.engine.account import Account
+from service.engine.listening import CallListener, GenerationListener, told
 from service.engine.progress import Meter
 from service.engine.watchdog import Watch, Watchdog
 from service.errors import UpstreamError
@@ -39,6 +40,7 @@ class Attempt:
         settings: Settings,
         account: Account,
         meter: Meter,
+        listener: GenerationListener,
         *,
         show: Callable[[list[Event], bool], None],
         opened: Callable[[], None],
@@ -50,6 +52,7 @@ class Attempt:
         self._settings = settings
         self._account = account
         self._meter = meter
+        self._listener = listener
         self._show = show
         self._opened = opened
         self._task: asyncio.Task[None] | None = None
@@ -66,11 +69,16 @@ class Attempt:
         began = self._watchdog.time()
         with self._watchdog.watch(self._settings.first_event_timeout, self._silence) as self._watch:
             async with AsyncExitStack() as stack:
+                listener = stack.enter_context(told(self._call(target)))
                 call = self._upstream.open(request, target, prefill=prefill)
                 answer = await self._listen(began, stack.enter_async_context(call))
+                listener.answered(answer.request_id)
                 while (batch := await self._listen(began, answer.read())) is not None:
                     if batch:
                         self._sort(batch)
+
+    def _call(self, target: Target) -> CallListener:
+        return self._listener.call(target.model_id, target.model.id, operation_of(target))
 
     async def _listen(self, began: float, sound: Awaitable[T]) -> T:
         """Wait for Bedrock under the watch: before the first piece since the call began, then since the last read."""

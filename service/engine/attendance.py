@@ -24,6 +24,7 @@ class Attendance:
         policy: OnDisconnect,
         grace_s: float,
         leave: Callable[[], None],
+        detached: Callable[[], None],
     ) -> None:
         self._log = log
         self._journal = journal
@@ -32,6 +33,7 @@ class Attendance:
         self._grace_s = grace_s if policy == "detach" else 0.0
         self._look_s = min(_LOOK_AGAIN_S, self._grace_s / _LOOKS) or _LOOK_SOON_S
         self._leave = leave
+        self._detached = detached
         self._waiting: asyncio.Task[None] | None = None
         log.on_readers = self.note
 
@@ -40,7 +42,10 @@ class Attendance:
         if self._waiting:
             self._waiting.cancel()
             self._waiting = None
-        if readers or self._policy == "drain" or self._log.end:
+        if readers or self._log.end:
+            return
+        self._detached()
+        if self._policy == "drain":
             return
         if self._grace_s == 0 and not self._journal.shared:
             self._leave()

@@ -17,6 +17,7 @@ from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Done, Failed
 from service.engine.admission import Places
 from service.engine.attendance import Attendance
+from service.engine.listening import Listener, Silence
 from service.engine.producer import Parts, Producer
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
@@ -68,11 +69,22 @@ class Engine:
         self.settings = parts.settings
         self.upstream = parts.upstream
         self.journal = parts.journal
+        self.listener = parts.listener
 
     @property
     def running(self) -> int:
         """How many generations this process is producing."""
         return len(self._producers)
+
+    @property
+    def queued(self) -> int:
+        """How many of them wait for a place."""
+        return self._parts.places.queued
+
+    @property
+    def detached(self) -> int:
+        """How many of them nobody in this process reads."""
+        return sum(not producer.log.readers for producer in self._producers.values())
 
     async def start(self, order: Order) -> StreamLog:
         """Begin a generation, or attach to the one that the order's key is bound to.
@@ -116,6 +128,7 @@ class Engine:
             policy=log.record.policies.on_disconnect,
             grace_s=self.settings.resume_grace,
             leave=producer.stop,
+            detached=producer.listener.detached,
         )
         self._producers[log.stream_id] = producer
         task = self._tasks.create_task(producer.run(), name=f"generation {log.stream_id}")
@@ -302,7 +315,11 @@ def _settled_heap() -> Iterator[None]:
 
 @asynccontextmanager
 async def open_engine(
-    settings: Settings, upstream: Upstream, journal: Journal, on_end: Callable[[StreamLog, Done | Failed], None]
+    settings: Settings,
+    upstream: Upstream,
+    journal: Journal,
+    on_end: Callable[[StreamLog, Done | Failed], None],
+    listener: Listener | None = None,
 ) -> AsyncIterator[Engine]:
     """Run an engine while the block lasts; leaving it ends what still runs."""
     watchdog = Watchdog()
@@ -314,7 +331,9 @@ async def open_engine(
         places=Places(settings.max_streams, settings.max_queue, settings.queue_timeout),
         budget=Budget(settings.retry_budget, asyncio.get_running_loop().time),
         on_end=on_end,
+        listener=listener or Silence(),
     )
+    journal.listen(parts.listener)
     try:
         with _settled_heap():
             async with asyncio.TaskGroup() as tasks:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from msgspec import structs
 
@@ -15,6 +15,7 @@ from service.engine.account import Account
 from service.engine.admission import Places
 from service.engine.attempt import Attempt
 from service.engine.continuation import Leg, next_leg
+from service.engine.listening import Listener, Silence, Turn
 from service.engine.progress import Meter
 from service.engine.retry import Budget, Retries, delay_before
 from service.engine.watchdog import Watchdog
@@ -38,6 +39,7 @@ class Parts:
     places: Places
     budget: Budget
     on_end: Callable[[StreamLog, Done | Failed], None]
+    listener: Listener = field(default_factory=Silence)
 
 
 class Producer:
@@ -62,6 +64,10 @@ class Producer:
         self._why: ServiceError | None = None
         self._stopping = self._moved = False
         self._task: asyncio.Task[None] | None = None
+        record = log.record
+        self.listener = parts.listener.generation(
+            log.stream_id, record.caller, record.dialect, record.request, target.model.id, taken_over=taken_over
+        )
 
     async def run(self) -> None:
         """Run to the end. Whatever happens, the log gets exactly one last event."""
@@ -80,7 +86,9 @@ class Producer:
             self._why = ServiceError("internal")
         finally:
             commit.cancel()
-        if not self._moved:
+        if self._moved:
+            self.listener.moved()
+        else:
             await self._free_key()
             self._finish()
 
@@ -109,6 +117,7 @@ class Producer:
             deadline.since = self._loop.time()
             async with self._parts.places.place(self.log.record.caller, self._queued, admitted=self.taken_over):
                 self._key = None
+                self.listener.admitted()
                 self._tell("starting")
                 if self._shown:
                     self._go_on()
@@ -125,12 +134,20 @@ class Producer:
         policy = self.log.record.policies.on_interruption
         error = ServiceError("interrupted")
         self._leg = next_leg(policy, self._first, self.log.events, self._meter.total_tokens, error)
+        self.listener.turned(self._turn, "interrupted")
         self._tell("continuing")
+
+    @property
+    def _turn(self) -> Turn:
+        """Why the call that comes next is made."""
+        mark = self._leg.mark
+        return "retry" if mark is None else "restart" if mark.state == "restarted" else "continuation"
 
     def _too_late(self) -> None:
         self.stop(ServiceError("deadline_exceeded"))
 
     def _queued(self, place: int) -> None:
+        self.listener.queued(place)
         self._tell("queued", Status("queued", place=place))
 
     async def _attempt(self) -> bool:
@@ -145,6 +162,7 @@ class Producer:
             self._settings,
             self._account,
             self._meter,
+            self.listener,
             show=self._show,
             opened=self._commit,
         )
@@ -182,6 +200,7 @@ class Producer:
         """Wait for the next attempt's time, and tell the reader."""
         attempt = self._retries.attempts + 1
         delay = delay_before(attempt, error)
+        self.listener.turned(self._turn, error.code.name, delay)
         status = Status(
             "reconnecting" if self._shown else "retrying",
             attempt=attempt,
@@ -213,6 +232,9 @@ class Producer:
 
     def _show(self, events: list[Event], said: bool) -> None:  # noqa: FBT001 - one of two facts of a callback
         """Give readers a batch, with a word on its progress where that is due."""
+        if said:
+            self.log.heard = now = self._loop.time()
+            self.listener.shown(now)
         if leg_mark := self._leg.mark if said else None:
             events = [leg_mark, *events]
             self._leg = structs.replace(self._leg, mark=None)
@@ -248,16 +270,18 @@ class Producer:
 
     def _finish(self) -> None:
         self._account.cut(self._meter.attempt_tokens)
+        usage = self._account.usage
+        metrics = self._account.metrics(self._retries.attempts, self._leg.target.model_id)
         end: Done | Failed
         if self._why:
             end = self._failure(self._why)
             self._append([end], "failed")
         else:
             stop = Stop(StopReason.CANCELLED, None) if self._stopping else self._stop or Stop(StopReason.OTHER, None)
-            metrics = self._account.metrics(self._retries.attempts, self._leg.target.model_id)
-            end = Done(stop.reason, stop.raw, self._account.usage, metrics, stop.sequence)
+            end = Done(stop.reason, stop.raw, usage, metrics, stop.sequence)
             progress = None if self._stopping else self._meter.finish()
             self._append([progress, end] if progress else [end], "cancelled" if self._stopping else "done")
+        self.listener.ended(end, usage, metrics, self.log.numbered)
         self._parts.on_end(self.log, end)
 
     def _failure(self, error: ServiceError) -> Failed:

@@ -50,6 +50,16 @@ class Nobody:
         """Nobody takes anything over; it is told again with the next beat."""
 
 
+class JournalListener(Protocol):
+    """Who hears how a journal does. It costs nothing, never waits and never fails."""
+
+    def committed(self, seconds: float) -> None:
+        """A group of batches went to the store and is kept: how long that took."""
+
+    def evicted(self) -> None:
+        """A finished stream was let go before its time, because memory was short."""
+
+
 class Journal(Protocol):
     """Where streams live."""
 
@@ -61,8 +71,15 @@ class Journal(Protocol):
     def available(self) -> bool:
         """Whether what is appended is kept just now."""
 
+    @property
+    def size(self) -> int:
+        """The bytes of the logs that are held in this process: an estimate."""
+
     def attach(self, owner: Owner) -> None:
         """Name who is to be told."""
+
+    def listen(self, listener: JournalListener) -> None:
+        """Name who hears how the journal does."""
 
     async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
         """Begin a stream, bound to `key`; or return the one that is bound to it already.

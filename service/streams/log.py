@@ -40,6 +40,7 @@ class StreamLog:
         self.resumable = True
         self.ended_at: float | None = None
         self.size = 0
+        self.heard: float | None = None  # when the newest of the answer came from upstream, where it is produced here
         self.readers = 0
         self.on_readers: Callable[[int], None] = _ignore
         self.on_empty: Callable[[], None] = _nothing

@@ -5,7 +5,7 @@ from typing import Self
 
 from service.deltas import Event
 from service.errors import ServiceError
-from service.streams.journal import Key, Owner
+from service.streams.journal import JournalListener, Key, Owner
 from service.streams.keys import Keys
 from service.streams.log import StreamLog
 from service.streams.record import Record, State
@@ -29,6 +29,11 @@ class MemoryJournal:
     async def __aexit__(self, *_: object) -> None:
         for log in self.shelf:
             self.shelf.take_out(log, ServiceError("draining"))
+
+    @property
+    def size(self) -> int:
+        """The bytes of the logs that are held."""
+        return self.shelf.size
 
     async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
         """Begin a stream, or return the one that `key` is bound to."""
@@ -60,6 +65,10 @@ class MemoryJournal:
 
     def attach(self, owner: Owner) -> None:
         """Nobody has to be told: no other process knows these streams."""
+
+    def listen(self, listener: JournalListener) -> None:
+        """Let somebody hear of streams that there is no room for."""
+        self.shelf.on_evicted = listener.evicted
 
     async def take_over(self, stream_id: str) -> StreamLog | None:  # noqa: ARG002 - as above
         """Take over nothing: a stream ends with its process."""

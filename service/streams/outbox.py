@@ -57,7 +57,7 @@ class Produced:
         """Return the batch that is under way: the same one until its fate is known."""
         if not self.flying:
             self.flying, self.pending = self.pending, []
-        log, events = self.log, self.flying
+        log, events, first = self.log, self.flying, len(self.log.events) + 1
         return Batch(
             log.stream_id,
             log.epoch,
@@ -88,6 +88,7 @@ class Outbox:
         self._link = link
         self._on_replaced = on_replaced
         self._loop = asyncio.get_running_loop()
+        self.on_commit: Callable[[float], None] = _ignore
         self._dirty: dict[str, Produced] = {}
         self._wanted = asyncio.Event()
         self._turn = self._loop.create_future()
@@ -149,6 +150,7 @@ class Outbox:
             except Unavailable:
                 return
             for (produced, batch), outcome in zip(under_way, outcomes, strict=True):
+            self.on_commit(self._loop.time() - self._last)
                 if self.produced.get(batch.stream_id) is produced:
                     self._settle(produced, batch, outcome)
         self._turned()
@@ -224,3 +226,7 @@ def _announced(events: Sequence[Event], *, begins: bool) -> list[Event]:
     status = Status("not_resumable", message=_NOT_KEPT)
     head = 1 if begins and isinstance(events[0], Start) else 0
     return [*events[:head], status, *events[head:]]
+
+
+def _ignore(_: float) -> None:
+    """Nobody minds."""

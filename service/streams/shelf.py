@@ -24,6 +24,7 @@ class Shelf:
         self._logs: dict[str, StreamLog] = {}
         self._finished: OrderedDict[str, StreamLog] = OrderedDict()  # in the order they ended
         self.kept_elsewhere: Callable[[StreamLog], bool] = _nowhere
+        self.on_evicted: Callable[[], None] = _nothing
         self.size = 0
         self.evicted = 0
 
@@ -94,9 +95,14 @@ class Shelf:
     def _make_room(self) -> None:
         while self._finished and self.size > self._memory_bytes:
             self.evicted += 1
+            self.on_evicted()
             oldest = next(iter(self._finished.values()))
             self.take_out(oldest, MadeRoom() if self.kept_elsewhere(oldest) else None)
 
 
 def _nowhere(_: StreamLog) -> bool:
     return False
+
+
+def _nothing() -> None:
+    """Nobody minds."""
