@@ -26,10 +26,6 @@ from service.streams.store import Standing, Store, Unavailable
 
 _STUMBLE_S = 0.1  # after a bug in one of the tasks: it is logged, and must not spin
 
-_OTHER_KEY = (
-    "ARTESIAN_ENCRYPTION_KEY: the journal holds streams that are encrypted with another key; put that one behind "
-    "yours, separated by a comma, or wait until they are gone (ARTESIAN_STREAM_TTL)"
-)
 logger = logging.getLogger(__name__)
 
 
@@ -83,7 +79,6 @@ class DurableJournal:
             ]
             for task in running:
                 stack.callback(task.cancel)
-                await self._check_key()
             stack.push_async_callback(self._flush)
             self._stack = stack.pop_all()
         return self
@@ -107,6 +102,11 @@ class DurableJournal:
         self.shelf.make_place()
         log = StreamLog(record)
         self.shelf.put(log)
+        if not record.policies.store:
+            return self._keep_here(log, key, told=True)
+        # Who has the same key may hear of the stream from the store before we hear that it is begun.
+        self._beginning.add(log)
+        try:
     @property
     def size(self) -> int:
         """The bytes of the logs that are held here."""
@@ -117,11 +117,6 @@ class DurableJournal:
         self._memory.listen(listener)
         self._outbox.on_commit = listener.committed
 
-        if not record.policies.store:
-            return self._keep_here(log, key, told=True)
-        # Who has the same key may hear of the stream from the store before we hear that it is begun.
-        self._beginning.add(log)
-        try:
             return await self._begin(log, key)
         except BaseException:
             self.shelf.take_out(log)
@@ -158,7 +153,7 @@ class DurableJournal:
         with suppress(Unavailable):
             epoch = await self._link.call(self._store.take_over(stream_id, released_only=self._link.quiet))
             if epoch is not None:
-                return await self._go_on_or_leave(stream_id, epoch)
+                return await self._go_on(stream_id, epoch)
         return None
 
     async def release(self, log: StreamLog) -> None:

@@ -57,7 +57,7 @@ class Produced:
         """Return the batch that is under way: the same one until its fate is known."""
         if not self.flying:
             self.flying, self.pending = self.pending, []
-        log, events, first = self.log, self.flying, len(self.log.events) + 1
+        log, events = self.log, self.flying
         return Batch(
             log.stream_id,
             log.epoch,
