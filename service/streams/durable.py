@@ -14,7 +14,7 @@ from service.deltas import Event
 from service.errors import ServiceError
 from service.streams.beat import Beat
 from service.streams.codec import Unwritable, encode_record
-from service.streams.journal import Key, Nobody, Owner
+from service.streams.journal import JournalListener, Key, Nobody, Owner
 from service.streams.keys import check_fingerprint, stream_of_key_gone
 from service.streams.link import PATIENCE_S, Link
 from service.streams.log import StreamLog
@@ -95,6 +95,16 @@ class DurableJournal:
         """Name who is to be told."""
         self._owner = owner
 
+    @property
+    def size(self) -> int:
+        """The bytes of the logs that are held here."""
+        return self.shelf.size
+
+    def listen(self, listener: JournalListener) -> None:
+        """Let somebody hear of commits, and of streams that there is no room for."""
+        self._memory.listen(listener)
+        self._outbox.on_commit = listener.committed
+
     async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
         """Begin a stream, or return the one that `key` is bound to."""
         if bound := self._memory.bound(key):
@@ -107,16 +117,6 @@ class DurableJournal:
         # Who has the same key may hear of the stream from the store before we hear that it is begun.
         self._beginning.add(log)
         try:
-    @property
-    def size(self) -> int:
-        """The bytes of the logs that are held here."""
-        return self.shelf.size
-
-    def listen(self, listener: JournalListener) -> None:
-        """Let somebody hear of commits, and of streams that there is no room for."""
-        self._memory.listen(listener)
-        self._outbox.on_commit = listener.committed
-
             return await self._begin(log, key)
         except BaseException:
             self.shelf.take_out(log)

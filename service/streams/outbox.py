@@ -87,8 +87,8 @@ class Outbox:
         self._store = store
         self._link = link
         self._on_replaced = on_replaced
-        self._loop = asyncio.get_running_loop()
         self.on_commit: Callable[[float], None] = _ignore
+        self._loop = asyncio.get_running_loop()
         self._dirty: dict[str, Produced] = {}
         self._wanted = asyncio.Event()
         self._turn = self._loop.create_future()
@@ -149,8 +149,8 @@ class Outbox:
                 outcomes = await self._link.call(self._store.write(batches))
             except Unavailable:
                 return
-            for (produced, batch), outcome in zip(under_way, outcomes, strict=True):
             self.on_commit(self._loop.time() - self._last)
+            for (produced, batch), outcome in zip(under_way, outcomes, strict=True):
                 if self.produced.get(batch.stream_id) is produced:
                     self._settle(produced, batch, outcome)
         self._turned()
