@@ -33,6 +33,7 @@ from service.routers.archive import Archive, open_archive
 from service.routers.guard import Guard
 from service.routers.pages import ListedPages
 from service.routers.reply import ClientGone
+from service.sealing import open_seal
 from service.serving import drain_on_signal
 from service.settings import Settings
 from service.streams.log import StreamLog
@@ -109,6 +110,7 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
                 lease_s=settings.lease,
                 ttl_s=settings.stream_ttl,
                 memory_bytes=settings.stream_memory,
+                seal=open_seal(settings.encryption_key),
             )
         )
         kept = await stack.enter_async_context(  # around the engine: its last ends are kept too

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import ServiceError
+from service.sealing import read_keys
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -90,7 +91,7 @@ class Settings(BaseSettings):
     allow_anonymous: bool = False
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     secret_key: str | None = None
-    encryption_key: str | None = None
+    encryption_key: str | None = Field(default=None, repr=False)  # or several, separated by commas
 
     max_streams: int = Field(default=1000, ge=1)
     max_queue: int = Field(default=1000, ge=0)
@@ -106,6 +107,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("encryption_key")
+    @classmethod
+    def _keys(cls, value: str | None) -> str | None:
+        if value is not None:
+            read_keys(value)
+        return value
 
     @field_validator("model_aliases", mode="before")
     @classmethod

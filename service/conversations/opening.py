@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from service.errors import ServiceError
+from service.sealing import Seal, open_seal
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Opened(NamedTuple):
     """The conversations, once they are open."""
 
     database: "Database"
+    seal: Seal
     store: "Store"
     sends: "Sends"
     keeper: "Keeper"
@@ -107,15 +109,16 @@ class Conversations:
             from service.conversations.upgrade import upgrade
 
             await upgrade(database)
-        store = Store(database)
+        seal = open_seal(self._settings.encryption_key)
+        store = Store(database, seal)
         sends = Sends(store)
         keeper = Keeper(sends, self._tasks, self._find, lease_s=self._settings.lease, durable=self._durable)
-        return Opened(database, store, sends, keeper)
+        return Opened(database, seal, store, sends, keeper)
 
     async def _keep_up(self) -> None:
         """Bring the tables up to date, however often it takes, and settle what was left in them."""
         pause = _FIRST_PAUSE_S
-        while error := (found := await _upgrade(self._settings.database_url)).get("error"):
+        while error := (found := await _upgrade(self._settings)).get("error"):
             self._away = error
             self._tried.set()
             logger.warning("The database of conversations cannot be used: %s", error)
@@ -136,8 +139,9 @@ class Conversations:
                 return
 
 
-async def _upgrade(address: str) -> dict[str, Any]:
+async def _upgrade(settings: Settings) -> dict[str, Any]:
     """Run `service.conversations.upgrade`, and return what it found: `unfinished`, or `error`."""
+    told = f"{settings.database_url}\n{settings.encryption_key or ''}"
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -150,7 +154,7 @@ async def _upgrade(address: str) -> dict[str, Any]:
     except OSError as error:
         return {"error": f"no process can be started: {error.strerror}"}
     try:
-        said, _ = await process.communicate(address.encode())
+        said, _ = await process.communicate(told.encode())
     finally:
         if process.returncode is None:
             process.kill()

@@ -26,12 +26,13 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import IntegrityError
 
 from service.conversations.database import Database
-from service.conversations.rows import NoSeal, Seal
 from service.conversations.tables import metadata
 from service.conversations.values import now_ms
+from service.sealing import NoSeal, Seal
 
 Json = dict[str, Any]
 
@@ -73,8 +74,8 @@ class Responses:
     async def begin(self, kept: Kept) -> None:
         """Keep a response; one that is kept already stays as it is."""
         row = msgspec.structs.asdict(kept) | {
-            "input": await asyncio.to_thread(self._pack, kept.input),
-            "response": await asyncio.to_thread(self._pack, kept.response),
+            "input": await asyncio.to_thread(self._pack, kept.input, kept.id, "input"),
+            "response": await asyncio.to_thread(self._pack, kept.response, kept.id, "response"),
         }
         try:
             async with self._database.write() as connection:
@@ -85,7 +86,7 @@ class Responses:
     async def finish(self, response_id: str, response: Json, expires_ms: int) -> None:
         """Keep how a response ended, unless it was deleted meanwhile."""
         values = {
-            "response": await asyncio.to_thread(self._pack, response),
+            "response": await asyncio.to_thread(self._pack, response, response_id, "response"),
             "expires_ms": expires_ms,
             "ended": True,
         }
@@ -99,8 +100,20 @@ class Responses:
             row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
             return None
-        given, told = await asyncio.to_thread(lambda: (self._unpack(row["input"]), self._unpack(row["response"])))
+        given, told = await asyncio.to_thread(lambda: [self._unpack(row, name) for name in ("input", "response")])
         return Kept(**{**row, "input": given, "response": told})
+
+    async def check_key(self) -> None:
+        """See whether what was kept last can be read.
+
+        Raises:
+            Unopened: it is encrypted with a key that is not ours.
+        """
+        query = select(responses).order_by(responses.c.expires_ms.desc()).limit(1)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).mappings().one_or_none()
+        if row is not None:
+            self._unpack(row, "input")
 
     async def delete(self, caller: str, response_id: str) -> bool:
         """Forget a caller's response. False: there was none."""
@@ -113,11 +126,15 @@ class Responses:
         async with self._database.write() as connection:
             await connection.execute(delete(responses).where(responses.c.expires_ms <= now_ms()))
 
-    def _pack(self, value: Json | Sequence[Json]) -> bytes:
-        return self._seal.close(zlib.compress(msgspec.json.encode(value), _QUICK))
+    def _pack(self, value: Json | Sequence[Json], response_id: str, column: str) -> bytes:
+        return self._seal.close(zlib.compress(msgspec.json.encode(value), _QUICK), _scope(response_id), column)
 
-    def _unpack(self, packed: bytes) -> Any:
-        return msgspec.json.decode(zlib.decompress(self._seal.open(packed)))
+    def _unpack(self, row: RowMapping, column: str) -> Any:
+        return msgspec.json.decode(zlib.decompress(self._seal.open(row[column], _scope(row["id"]), column)))
+
+
+def _scope(response_id: str) -> str:
+    return f"response/{response_id}"
 
 
 def _is(caller: str, response_id: str) -> ColumnElement[bool]:

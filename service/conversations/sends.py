@@ -138,7 +138,7 @@ class Sends:
                 )
             values = {"updated_ms": now}
             if claimed.conversation.title is None:
-                values["title"] = self._rows.text(title_of(content))  # type: ignore[assignment]
+                values["title"] = self._rows.text(title_of(content), conversation_id, "title")  # type: ignore[assignment]
             changed = await connection.execute(
                 update(conversations)
                 .where(conversations.c.id == conversation_id, conversations.c.claim == claimed.reply_id)
@@ -149,12 +149,18 @@ class Sends:
             last = select(func.max(messages.c.position)).where(messages.c.conversation_id == conversation_id)
             position = (await connection.execute(last)).scalar() or 0
             common = {"conversation_id": conversation_id, "created_ms": now}
-            asked = {"id": new_id(), "position": position + 1, "role": "user", "content": self._rows.content(content)}
+            asked_id = new_id()
+            asked = {
+                "id": asked_id,
+                "position": position + 1,
+                "role": "user",
+                "content": self._rows.content(content, asked_id),
+            }
             reply = {
                 "id": claimed.reply_id,
                 "position": position + 2,
                 "role": "assistant",
-                "content": self._rows.content([]),
+                "content": self._rows.content([], claimed.reply_id),
                 "stream_id": stream_id,
                 "model_id": model_id.replace("\0", ""),  # which PostgreSQL does not take
                 "idempotency_key": key.key if key else None,
@@ -180,16 +186,16 @@ class Sends:
                     await connection.execute(
                         update(messages)
                         .where(messages.c.id == reply_id, messages.c.outcome.is_(None))
-                        .values(content=self._rows.content(content))
+                        .values(content=self._rows.content(content, reply_id))
                     )
 
     async def finish(
         self, reply_id: str, end: Done | Failed, content: list[Json] | None, model_id: str | None = None
     ) -> None:
         """Keep a reply as it ended; without `content` what was kept so far stands."""
-        values: dict[str, object] = {"outcome": self._rows.outcome(end)}
+        values: dict[str, object] = {"outcome": self._rows.outcome(end, reply_id)}
         if content is not None:
-            values["content"] = self._rows.content(content)
+            values["content"] = self._rows.content(content, reply_id)
         if model_id:
             values["model_id"] = model_id
         async with self._database.write() as connection:

@@ -8,10 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.conversations import cursors
 from service.conversations.database import Database
-from service.conversations.rows import NoSeal, Rows, Seal, conversation_rows
+from service.conversations.rows import Rows, conversation_rows
 from service.conversations.tables import conversations, messages
 from service.conversations.values import Conversation, Message, Page, new_id, now_ms
 from service.errors import ServiceError
+from service.sealing import NoSeal, Seal
 
 _LAST_POSITION = 2**31 - 1  # what the column holds
 
@@ -32,8 +33,8 @@ class Store:
         row = {
             "id": made.id,
             "caller": caller,
-            "title": self.rows.text(title),
-            "system": self.rows.text(system),
+            "title": self.rows.text(title, made.id, "title"),
+            "system": self.rows.text(system, made.id, "system"),
             "model_id": model_id,
             "max_messages": max_messages,
             "created_ms": now,
@@ -89,7 +90,8 @@ class Store:
     async def change(self, caller: str, conversation_id: str, changes: dict[str, Any]) -> Conversation:
         """Change some of `title`, `system`, `model_id` and `max_messages`."""
         values = {
-            name: self.rows.text(value) if name in {"title", "system"} else value for name, value in changes.items()
+            name: self.rows.text(value, conversation_id, name) if name in {"title", "system"} else value
+            for name, value in changes.items()
         }
         async with self.database.write() as connection:
             await one(connection, caller, conversation_id)

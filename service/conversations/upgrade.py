@@ -1,7 +1,8 @@
 """Bring the tables up to date, by Alembic; and say whether a process left something unfinished in them.
 
 `python -m service.conversations.upgrade` does so in a process of its own, so that the service does not carry Alembic
-around. The database's address comes on standard input; one line of JSON goes out.
+around. The database's address comes on standard input, and on a second line the keys that its rows are encrypted with;
+one line of JSON goes out.
 """
 
 import asyncio
@@ -17,8 +18,12 @@ from alembic.config import Config
 from sqlalchemy import Connection, func, make_url, select, text
 
 from service.conversations.database import Database, write_ahead
+from service.conversations.responses import Responses
+from service.conversations.rows import Rows, conversation_rows
+from service.conversations.store import last_rows
 from service.conversations.tables import conversations
 from service.errors import ServiceError
+from service.sealing import Seal, Unopened, open_seal
 
 _LOCK = 0x61727465736961  # "artesia": PostgreSQL's advisory locks are numbers
 _PATIENCE_S = 30  # for another process that is upgrading
@@ -34,6 +39,22 @@ async def upgrade(database: Database) -> int:
             select(func.count()).select_from(conversations).where(conversations.c.claim.is_not(None))
         )
         return int(found.scalar_one())
+
+
+async def check_key(database: Database, seal: Seal) -> None:
+    """See whether what was kept last can be read.
+
+    Raises:
+        Unopened: it is encrypted with a key that is not ours.
+    """
+    rows = Rows(seal)
+    latest = conversation_rows().order_by(conversations.c.updated_ms.desc()).limit(1)
+    async with database.read() as connection:
+        for row in (await connection.execute(latest)).mappings().all():
+            rows.conversation(row)
+            for message in await last_rows(connection, row["id"], 1):
+                rows.message(message, None)
+    await Responses(database, seal).check_key()
 
 
 def _migrate(connection: Connection) -> None:
@@ -61,19 +82,27 @@ def prepare_file(path: str) -> None:
             return
 
 
-async def _run(address: str) -> dict[str, Any]:
+async def _run(address: str, encryption_key: str) -> dict[str, Any]:
     url = make_url(address)
     database = Database(address)
     try:
         if database.sqlite and url.database:
             prepare_file(url.database)
-        return {"unfinished": await upgrade(database)}
+        return await _found(database, encryption_key)
+    except Unopened as error:
+        return {"error": error.message}
     except ServiceError as error:
         return {"error": _words(error.__cause__ or error)}
     except sqlite3.OperationalError as error:
         return {"error": _words(error)}
     finally:
         await database.close()
+
+
+async def _found(database: Database, encryption_key: str) -> dict[str, Any]:
+    unfinished = await upgrade(database)
+    await check_key(database, open_seal(encryption_key))
+    return {"unfinished": unfinished}
 
 
 def _words(error: BaseException) -> str:
@@ -85,7 +114,8 @@ def _words(error: BaseException) -> str:
 
 def main() -> None:
     """Upgrade the database whose address stands on standard input."""
-    sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_run(sys.stdin.read()))))
+    address, _, encryption_key = sys.stdin.read().partition("\n")
+    sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_run(address, encryption_key.strip()))))
 
 
 if __name__ == "__main__":

@@ -168,11 +168,11 @@ class Archive:
 
     async def _responses(self) -> "Responses":
         if self._opened is None:
-            database = (await self._conversations.open()).database
+            kept = await self._conversations.open()
             await asyncio.to_thread(importlib.import_module, "service.conversations.responses")
             from service.conversations.responses import Responses
 
-            self._opened = Responses(database)
+            self._opened = Responses(kept.database, kept.seal)
         return self._opened
 
     async def write(self) -> None:

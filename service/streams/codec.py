@@ -1,7 +1,7 @@
 """How a journal writes a stream down: MessagePack, one entry for each batch of events.
 
-Whatever leaves for a store passes through these four functions and nothing else does, so encryption at rest has one
-place to stand.
+Whatever leaves for a store passes through a `Codec` and nothing else does, so encryption at rest has one place to
+stand: a batch is sealed for its stream and for the number of its first event.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from service.deltas import Event
+from service.sealing import NoSeal, Seal, Unopened
 from service.streams.record import Record
 
 _encoder = msgspec.msgpack.Encoder()
@@ -21,7 +22,63 @@ class Unwritable(Exception):
 
 
 class Unreadable(Exception):
-    """What a store gave back was not written by us, or by another version of us."""
+    """What a store gave back was not written by us, or by another version of us.
+
+    Or it is encrypted and stays so: `refusal` says why.
+    """
+
+    def __init__(self, message: str, refusal: Unopened | None = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+
+
+class Codec:
+    """Writes and reads the streams of one journal, sealed if a seal is given."""
+
+    def __init__(self, seal: Seal | None = None) -> None:
+        self._seal = seal or NoSeal()
+
+    def write_record(self, record: Record) -> bytes:
+        """Write what a stream was begun with.
+
+        Raises:
+            Unwritable: it cannot be.
+        """
+        return self._seal.close(encode_record(record), _scope(record.stream_id), "record")
+
+    def read_record(self, stream_id: str, stored: bytes) -> Record:
+        """Read what a stream was begun with.
+
+        Raises:
+            Unreadable: it is no record.
+        """
+        return decode_record(self._open(stored, stream_id, "record"))
+
+    def write_events(self, stream_id: str, first: int, events: Sequence[Event]) -> bytes:
+        """Write a batch; `first` is the number of its first event.
+
+        Raises:
+            Unwritable: it cannot be.
+        """
+        return self._seal.close(encode_events(events), _scope(stream_id), str(first))
+
+    def read_events(self, stream_id: str, first: int, stored: bytes) -> list[Event]:
+        """Read a batch.
+
+        Raises:
+            Unreadable: it is none.
+        """
+        return decode_events(self._open(stored, stream_id, str(first)))
+
+    def _open(self, stored: bytes, stream_id: str, place: str) -> bytes:
+        try:
+            return self._seal.open(stored, _scope(stream_id), place)
+        except Unopened as refusal:
+            raise Unreadable(refusal.message, refusal) from None
+
+
+def _scope(stream_id: str) -> str:
+    return f"stream/{stream_id}"
 
 
 def encode_events(events: Sequence[Event]) -> bytes:

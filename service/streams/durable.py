@@ -12,8 +12,10 @@ from typing import Self
 
 from service.deltas import Event
 from service.errors import ServiceError
+from service.sealing import Unopened
+from service.settings import SettingsError
 from service.streams.beat import Beat
-from service.streams.codec import Unwritable, encode_record
+from service.streams.codec import Codec, Unreadable, Unwritable
 from service.streams.journal import JournalListener, Key, Nobody, Owner
 from service.streams.keys import check_fingerprint, stream_of_key_gone
 from service.streams.link import PATIENCE_S, Link
@@ -24,6 +26,10 @@ from service.streams.outbox import Doubt, Outbox
 from service.streams.record import Record, State
 from service.streams.store import Standing, Store, Unavailable
 
+_OTHER_KEY = (
+    "ARTESIAN_ENCRYPTION_KEY: the journal holds streams that are encrypted with another key; put that one behind "
+    "yours, separated by a comma, or wait until they are gone (ARTESIAN_STREAM_TTL)"
+)
 _STUMBLE_S = 0.1  # after a bug in one of the tasks: it is logged, and must not spin
 
 logger = logging.getLogger(__name__)
@@ -34,9 +40,13 @@ class DurableJournal:
 
     shared = True
 
-    def __init__(self, store: Store, *, lease_s: float, ttl_s: float, memory_bytes: int) -> None:
+    def __init__(
+        self, store: Store, codec: Codec | None = None, *, lease_s: float, ttl_s: float, memory_bytes: int
+    ) -> None:
         self.name = store.name
         self._store = store
+        self._codec = codec or Codec()
+        self._unopened: set[str] = set()
         self._lease_s = lease_s
         self._memory = MemoryJournal(ttl_s=ttl_s, memory_bytes=memory_bytes)
         self.shelf = self._memory.shelf
@@ -46,10 +56,11 @@ class DurableJournal:
 
     async def __aenter__(self) -> Self:
         self._link = link = Link(self.name, self._lease_s)
-        self._outbox = Outbox(self._store, link, self._replaced)
+        self._outbox = Outbox(self._store, self._codec, link, self._replaced)
         self.shelf.kept_elsewhere = lambda log: log not in self._outbox.unkept
         self._mirrors = Mirrors(
             self._store,
+            self._codec,
             link,
             self.shelf,
             linger_s=max(self._lease_s, 1.0),
@@ -72,6 +83,7 @@ class DurableJournal:
             with suppress(Unavailable):
                 await link.call(self._store.open())
                 link.found()
+                await self._check_key()
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             running = [
                 tasks.create_task(_forever(step), name=f"journal {step.__name__}")
@@ -148,12 +160,12 @@ class DurableJournal:
     async def take_over(self, stream_id: str) -> StreamLog | None:
         """Take the lease of an abandoned stream."""
         ours = stream_id in self._outbox.produced or self.shelf.get(stream_id) in self._outbox.unkept
-        if ours or not self._link.available or self.shelf.full:
+        if ours or stream_id in self._unopened or not self._link.available or self.shelf.full:
             return None
         with suppress(Unavailable):
             epoch = await self._link.call(self._store.take_over(stream_id, released_only=self._link.quiet))
             if epoch is not None:
-                return await self._go_on(stream_id, epoch)
+                return await self._go_on_or_leave(stream_id, epoch)
         return None
 
     async def release(self, log: StreamLog) -> None:
@@ -212,7 +224,7 @@ class DurableJournal:
     async def _begin(self, log: StreamLog, key: Key | None) -> StreamLog:
         record = log.record
         try:
-            content = encode_record(record)
+            content = self._codec.write_record(record)
             await self._wait_for_store()
             already = await self._link.call(self._store.begin(record.stream_id, content, key))
         except Unwritable:
@@ -253,6 +265,15 @@ class DurableJournal:
             return None
         return log
 
+    async def _go_on_or_leave(self, stream_id: str, epoch: int) -> StreamLog | None:
+        """Go on with a stream, or leave it for good to those who have the key that it is encrypted with."""
+        try:
+            return await self._go_on(stream_id, epoch)
+        except Unopened:
+            self._unopened.add(stream_id)
+            await self._link.call(self._store.release(stream_id, epoch))
+            return None
+
     async def _go_on(self, stream_id: str, epoch: int) -> StreamLog | None:
         """Make a stream that was taken over one of this process's own, with all that was ever kept of it."""
         log = await self._mirrors.load(stream_id)
@@ -267,6 +288,19 @@ class DurableJournal:
         log.epoch, log.numbered = epoch, len(log.events)
         self._outbox.hold(log)
         return log
+
+    async def _check_key(self) -> None:
+        """See at the start whether what is kept can be read.
+
+        Raises:
+            SettingsError: it is encrypted with a key that is not ours.
+        """
+        if kept := await self._link.call(self._store.sample()):
+            try:
+                self._codec.read_record(*kept)
+            except Unreadable as error:
+                if error.refusal:
+                    raise SettingsError([_OTHER_KEY]) from None
 
     async def _wait_for_store(self) -> None:
         """Bear a short loss in silence.

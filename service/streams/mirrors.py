@@ -11,7 +11,7 @@ from contextlib import suppress
 from weakref import WeakValueDictionary
 
 from service.deltas import Event, Start, Status
-from service.streams.codec import Unreadable, decode_events, decode_record
+from service.streams.codec import Codec, Unreadable
 from service.streams.link import Link
 from service.streams.log import StreamLog
 from service.streams.record import State
@@ -30,6 +30,7 @@ class Mirrors:
     def __init__(
         self,
         store: Store,
+        codec: Codec,
         link: Link,
         shelf: Shelf,
         *,
@@ -39,6 +40,7 @@ class Mirrors:
     ) -> None:
         self.followed: dict[str, StreamLog] = {}
         self._store = store
+        self._codec = codec
         self._link = link
         self._shelf = shelf
         self._linger_s = linger_s
@@ -67,14 +69,17 @@ class Mirrors:
 
         Raises:
             Unavailable: the store cannot be asked.
+            Unopened: it is encrypted with a key that is not ours.
         """
         stored = await self._link.call(self._store.read(stream_id))
         if stored is None:
             return None
         try:
-            log = StreamLog(decode_record(stored.record), epoch=stored.epoch)
-        except Unreadable:
+            log = StreamLog(self._codec.read_record(stream_id, stored.record), epoch=stored.epoch)
+        except Unreadable as error:
             logger.exception("A stream cannot be read", extra={"stream_id": stream_id})
+            if error.refusal:
+                raise error.refusal from None
             return None
         return (log, stored) if self._fill(log, stored) else None
 
@@ -145,10 +150,13 @@ class Mirrors:
 
     def _fill(self, log: StreamLog, stored: Stored) -> bool:
         try:
-            return all(self.feed(log, first, decode_events(content)) for first, content in stored.batches)
+            return all(self.feed(log, first, self._read(log, first, content)) for first, content in stored.batches)
         except Unreadable:
             logger.exception("A stream cannot be read", extra={"stream_id": log.stream_id})
             return False
+
+    def _read(self, log: StreamLog, first: int, content: bytes) -> list[Event]:
+        return self._codec.read_events(log.stream_id, first, content)
 
     async def _load(self, stream_id: str) -> StreamLog | None:
         self._shelf.make_place()
@@ -203,7 +211,7 @@ class Mirrors:
 
     async def _append(self, log: StreamLog, first: int, content: bytes) -> None:
         try:
-            whole = self.feed(log, first, decode_events(content)) or await self.catch_up(log) is not None
+            whole = self.feed(log, first, self._read(log, first, content)) or await self.catch_up(log) is not None
         except Unreadable:
             whole = False
         except Unavailable:

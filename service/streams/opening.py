@@ -3,25 +3,29 @@
 from contextlib import AbstractAsyncContextManager
 from secrets import token_hex
 
+from service.sealing import Seal
+from service.streams.codec import Codec
 from service.streams.durable import DurableJournal
 from service.streams.journal import Journal
 from service.streams.memory import MemoryJournal
 from service.streams.store import Store
 
 
-def open_journal(url: str, *, lease_s: float, ttl_s: float, memory_bytes: int) -> AbstractAsyncContextManager[Journal]:
-    """Keep streams where `url` says while the block lasts.
+def open_journal(
+    url: str, *, lease_s: float, ttl_s: float, memory_bytes: int, seal: Seal | None = None
+) -> AbstractAsyncContextManager[Journal]:
+    """Keep streams where `url` says while the block lasts; what leaves the process goes through `seal`.
 
     Entering the block fails on a path that cannot be used; a Valkey that cannot be reached does not stop the start: the
     journal is unavailable until it can.
 
     Raises:
-        SettingsError: the address cannot be used, and why.
+        SettingsError: the address cannot be used, and why; or the streams there are encrypted with another key.
     """
     if url == "memory://":
         return MemoryJournal(ttl_s=ttl_s, memory_bytes=memory_bytes)
     store = make_store(url, lease_s=lease_s, ttl_s=ttl_s)
-    return DurableJournal(store, lease_s=lease_s, ttl_s=ttl_s, memory_bytes=memory_bytes)
+    return DurableJournal(store, Codec(seal), lease_s=lease_s, ttl_s=ttl_s, memory_bytes=memory_bytes)
 
 
 def make_store(url: str, *, lease_s: float, ttl_s: float) -> Store:

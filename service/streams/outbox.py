@@ -12,7 +12,7 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from service.deltas import Done, Event, Failed, Start, Status
-from service.streams.codec import Unwritable, encode_events
+from service.streams.codec import Codec, Unwritable
 from service.streams.link import Link
 from service.streams.log import StreamLog
 from service.streams.record import ENDED, State
@@ -53,16 +53,16 @@ class Produced:
         self.pending: list[Event] = []
         self.flying: list[Event] = []
 
-    def batch(self) -> Batch:
+    def batch(self, codec: Codec) -> Batch:
         """Return the batch that is under way: the same one until its fate is known."""
         if not self.flying:
             self.flying, self.pending = self.pending, []
-        log, events = self.log, self.flying
+        log, events, first = self.log, self.flying, len(self.log.events) + 1
         return Batch(
             log.stream_id,
             log.epoch,
-            len(log.events) + 1,
-            encode_events(events),
+            first,
+            codec.write_events(log.stream_id, first, events),
             isinstance(events[-1], Done | Failed),
         )
 
@@ -78,13 +78,14 @@ class Outbox:
     `on_replaced` is told of a stream that another process has taken over.
     """
 
-    def __init__(self, store: Store, link: Link, on_replaced: Callable[[StreamLog], None]) -> None:
+    def __init__(self, store: Store, codec: Codec, link: Link, on_replaced: Callable[[StreamLog], None]) -> None:
         self.produced: dict[str, Produced] = {}
         self.doubtful: dict[str, Doubt] = {}
         self.unkept: WeakKeyDictionary[StreamLog, bool] = (
             WeakKeyDictionary()
         )  # from memory alone: have readers been told?
         self._store = store
+        self._codec = codec
         self._link = link
         self._on_replaced = on_replaced
         self.on_commit: Callable[[float], None] = _ignore
@@ -159,7 +160,7 @@ class Outbox:
         gathered = []
         for produced in list(islice(self._dirty.values(), ROUND)):
             try:
-                gathered.append((produced, produced.batch()))
+                gathered.append((produced, produced.batch(self._codec)))
             except Unwritable:
                 logger.exception("A stream cannot be kept", extra={"stream_id": produced.log.stream_id})
                 self.give_up(produced)

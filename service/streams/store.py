@@ -116,6 +116,9 @@ class Store(Protocol):
     async def read(self, stream_id: str) -> Stored | None:
         """Return all that is kept of a stream."""
 
+    async def sample(self) -> tuple[str, bytes] | None:
+        """Return some stream's id and record, to see whether they can be read."""
+
     async def follow(self, stream_id: str, position: str) -> None:
         """Let `news` tell of what is added after `position`."""
 

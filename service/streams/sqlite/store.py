@@ -67,6 +67,10 @@ class SqliteStore:
         """Return a stream."""
         return await self._run(self._tables.read, stream_id)
 
+    async def sample(self) -> tuple[str, bytes] | None:
+        """Return some stream's id and record."""
+        return await self._run(self._tables.sample)
+
     async def follow(self, stream_id: str, position: str) -> None:
         """Look for what is added after `position`."""
         self._follower.follow(stream_id, position)

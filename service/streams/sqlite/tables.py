@@ -131,6 +131,14 @@ class Tables:
         ).fetchall()
         return Stored(record, epoch, batches, f"{stream}:{batches[-1][0] if batches else 0}", bool(ended))
 
+    def sample(self) -> tuple[str, bytes] | None:
+        """Return the id and the record of the latest stream."""
+        row: tuple[str, bytes] | None = self.database.execute(
+            "SELECT id, content FROM stream JOIN record ON stream = n WHERE keep_until >= ? ORDER BY n DESC LIMIT 1",
+            (time.time(),),
+        ).fetchone()
+        return row
+
     def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[Standing]:
         """Say how streams stand."""
         now = time.time()
@@ -219,7 +227,19 @@ class Tables:
         self.database.execute("DELETE FROM binding WHERE caller = ? AND key = ? AND fingerprint = ?", tuple(key))
 
     def purge(self, stream_id: str, epoch: int | None) -> None:
-        """Forget a stream; its row stays for as long as a key may be bound to it."""
+        """Forget a stream; its row stays for as long as a key may be bound to it.
+
+        What is deleted is overwritten too, in the file and in its log, as far as no other process holds on to the log
+        just now. What only grows old is not: that would write everything a second time.
+        """
+        self.database.execute("PRAGMA secure_delete = ON")
+        try:
+            self._purge(stream_id, epoch)
+        finally:
+            self.database.execute("PRAGMA secure_delete = OFF")
+        self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def _purge(self, stream_id: str, epoch: int | None) -> None:
         with self._transaction() as database:
             rows = database.execute(
                 "SELECT n FROM stream WHERE id = ? AND epoch = ifnull(?, epoch)", (stream_id, epoch)

@@ -82,6 +82,13 @@ class ValkeyStore:
             return None
         return Stored(content, int(epoch), batches, position, ended is not None)
 
+    async def sample(self) -> tuple[str, bytes] | None:
+        """Return the id and the record of a stream that runs."""
+        for name in await self._client.do("ZRANGE", scripts.RUNNING, -1, -1):
+            content = await self._client.do("HGET", record(name.decode()), "content")
+            return (name.decode(), content) if content else None
+        return None
+
     async def follow(self, stream_id: str, position: str) -> None:
         """Wait for what is added after `position` too."""
         self._follower.follow(stream_id, position)
