@@ -1,4 +1,8 @@
-"""`/docs` and `/openapi.json`: the interface, to be read and tried, without internet."""
+"""`/docs` and `/openapi.json`: the interface, to be read and tried, without internet.
+
+The page is ours (`service/web/docs`): it lists the events of each stream and shows them as they come. Below stands
+Swagger UI from the installed package, which shows a stream only when it is over.
+"""
 
 from importlib.resources import files
 
@@ -6,25 +10,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.staticfiles import StaticFiles
 
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Artesian: interface</title>
-<link rel="stylesheet" href="/docs/assets/swagger-ui.css">
-<link rel="icon" href="/docs/assets/favicon.png">
-</head>
-<body>
-<div id="swagger-ui"></div>
-<script src="/docs/assets/swagger-ui-bundle.js"></script>
-<script src="/docs/start.js"></script>
-</body>
-</html>
-"""
-
-_START = """SwaggerUIBundle({ url: "/openapi.json", dom_id: "#swagger-ui", deepLinking: true });
-"""
+_PAGE = files("service") / "web" / "docs" / "index.html"
 
 _POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
 """Swagger UI writes style attributes; scripts come from this service alone."""
@@ -39,15 +25,9 @@ async def document(request: Request) -> JSONResponse:
 
 
 @router.get("/docs")
-async def page() -> HTMLResponse:
-    """Swagger UI, from the installed package."""
-    return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
-
-
-@router.get("/docs/start.js")
-async def start() -> HTMLResponse:
-    """What starts the page: a script of its own, so that the policy needs no exception."""
-    return HTMLResponse(_START, media_type="text/javascript")
+def page() -> HTMLResponse:
+    """The page: its modules are served with the chat page's files."""
+    return HTMLResponse(_PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": _POLICY})
 
 
 def mount_assets(app: FastAPI) -> None:

@@ -1,0 +1,45 @@
+// Puts the page together: reads the interface once, lists the calls that stream, and starts Swagger UI for all of them.
+
+import { find, make } from "../element.js";
+import { streamingCalls } from "./document.js";
+import { showKinds } from "./kinds.js";
+import { Panel } from "./trying.js";
+
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+
+followScheme();
+DARK.addEventListener("change", followScheme);
+await begin();
+
+/** Let Swagger UI be as dark as the rest. */
+function followScheme() {
+  document.documentElement.classList.toggle("dark-mode", DARK.matches);
+}
+
+async function begin() {
+  const response = await fetch("/openapi.json").catch(() => null);
+  if (!response?.ok) {
+    find("state").textContent = "The interface could not be read. Load the page again.";
+    return;
+  }
+  const spec = await response.json();
+  find("version").textContent = spec.info.version;
+  offer(streamingCalls(spec));
+  // Swagger UI sets a title of its own in the middle of ours, and would check the document with a stranger's service.
+  window.SwaggerUIBundle({ spec, dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });
+}
+
+function offer(calls) {
+  const panel = new Panel();
+  const choice = find("call");
+  choice.append(...calls.map((call, at) => make("option", { value: String(at) }, `${call.method} ${call.path}`)));
+  const show = () => {
+    const call = calls[Number(choice.value)];
+    find("summary").textContent = call.summary;
+    showKinds(find("kinds"), call.events);
+    panel.offer(call);
+  };
+  choice.addEventListener("change", show);
+  choice.disabled = false;
+  show();
+}

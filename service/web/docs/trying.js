@@ -1,0 +1,191 @@
+// Tries a call: sends it, shows each event when it comes, and stops it.
+//
+// Swagger UI shows a stream only when it is over. Here the body is read as it arrives.
+
+import { find, make } from "../element.js";
+import { events } from "../stream.js";
+
+const KEY = "artesian.key"; // the chat page's: one key a tab
+const MOST = 2000; // events on the page; a browser is slow with more
+
+const QUESTION = "Why is the sky blue?";
+const MODEL = "amazon.nova-lite-v1:0";
+const NATIVE = { prompt: QUESTION, max_tokens: 200 };
+const CHAT = { model: MODEL, messages: [{ role: "user", content: QUESTION }], max_tokens: 200, stream: true };
+/** What is asked first; whoever tries it changes it. */
+const BODIES = {
+  "/api/generate": { ...NATIVE, stream: true },
+  "/api/generate/stream": NATIVE,
+  "/api/conversations/{conversation_id}/messages": { content: QUESTION, max_tokens: 200, stream: true },
+  "/v1/chat/completions": CHAT,
+  "/v1/messages": CHAT,
+  "/v1/responses": { model: MODEL, input: QUESTION, max_output_tokens: 200, stream: true },
+};
+const QUERIES = {
+  "/api/generate": `?stream=true&max_tokens=200&prompt=${encodeURIComponent(QUESTION)}`,
+  "/v1/responses/{response_id}": "?stream=true",
+};
+
+/** The panel. `offer(call)` puts a call into it. */
+export class Panel {
+  #call = null;
+  #running = null;
+  #streamId = "";
+
+  constructor() {
+    find("key").value = sessionStorage.getItem(KEY) ?? "";
+    find("key").addEventListener("change", ({ target }) => keep(target.value.trim()));
+    find("try").addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (!this.#running) this.#run();
+    });
+    find("stop").addEventListener("click", () => this.#running?.stop());
+    find("body").addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) find("try").requestSubmit();
+    });
+  }
+
+  /** Put a call into the panel, with something to ask. */
+  offer(call) {
+    this.#call = call;
+    const query = call.method === "GET" ? (QUERIES[call.path] ?? "") : "";
+    find("address").value = call.path.replace("{stream_id}", this.#streamId || "{stream_id}") + query;
+    find("body-part").hidden = !call.hasBody;
+    find("body").value = call.hasBody ? JSON.stringify(BODIES[call.path] ?? {}, null, 2) : "";
+    find("start").disabled = false;
+  }
+
+  async #run() {
+    const trial = new Trial();
+    this.#running = trial;
+    find("start").disabled = true;
+    find("stop").disabled = false;
+    try {
+      await trial.run(() => request(this.#call));
+    } finally {
+      this.#streamId = trial.streamId || this.#streamId;
+      this.#running = null;
+      find("start").disabled = false;
+      find("stop").disabled = true;
+    }
+  }
+}
+
+function keep(key) {
+  if (key) sessionStorage.setItem(KEY, key);
+  else sessionStorage.removeItem(KEY);
+}
+
+/** What the panel's fields ask for. */
+function request(call) {
+  const headers = new Headers({ Accept: "text/event-stream" });
+  if (find("key").value.trim()) headers.set("Authorization", `Bearer ${find("key").value.trim()}`);
+  if (call.hasBody) headers.set("Content-Type", "application/json");
+  for (const line of find("headers").value.split("\n").filter((each) => each.trim())) {
+    const [name, ...value] = line.split(":");
+    headers.set(name.trim(), value.join(":").trim());
+  }
+  const body = call.hasBody ? find("body").value : undefined;
+  return { address: find("address").value, options: { method: call.method, headers, body, cache: "no-store" } };
+}
+
+/** One call, from its start to its end. */
+class Trial {
+  streamId = "";
+  #abort = new AbortController();
+  #began = performance.now();
+  #first = null;
+  #count = 0;
+  #stopped = false;
+  #headers = null;
+
+  /** Send what `request()` gives, and show what comes. */
+  async run(request) {
+    find("shown").hidden = true;
+    find("events").replaceChildren();
+    find("answer").hidden = true;
+    say("Waiting for the first event…");
+    try {
+      const { address, options } = request();
+      this.#headers = options.headers;
+      const url = new URL(address, location.origin);
+      if (url.origin !== location.origin) throw new TypeError("Only this service can be asked from here.");
+      const response = await fetch(url, { ...options, signal: this.#abort.signal });
+      this.streamId = response.headers.get("X-Stream-Id") ?? "";
+      if (isStream(response)) await this.#follow(response.body);
+      else await showAnswer(response);
+    } catch (error) {
+      say(this.#stopped ? `Stopped. ${this.#figures()}` : `It failed: ${error.message}. ${this.#figures()}`);
+    }
+  }
+
+  /** Stop the model: the stream then ends by itself. Before there is a stream, hang up. */
+  async stop() {
+    this.#stopped = true;
+    say("Stopping…");
+    if (!this.streamId) return this.#abort.abort();
+    const headers = new Headers(this.#headers);
+    headers.delete("Content-Type");
+    headers.set("Accept", "application/json");
+    const stopped = await fetch(`/api/streams/${this.streamId}`, { method: "DELETE", headers }).catch(() => null);
+    if (!stopped?.ok) this.#abort.abort();
+  }
+
+  async #follow(body) {
+    find("shown").hidden = false;
+    for await (const event of events(body)) {
+      const at = performance.now() - this.#began;
+      this.#first ??= at;
+      this.#count += 1;
+      if (this.#count === 1) say("Streaming…");
+      showEvent(event, at);
+    }
+    say(`${this.#stopped ? "Stopped." : "It is over."} ${this.#figures()}`);
+  }
+
+  #figures() {
+    if (!this.#count) return "No event came.";
+    const took = seconds(performance.now() - this.#began);
+    return `${this.#count} ${this.#count === 1 ? "event" : "events"} in ${took}, the first after ${seconds(this.#first)}.`;
+  }
+}
+
+const isStream = (response) => (response.headers.get("Content-Type") ?? "").startsWith("text/event-stream");
+const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`;
+
+function say(words) {
+  find("state").textContent = words;
+}
+
+/** Add an event to the list, and stay at its end unless the reader has scrolled away. */
+function showEvent({ name, id, data }, at) {
+  const shown = find("shown");
+  const atEnd = shown.scrollHeight - shown.scrollTop - shown.clientHeight < 40;
+  const list = find("events");
+  list.append(
+    make(
+      "li",
+      {},
+      make("span", { className: "when" }, seconds(at)),
+      make("span", { className: "number" }, id.split("-").at(-1)),
+      make("code", { className: "name" }, name),
+      make("code", { className: "data" }, data),
+    ),
+  );
+  if (list.childElementCount > MOST) list.firstElementChild.remove();
+  if (atEnd) shown.scrollTop = shown.scrollHeight;
+}
+
+/** Show an answer that is no stream: a refusal, or JSON that was asked for. */
+async function showAnswer(response) {
+  const text = await response.text();
+  const type = response.headers.get("Content-Type") ?? "";
+  find("answer").textContent = type.includes("json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
+  find("answer").hidden = text === "";
+  find("shown").hidden = text === "";
+  say(response.ok ? `Answered with status ${response.status}, not with a stream.` : `Refused with status ${response.status}.`);
+  if (response.status === 401) {
+    find("key").closest("details").open = true;
+    find("key").focus();
+  }
+}
