@@ -10,39 +10,64 @@ BASE_S = 0.5
 CAP_S = 20.0
 LONGEST_WISH_S = 60.0  # a longer `Retry-After` is passed on to the caller instead of being waited for
 _WINDOW_S = 10.0
-_FREE_PER_S = 3.0
+_TAIL_S = 5.0  # three waits come to 3.5 s at most
+_FREE = 30  # three a second
 
 
-class Budget:
-    """How many retries the traffic of the last ten seconds allows: a share of it, plus three a second.
+class _Window:
+    """First attempts and retries of the last `seconds`."""
 
-    A process whose every call fails must not multiply the load on what is failing.
-    """
-
-    def __init__(self, share: float, clock: Callable[[], float]) -> None:
+    def __init__(self, seconds: float, share: float, clock: Callable[[], float]) -> None:
+        self._seconds = seconds
         self._share = share
         self._clock = clock
         self._calls: deque[float] = deque()
         self._retries: deque[float] = deque()
 
-    def note_call(self) -> None:
+    def has_room(self) -> bool:
+        """Whether a retry more is within the share, plus what is free."""
+        self._forget()
+        return len(self._retries) < self._share * len(self._calls) + _FREE
+
+    def call(self) -> None:
         """Count a first attempt."""
         self._forget()
         self._calls.append(self._clock())
 
-    def take(self) -> bool:
-        """Take leave for one retry, if there is any."""
-        self._forget()
-        if len(self._retries) >= self._share * len(self._calls) + _FREE_PER_S * _WINDOW_S:
-            return False
+    def retry(self) -> None:
+        """Count a retry."""
         self._retries.append(self._clock())
-        return True
 
     def _forget(self) -> None:
-        horizon = self._clock() - _WINDOW_S
+        horizon = self._clock() - self._seconds
         for times in (self._calls, self._retries):
             while times and times[0] <= horizon:
                 times.popleft()
+
+
+class Budget:
+    """How many further calls the traffic of the last ten seconds allows: a share of it, plus three a second.
+
+    A process whose every call fails must not multiply the load on what is failing. Retries follow their requests by
+    some seconds, so a second and longer window holds those of ten seconds of traffic to the same number: with one of
+    ten seconds alone, the last requests would be retried on what the first had spent.
+    """
+
+    def __init__(self, share: float, clock: Callable[[], float]) -> None:
+        self._windows = [_Window(seconds, share, clock) for seconds in (_WINDOW_S, _WINDOW_S + _TAIL_S)]
+
+    def note_call(self) -> None:
+        """Count a first attempt."""
+        for window in self._windows:
+            window.call()
+
+    def take(self) -> bool:
+        """Take leave for one further call, if there is any."""
+        if not all(window.has_room() for window in self._windows):
+            return False
+        for window in self._windows:
+            window.retry()
+        return True
 
 
 def delay_before(attempt: int, error: ServiceError, *, jitter: Callable[[], float] = random.random) -> float:
@@ -56,12 +81,17 @@ def delay_before(attempt: int, error: ServiceError, *, jitter: Callable[[], floa
 
 
 class Retries:
-    """The attempts of one generation, whatever they are for: retries unseen and continuations share them."""
+    """The attempts of one generation.
+
+    Retries unseen and continuations share one bound and the budget. A fallback is no retry of the same, so it takes of
+    neither: each can be tried, even where nothing may be tried again.
+    """
 
     def __init__(self, most: int, budget: Budget) -> None:
         self._most = most
         self._budget = budget
-        self.attempts = 0
+        self._made = 0
+        self.attempts = 0  # calls of every kind
 
     def begin(self) -> None:
         """Count an attempt that is being made."""
@@ -69,12 +99,28 @@ class Retries:
         if self.attempts == 1:
             self._budget.note_call()
 
+    def go_on(self) -> None:
+        """Count the attempt of a process that died, and ours that goes on with it as a retry."""
+        self.begin()
+        self._made += 1
+
+    @property
+    def next(self) -> int:
+        """The number of the retry that was allowed last, as `delay_before` counts: 2 is the first."""
+        return self._made + 1
+
     def may_follow(self, error: ServiceError, deadline_s: float) -> bool:
         """Whether another attempt may follow `error`, with `deadline_s` seconds left for the generation."""
         wish = error.retry_after or 0.0
-        return (
+        allowed = (
             error.retried
-            and self.attempts <= self._most
+            and self._made < self._most
             and wish <= min(LONGEST_WISH_S, deadline_s)
             and self._budget.take()
         )
+        self._made += allowed
+        return allowed
+
+    def may_hedge(self) -> bool:
+        """Whether a second call may be made beside the one under way."""
+        return self._budget.take()

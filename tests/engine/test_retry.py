@@ -1,5 +1,7 @@
 """How long to wait before trying again, and how often the process may."""
 
+from heapq import heapify, heappop, heappush
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,9 +50,30 @@ def test_the_budget_comes_back_with_time() -> None:
     budget = Budget(0.1, clock)
     assert sum(budget.take() for _ in range(100)) == 30
 
-    clock.now = 10.5
+    clock.now = 15.5
 
     assert budget.take()
+
+
+@given(waits=st.lists(st.floats(0, 3.5), min_size=3, max_size=3), pace=st.floats(1, 10))
+def test_ten_seconds_of_requests_are_not_retried_more_often_than_their_share_however_late(
+    waits: list[float], pace: float
+) -> None:
+    """A thousand requests, evenly over the seconds of `pace`, all failing, each retried up to three times."""
+    clock = Clock()
+    budget = Budget(0.1, clock)
+    moments = [(pace * number / 1000, 0) for number in range(1000)]
+    retries = 0
+    heapify(moments)
+    while moments:
+        clock.now, tried = heappop(moments)
+        if tried == 0:
+            budget.note_call()
+        if tried < 3 and budget.take():
+            retries += 1
+            heappush(moments, (clock.now + min(waits[tried], 0.5 * 2**tried), tried + 1))
+
+    assert 100 <= retries <= 130
 
 
 def test_attempts_are_bounded_and_only_what_is_worth_it_is_tried_again() -> None:
@@ -73,6 +96,15 @@ def test_a_wish_beyond_a_minute_or_the_deadline_is_not_waited_for() -> None:
     assert not retries.may_follow(UpstreamError("throttled", retry_after=61), 1000)
     assert not retries.may_follow(UpstreamError("throttled", retry_after=20), 10)
     assert retries.may_follow(UpstreamError("throttled", retry_after=20), 1000)
+
+
+def test_what_another_process_has_tried_counts_where_we_go_on() -> None:
+    retries = Retries(most=1, budget=Budget(0.1, Clock()))
+    retries.go_on()
+    retries.begin()
+
+    assert retries.attempts == 2
+    assert not retries.may_follow(UpstreamError("throttled"), 100)
 
 
 def test_our_own_refusals_are_never_retried() -> None:

@@ -1,0 +1,42 @@
+"""How many calls at once a model takes, learned from what Bedrock throttles."""
+
+import math
+from collections.abc import Callable
+
+DECREASE = 0.5  # of the calls that were under way, at each round of throttles
+QUIET_S = 60.0  # Bedrock's quotas are per minute: one without a throttle says that there is room again
+
+
+class Allowance:
+    """Additive increase, multiplicative decrease, over the number of calls in flight.
+
+    There is no limit until the first throttle, and none again a quiet minute after the last. Fifty calls that are
+    throttled together are one piece of news: only a call that began after the last decrease lowers the limit again.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._limit = math.inf
+        self._lowered_at = -math.inf
+        self._throttled_at = -math.inf
+
+    @property
+    def limit(self) -> int | None:
+        """How many calls may be in flight; None: as many as will."""
+        if self._clock() - self._throttled_at >= QUIET_S:
+            self._limit = math.inf
+        return None if self._limit == math.inf else int(self._limit)
+
+    def throttled(self, began: float, in_flight: int) -> None:
+        """Note that a call was throttled which began at `began`, with so many in flight, itself included."""
+        now = self._clock()
+        current = math.inf if self.limit is None else self._limit
+        self._throttled_at = now
+        if began > self._lowered_at:
+            self._limit = max(1.0, min(current, in_flight) * DECREASE)
+            self._lowered_at = now
+
+    def passed(self, in_flight: int) -> None:
+        """Note that Bedrock took a call: when all that may are in flight, one more a round may be."""
+        if (limit := self.limit) is not None and in_flight >= limit:
+            self._limit += 1.0 / self._limit
