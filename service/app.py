@@ -30,6 +30,7 @@ from service.routers import (
     streams,
 )
 from service.routers.archive import Archive, open_archive
+from service.routers.gate import Gate
 from service.routers.guard import Guard
 from service.routers.pages import ListedPages
 from service.routers.reply import ClientGone
@@ -83,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     documents.install(app)
     problems.install(app)
     app.add_exception_handler(ClientGone, _nobody)
+    app.add_middleware(Gate)
     app.add_middleware(Guard, settings=settings)
     if settings.cors_origins:
         app.add_middleware(ListedPages, origins=settings.cors_origins)

@@ -13,6 +13,7 @@ from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from service.access.caller import Caller
+from service.deltas import Usage
 from service.errors import RateLimited
 
 if TYPE_CHECKING:
@@ -51,11 +52,18 @@ class Grant:
         self._rates = rates
         self._closed = False
 
-    def settle(self, used: int | None) -> None:
-        """Note the end, and what was used. None: nobody knows, and what was set aside is taken for it."""
+    def settle(self, usage: Usage | None) -> None:
+        """Note the end, and what was used. None: nobody here knows, and what was set aside is taken for it."""
         if not self._closed:
             self._closed = True
-            self._rates.settle(self, used)
+            self._rates.settle(self, None if usage is None else self._used(usage))
+
+    def _used(self, usage: Usage) -> int:
+        """Add up what Bedrock's own quotas count: what is read from a cache is not among it."""
+        output = usage.output_tokens or 0
+        unreported = self.wanted.input if output else 0
+        read = unreported if usage.input_tokens is None else usage.input_tokens
+        return read + (usage.cache_write_tokens or 0) + output
 
     def withdraw(self) -> None:
         """Give everything back: there was no generation."""
@@ -79,24 +87,17 @@ class Rates:
         if self._counters:
             await self._counters.close()
 
-    def check(self, caller: Caller) -> None:
-        """Refuse at once what is known to be over a limit, without asking anybody.
-
-        Raises:
-            RateLimited: and which limit.
-        """
+    def refusal(self, caller: Caller) -> RateLimited | None:
+        """What is known to be over a limit, without asking anybody."""
         if caller.streams is not None and self._running[caller.id] >= caller.streams:
             at_once = f"{caller.streams} generation{'s' * (caller.streams != 1)} at once"
-            raise RateLimited(
+            return RateLimited(
                 "streams", f"This key may run {at_once}.", retry_after=_SOON_S if caller.streams else None
             )
-        if (
-            caller.requests_per_minute is not None
-            and (known := self._known.get((caller.id, "requests")))
-            and known.used >= caller.requests_per_minute
-            and not known.over
-        ):
-            raise _too_many(caller, known)
+        if caller.requests_per_minute is not None and (known := self._known.get((caller.id, "requests"))):
+            spent = known.used >= caller.requests_per_minute and not known.over
+            return _too_many(caller, known) if spent else None
+        return None
 
     async def admit(self, caller: Caller, wanted: Wanted) -> Grant:
         """Charge a new generation to its key.
@@ -104,7 +105,8 @@ class Rates:
         Raises:
             RateLimited: it is over a limit, and nothing was charged.
         """
-        self.check(caller)
+        if refusal := self.refusal(caller):
+            raise refusal
         grant = Grant(self, caller, wanted)
         self._running[caller.id] += 1
         try:

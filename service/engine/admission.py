@@ -77,16 +77,13 @@ class Places:
         self._size = size
         self._hand_out()
 
-    def check(self) -> None:
-        """Refuse at once what could not even wait.
-
-        Raises:
-            ServiceError: `overloaded`, the queue is full.
-        """
-        if self.full:
-            raise ServiceError(
-                "overloaded", "The service is full, and so is its queue.", retry_after=self.expected_wait_s
-            )
+    @property
+    def refusal(self) -> ServiceError | None:
+        """Why a further one could not even wait, if so: `overloaded`, the line is full."""
+        if not self.full:
+            return None
+        full = "The service is full, and so is its queue." if self._queue else "The service is full."
+        return ServiceError("overloaded", full, retry_after=self.expected_wait_s)
 
     @property
     def expected_wait_s(self) -> float:
@@ -105,7 +102,8 @@ class Places:
         if admitted or self._taken < self._size:
             self._taken += 1
         else:
-            self.check()
+            if refusal := self.refusal:
+                raise refusal
             await self._wait(owner, on_queued)
         try:
             yield

@@ -11,7 +11,8 @@ from weakref import WeakSet
 from msgspec import Struct, structs
 
 from service.access.caller import Caller
-from service.bedrock import parameters
+from service.access.rates import USUAL_ANSWER, Grant, Rates, Wanted, open_rates
+from service.bedrock import estimate, parameters
 from service.bedrock.catalog import Target
 from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Done, Failed
@@ -55,9 +56,10 @@ class Order(Struct, frozen=True):
 class Engine:
     """One process's generations."""
 
-    def __init__(self, parts: Parts, tasks: asyncio.TaskGroup) -> None:
+    def __init__(self, parts: Parts, tasks: asyncio.TaskGroup, rates: Rates) -> None:
         self._parts = parts
         self._tasks = tasks
+        self.rates = rates
         self._producers: dict[str, Producer] = {}
         self._taking_over: set[str] = set()
         self._handed_out: WeakSet[StreamLog] = WeakSet()  # for readers, wherever they are produced
@@ -92,34 +94,48 @@ class Engine:
         Raises:
             ServiceError: the generation was not admitted, and nothing was bound.
         """
-        if order.key is None:
-            self._check()
+        if order.key is None and (refusal := self.refusal(order.caller)):
+            raise refusal
         target = await self.upstream.resolve(order.request)
         record = _record(order, target)
-        log = await self.journal.begin(record, order.key)
-        if log.stream_id == record.stream_id:
-            await self._admit(log, order.key)
-            self._produce(Producer(log, target, self._parts, key=order.key))
+        with _leave() as leave:
+            if order.key is None:
+                leave.grant = await self._grant(order.caller, record)
+            log = await self.journal.begin(record, order.key)
+            if log.stream_id == record.stream_id:
+                grant = leave.grant or await self._admit(log, order)
+                self._produce(Producer(log, target, self._parts, key=order.key), grant)
+                leave.grant = None
         self._handed_out.add(log)
         return log
 
-    def _check(self) -> None:
-        """Refuse a further generation where there can be none."""
+    def refusal(self, caller: Caller) -> ServiceError | None:
+        """Say why a further generation cannot be begun, where that is certain at once."""
         if self.draining:
-            raise ServiceError("draining", retry_after=1)
-        self._parts.places.check()
+            return ServiceError("draining", retry_after=1)
+        return self.rates.refusal(caller) or self._parts.places.refusal
 
-    async def _admit(self, log: StreamLog, key: Key | None) -> None:
-        """Check once the stream is begun: only then is it known that its key is bound to no other."""
+    async def _grant(self, caller: Caller, record: Record) -> Grant:
+        """Charge a generation to its key.
+
+        Raises:
+            ServiceError: there can be none, and nothing was charged.
+        """
+        if refusal := self.refusal(caller):
+            raise refusal
+        return await self.rates.admit(caller, _wanted(record.request) if caller.tokens_per_minute else Wanted())
+
+    async def _admit(self, log: StreamLog, order: Order) -> Grant:
+        """Charge it once the stream is begun: only then is it known that its key is bound to no other."""
         try:
-            self._check()
-        except ServiceError:
-            if key:
-                await self.journal.unbind(key)
+            return await self._grant(order.caller, log.record)
+        except BaseException:
+            if order.key:
+                await self.journal.unbind(order.key)
             await self.journal.purge(log)
             raise
 
-    def _produce(self, producer: Producer) -> None:
+    def _produce(self, producer: Producer, grant: Grant) -> None:
         log = producer.log
         attendance = Attendance(
             log,
@@ -136,6 +152,10 @@ class Engine:
         def ended(_: asyncio.Task[None]) -> None:
             attendance.close()
             del self._producers[log.stream_id]
+            if producer.admitted:
+                grant.settle(producer.used)
+            else:
+                grant.withdraw()
             if not self._producers:
                 self._idle.set()
 
@@ -181,7 +201,7 @@ class Engine:
         if self.draining:  # which has begun meanwhile
             await self.journal.release(log)
         else:
-            self._produce(Producer(log, target, self._parts, taken_over=True))
+            self._produce(Producer(log, target, self._parts, taken_over=True), self.rates.go_on(log.record.caller))
 
     async def find(self, stream_id: str, caller: str, *, after: int = 0) -> StreamLog:
         """Return a caller's stream, with event number `after` where the caller can have seen it.
@@ -272,6 +292,27 @@ async def _come_to(log: StreamLog, number: int) -> None:
         await log.wait(len(log.events))
 
 
+class _Leave:
+    """Leave for a generation, until its producer has it."""
+
+    grant: Grant | None = None
+
+
+@contextmanager
+def _leave() -> Iterator[_Leave]:
+    """Give back what was charged for a generation that was not begun after all."""
+    leave = _Leave()
+    try:
+        yield leave
+    finally:
+        if leave.grant:
+            leave.grant.withdraw()
+
+
+def _wanted(request: Request) -> Wanted:
+    return Wanted(estimate.tokens(request), request.max_tokens or USUAL_ANSWER)
+
+
 def _record(order: Order, target: Target) -> Record:
     """Write a generation down, as its model can take it.
 
@@ -336,8 +377,8 @@ async def open_engine(
     journal.listen(parts.listener)
     try:
         with _settled_heap():
-            async with asyncio.TaskGroup() as tasks:
-                engine = Engine(parts, tasks)
+            async with open_rates(settings.journal_url) as rates, asyncio.TaskGroup() as tasks:
+                engine = Engine(parts, tasks, rates)
                 journal.attach(engine)
                 try:
                     yield engine

@@ -10,7 +10,7 @@ from msgspec import structs
 
 from service.bedrock.catalog import Target
 from service.bedrock.upstream import Upstream
-from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta
+from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta, Usage
 from service.engine.account import Account
 from service.engine.admission import Places
 from service.engine.attempt import Attempt
@@ -64,6 +64,7 @@ class Producer:
         self._why: ServiceError | None = None
         self._stopping = self._moved = False
         self._task: asyncio.Task[None] | None = None
+        self.admitted = False
         record = log.record
         self.listener = parts.listener.generation(
             log.stream_id, record.caller, record.dialect, record.request, target.model.id, taken_over=taken_over
@@ -112,11 +113,19 @@ class Producer:
         self._moved = True
         self.stop()
 
+    @property
+    def used(self) -> Usage | None:
+        """The tokens of all attempts; what was not reported is what we counted. None: another process goes on."""
+        if self._moved:
+            return None
+        usage, counted = self._account.usage, self._meter.total_tokens
+        return structs.replace(usage, output_tokens=counted) if usage.output_tokens is None and counted else usage
+
     async def _generate(self) -> None:
         with self._parts.watchdog.watch(self._settings.request_timeout, self._too_late) as deadline:
             deadline.since = self._loop.time()
             async with self._parts.places.place(self.log.record.caller, self._queued, admitted=self.taken_over):
-                self._key = None
+                self._key, self.admitted = None, True
                 self.listener.admitted()
                 self._tell("starting")
                 if self._shown:

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from service.access.caller import ANONYMOUS, Caller
 from service.access.rates import Grant, Rates, Wanted, open_rates
+from service.deltas import Usage
 from service.errors import RateLimited
 from tests.streams.servers import Server
 
@@ -30,6 +31,10 @@ def server() -> Iterator[Server]:
         yield server
     finally:
         server.remove()
+
+
+def tokens(number: int) -> Usage:
+    return Usage(input_tokens=0, output_tokens=number)
 
 
 def remaining(rates: Rates, caller: Caller) -> dict[str, int]:
@@ -69,7 +74,7 @@ async def test_keys_do_not_use_up_each_others_limits(rates: Rates) -> None:
 
 async def test_a_key_without_limits_is_not_counted_and_the_library_not_loaded(rates: Rates) -> None:
     for _ in range(100):
-        (await rates.admit(ANONYMOUS, SMALL)).settle(1_000_000)
+        (await rates.admit(ANONYMOUS, SMALL)).settle(tokens(1_000_000))
 
     assert rates.standings(ANONYMOUS) == []
 
@@ -79,7 +84,7 @@ async def test_what_was_set_aside_and_not_used_is_given_back(rates: Rates) -> No
     grant = await rates.admit(caller, Wanted(10, 80))
     assert remaining(rates, caller) == {"tokens": 10}
 
-    grant.settle(15)
+    grant.settle(tokens(15))
 
     await settled(rates, caller, "tokens", 85)
 
@@ -89,7 +94,7 @@ async def test_one_answer_may_be_longer_than_the_limit_and_the_next_waits(rates:
     grant = await rates.admit(caller, Wanted(10, 500))
     assert (await refused(rates, caller)).limit == "tokens"
 
-    grant.settle(120)
+    grant.settle(tokens(120))
     await settled(rates, caller, "tokens", 0)
 
     refusal = await refused(rates, caller)
@@ -99,7 +104,7 @@ async def test_one_answer_may_be_longer_than_the_limit_and_the_next_waits(rates:
 
 async def test_an_answer_longer_than_expected_is_charged_in_full(rates: Rates) -> None:
     caller = Caller("key", tokens_per_minute=100)
-    (await rates.admit(caller, Wanted(10, 20))).settle(70)
+    (await rates.admit(caller, Wanted(10, 20))).settle(tokens(70))
 
     await settled(rates, caller, "tokens", 30)
 
@@ -141,7 +146,7 @@ async def test_so_many_generations_run_at_once(rates: Rates) -> None:
     grants = [await rates.admit(caller, SMALL) for _ in range(2)]
 
     assert (await refused(rates, caller)).limit == "streams"
-    grants[0].settle(1)
+    grants[0].settle(tokens(1))
     await rates.admit(caller, SMALL)
 
 
@@ -164,7 +169,7 @@ async def test_a_generation_taken_over_counts_as_a_stream_and_is_charged_nothing
 
     assert (await refused(rates, caller)).limit == "streams"
     assert remaining(rates, caller)["requests"] == 2
-    grant.settle(500)
+    grant.settle(tokens(500))
     await rates.admit(caller, SMALL)
 
 
@@ -172,8 +177,8 @@ async def test_a_grant_is_settled_once(rates: Rates) -> None:
     caller = Caller("key", streams=2)
     first = await rates.admit(caller, SMALL)
     await rates.admit(caller, SMALL)
-    first.settle(1)
-    first.settle(1)
+    first.settle(tokens(1))
+    first.settle(tokens(1))
     first.withdraw()
 
     assert remaining(rates, caller) == {"streams": 1}
@@ -188,7 +193,7 @@ async def test_two_processes_count_together_in_valkey(server: Server) -> None:
 
         assert remaining(other, CALLER) == {"requests": 0, "tokens": 5, "streams": 4}
         assert (await refused(one, CALLER)).limit == "requests"
-        grant.settle(20)
+        grant.settle(tokens(20))
         await settled(one, CALLER, "tokens", 75)
 
 
@@ -212,3 +217,20 @@ async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(server: Ser
                     await rates.admit(Caller(f"key {number}", requests_per_minute=1), SMALL)
         finally:
             server.resume()
+
+
+@pytest.mark.parametrize(
+    ("usage", "used"),
+    [
+        (Usage(), 0),
+        (Usage(input_tokens=30, output_tokens=40), 70),
+        (Usage(output_tokens=40), 50),
+        (Usage(input_tokens=30, output_tokens=20, cache_read_tokens=1000, cache_write_tokens=7), 57),
+    ],
+    ids=["nothing came", "as reported", "input that nobody reports is what was estimated", "what a cache gave is free"],
+)
+async def test_what_is_charged_is_what_bedrock_counts(rates: Rates, usage: Usage, used: int) -> None:
+    caller = Caller("key", tokens_per_minute=100)
+    (await rates.admit(caller, Wanted(10, 5))).settle(usage)
+
+    await settled(rates, caller, "tokens", 100 - used)

@@ -1,0 +1,63 @@
+"""The gate, behind the door: what asks for a generation is refused before its body is read, where that is certain.
+
+Under overload most requests are refused, and reading, checking and resolving them first would cost what the admitted
+ones need. What may attach to a generation that is there (`Idempotency-Key`, `Last-Event-ID`) is let through. Pure
+ASGI, like the guard; every answer that passes says how its key stands with its limits.
+"""
+
+import re
+from typing import TYPE_CHECKING, cast
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.access.caller import ANONYMOUS, Caller
+from service.routers.problems import answer
+from service.routers.quotas import quota_headers
+from service.routers.surfaces import surface_of
+
+if TYPE_CHECKING:
+    from service.engine.engine import Engine
+
+_GENERATING = re.compile(
+    r"/api/generate(/stream)?|/api/conversations/[^/]+/messages|/v1/(chat/completions|responses|messages)"
+)
+_BY_QUERY = "/api/generate"
+
+
+class Gate:
+    """ASGI middleware around what generates."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request pass, or answer it."""
+        if not _generates(scope):
+            await self._app(scope, receive, send)
+            return
+        engine = cast("Engine", scope["state"]["engine"])
+        caller: Caller = scope.get("artesian.caller", ANONYMOUS)
+        headers = Headers(scope=scope)
+
+        async def send_standings(message: Message) -> None:
+            if message["type"] == "http.response.start" and (standings := engine.rates.standings(caller)):
+                answered = MutableHeaders(scope=message)
+                for name, value in quota_headers(standings, surface_of(scope["path"], headers)).items():
+                    answered.setdefault(name, value)
+            await send(message)
+
+        attaches = "idempotency-key" in headers or "last-event-id" in headers
+        if not attaches and (refusal := engine.refusal(caller)):
+            await answer(Request(scope, receive), refusal)(scope, receive, send_standings)
+        else:
+            await self._app(scope, receive, send_standings)
+
+
+def _generates(scope: Scope) -> bool:
+    if scope["type"] != "http":
+        return False
+    if scope["method"] == "GET":
+        return bool(scope["path"] == _BY_QUERY)
+    return scope["method"] == "POST" and _GENERATING.fullmatch(scope["path"]) is not None
