@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from math import ceil
 from types import FrameType
 
 import uvicorn
@@ -85,6 +86,7 @@ def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_CLOSE_S,
+        timeout_keep_alive=ceil(settings.keep_alive),
         workers=settings.workers,
         backlog=_BACKLOG,
     )

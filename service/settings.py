@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     stream_memory: int = Field(default=268_435_456, gt=0)  # bytes of log in one process
     heartbeat: Seconds = 10
     send_timeout: Seconds = 30
+    keep_alive: Seconds = 75  # longer than a proxy keeps an idle connection: 60 in nginx and in an ALB
 
     journal_url: str = Field(default="memory://", pattern=r"^(memory://$|sqlite:///.|(valkeys?|rediss?|unix)://.)")
     database_url: str = Field(
