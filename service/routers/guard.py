@@ -2,7 +2,7 @@
 
 Pure ASGI, since it stands in the way of each stream. Without keys it also minds who asks, so that no web page can
 spend its visitor's money through a service on the visitor's machine: DNS rebinding shows in Host, a foreign page in
-`Sec-Fetch-Site` and Origin.
+`Sec-Fetch-Site` and Origin. With keys it asks for one.
 """
 
 import logging
@@ -14,12 +14,17 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from service.access.caller import NOBODY
 from service.errors import ServiceError
+from service.routers.credentials import Credentials
+from service.routers.headers import protect
 from service.routers.problems import answer, problem
 from service.routers.surfaces import surface_of
 from service.settings import Settings, is_loopback
+from service.telemetry.context import bind_request_id
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +37,9 @@ _JSON = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE)
 class Guard:
     """ASGI middleware: gives a request its id, and refuses what must not pass."""
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, credentials: Credentials) -> None:
         self._app = app
+        self._credentials = credentials
         self._settings = settings
         self._hosts = {host.lower() for host in settings.allowed_hosts}
         self._origins = {origin.lower().rstrip("/") for origin in settings.cors_origins}
@@ -47,34 +53,51 @@ class Guard:
         asked = headers.get("x-request-id", "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(16)
         scope["artesian.request_id"] = request_id
+        bind_request_id(request_id)
+        scope["artesian.caller"] = NOBODY
         started = False
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
+                scope["artesian.status"] = message["status"]
                 answered = MutableHeaders(scope=message)
                 answered.setdefault("X-Request-Id", request_id)
                 answered.setdefault("X-Artesian-Backend", self._settings.backend)
-                answered.setdefault("X-Content-Type-Options", "nosniff")
+                protect(answered)
                 if surface_of(scope["path"], headers) == "anthropic":
                     answered.setdefault("request-id", request_id)  # where Anthropic's clients look for it
+                if message["status"] == HTTPStatus.UNAUTHORIZED:
+                    answered.setdefault("WWW-Authenticate", "Bearer")
             await send(message)
 
-        if refusal := self._refusal(scope, headers):
-            await problem(Request(scope, receive), refusal)(scope, receive, send_with_id)
+        if refused := await self._refused(Request(scope, receive), headers):
+            await refused(scope, receive, send_with_id)
             return
         try:
             await self._app(scope, _limited(receive, self._settings.max_body), send_with_id)
         except Exception:
             if started:  # too late for a word: the connection is cut, which no reader takes for an end
                 raise
-            logger.exception("Unhandled error", extra={"request_id": request_id})
+            told = {"request_id": request_id, "caller": scope["artesian.caller"].id}
+            logger.exception("Unhandled error", extra=told)
             await answer(Request(scope, receive), ServiceError("internal"))(scope, receive, send_with_id)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> ServiceError | None:
+    async def _refused(self, request: Request, headers: Headers) -> Response | None:
+        """Find out who asks, and answer what must not pass."""
+        scope = request.scope
         if scope["path"] not in _HEALTH and not self._settings.api_keys_file and (why := self._foreign(headers)):
-            return ServiceError("forbidden", why)
+            return problem(request, ServiceError("forbidden", why))  # also to an EventSource of a foreign page's
+        try:
+            scope["artesian.caller"], scope["artesian.ticket"] = await self._credentials.read(scope, headers)
+        except ServiceError as refusal:
+            return answer(request, refusal)
+        wrong = self._wrong(scope, headers)
+        return problem(request, wrong) if wrong else None
+
+    def _wrong(self, scope: Scope, headers: Headers) -> ServiceError | None:
+        """Say what is wrong with a body that has not been read."""
         if (
             scope["method"] in _WITH_BODY
             and _has_body(headers)

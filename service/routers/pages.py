@@ -7,6 +7,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.routers.headers import protect
+
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
 _SENT = ("Content-Type", "Authorization", "x-api-key", "Last-Event-ID", "Idempotency-Key", "X-On-Disconnect")
 _SENT_BY_CLIENTS = ("anthropic-", "x-stainless-")
@@ -44,6 +46,11 @@ class ListedPages(CORSMiddleware):
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Answer a browser that asks what a page may send."""
+        response = self._preflight(request_headers)
+        protect(response.headers)
+        return response
+
+    def _preflight(self, request_headers: Headers) -> Response:
         asked = request_headers.get("access-control-request-headers", "")
         names = [name.strip() for name in asked.split(",") if name.strip()]
         clients = [name for name in names if name.lower().startswith(_SENT_BY_CLIENTS)]
