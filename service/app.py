@@ -1,13 +1,13 @@
 """The application: its parts opened in order, and closed in the opposite one."""
 
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import FastAPI, Request, Response
 
 from service import __version__
+from service.bedrock.catalog import MODELS
 from service.bedrock.client import Client, Endpoint, open_client
 from service.bedrock.offers import Offers
 from service.bedrock.upstream import Upstream
@@ -23,6 +23,7 @@ from service.routers import (
     generate,
     health,
     messages,
+    metrics,
     models,
     page,
     problems,
@@ -34,13 +35,17 @@ from service.routers.gate import Gate
 from service.routers.guard import Guard
 from service.routers.pages import ListedPages
 from service.routers.reply import ClientGone
+from service.routers.watch import Watch
 from service.sealing import open_seal
 from service.serving import drain_on_signal
 from service.settings import Settings
 from service.streams.log import StreamLog
 from service.streams.opening import open_journal
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from service.telemetry.listener import Telemetry
+    from service.telemetry.names import ModelNames
+    from service.telemetry.pulse import Standing
 
 
 class State(TypedDict):
@@ -52,6 +57,7 @@ class State(TypedDict):
     offers: Offers
     conversations: Conversations
     archive: Archive
+    telemetry: "Telemetry"
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -73,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         conversations.router,
         models.router,
         health.router,
+        metrics.router,
         docs.router,
         page.router,
     ):
@@ -88,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(Guard, settings=settings)
     if settings.cors_origins:
         app.add_middleware(ListedPages, origins=settings.cors_origins)
+    app.add_middleware(Watch)
     return app
 
 
@@ -104,6 +112,7 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
         client = await stack.enter_async_context(
             open_client(endpoint, max_streams=settings.max_streams, connect_timeout=settings.connect_timeout)
         )
+        telemetry = await stack.enter_async_context(_telemetry(settings, client))
         aliases = {name: (alias.id, alias.family) for name, alias in settings.model_aliases.items()}
         upstream = Upstream(client, aliases=aliases, api=settings.api)
         journal = await stack.enter_async_context(
@@ -123,10 +132,10 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
         )
 
         def ended(log: StreamLog, end: Done | Failed) -> None:
-            _log_end(log, end)
             archive.ended(log, end)
 
-        engine = await stack.enter_async_context(open_engine(settings, upstream, journal, ended))
+        engine = await stack.enter_async_context(open_engine(settings, upstream, journal, ended, telemetry))
+        telemetry.pulse.standing = _standing(settings, engine)
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
         stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))
         if app.state.address:
@@ -138,7 +147,44 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
             "offers": offers,
             "conversations": kept,
             "archive": archive,
+            "telemetry": telemetry,
         }
+
+
+def _telemetry(settings: Settings, client: Client) -> AbstractAsyncContextManager["Telemetry"]:
+    """Open what listens to the engine; loaded here, since nothing else needs it."""
+    from service.telemetry.listener import open_telemetry
+
+    return open_telemetry(_model_names(settings), client, endpoint=settings.otel_exporter_otlp_endpoint)
+
+
+def _model_names(settings: Settings) -> "ModelNames":
+    """The models that metrics know by name."""
+    from service.telemetry.names import ModelNames
+
+    catalogue = {name: model.id for model in MODELS for name in (model.id, *model.names)}
+    aliases = {name: alias.id for name, alias in settings.model_aliases.items()}
+    fallbacks = [name for model, others in settings.fallbacks.items() for name in (model, *others)]
+    return ModelNames(catalogue, aliases, [settings.default_model_id, *fallbacks])
+
+
+def _standing(settings: Settings, engine: Engine) -> "Callable[[], Standing]":
+    """What the gauges show of this process."""
+    from service.telemetry.pulse import Standing
+
+    def stand() -> Standing:
+        return Standing(
+            open=engine.running,
+            queued=engine.queued,
+            detached=engine.detached,
+            limit=settings.max_streams,
+            memory_bytes=engine.journal.size,
+            memory_limit_bytes=settings.stream_memory,
+            journal_up=engine.journal.available,
+            draining=engine.draining,
+        )
+
+    return stand
 
 
 def _welcome(settings: Settings, url: str, backend_url: str | None) -> str:
@@ -174,19 +220,3 @@ def local_bedrock(settings: Settings) -> AbstractAsyncContextManager[str]:
         faults=settings.local_faults,
         text_url=settings.local_text_url,
     )
-
-
-def _log_end(log: StreamLog, end: Done | Failed) -> None:
-    """Leave one line for each generation, without a word of what was said."""
-    outcome = end.stop_reason if isinstance(end, Done) else end.code
-    said: dict[str, object] = {
-        "stream_id": log.stream_id,
-        "caller": log.record.caller,
-        "model_id": log.record.request.model_id,
-        "outcome": str(outcome),
-        "events": log.numbered,
-    }
-    if isinstance(end, Done):
-        said |= {"attempts": end.metrics.attempts, "latency": end.metrics.latency}
-        said |= {"input_tokens": end.usage.input_tokens, "output_tokens": end.usage.output_tokens}
-    logger.info("Generation ended: %s", outcome, extra=said)

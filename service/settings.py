@@ -103,6 +103,7 @@ class Settings(BaseSettings):
 
     log_format: Literal["console", "json"] | None = None  # None: console on a terminal, else json
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otel_exporter_otlp_endpoint: Address | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
 
     @field_validator("allowed_hosts", "cors_origins", mode="before")
     @classmethod
@@ -188,6 +189,8 @@ def read_settings(**overrides: Any) -> Settings:
 
 def _line(mistake: Any) -> str:
     where = ".".join(str(part) for part in mistake["loc"][1:])
-    name = f"ARTESIAN_{str(mistake['loc'][0]).upper()}" if mistake["loc"] else ""
+    name = str(mistake["loc"][0]).upper() if mistake["loc"] else ""
+    if name and not name.startswith("OTEL_"):  # OpenTelemetry's own variable has no prefix
+        name = f"ARTESIAN_{name}"
     message = mistake["msg"].removeprefix("Value error, ")
     return f"{name}{f' ({where})' if where else ''}: {message}" if name else message

@@ -53,8 +53,9 @@ def _serve_here(settings: "Settings") -> None:
 
 def _serve_workers(settings: "Settings") -> None:
     from service.serving import serve_workers
+    from service.telemetry.workers import shared_folder
 
-    with _local_bedrock_outside(settings) as port:
+    with shared_folder(), _local_bedrock_outside(settings) as port:
         os.environ |= {"ARTESIAN_LOCAL_PORT": str(port), "ARTESIAN_WORKERS": str(settings.workers)}
         os.environ |= {"ARTESIAN_HOST": settings.host, "ARTESIAN_PORT": str(settings.port)}
         serve_workers(settings)

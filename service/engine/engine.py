@@ -15,7 +15,7 @@ from service.access.rates import USUAL_ANSWER, Grant, Rates, Wanted, open_rates
 from service.bedrock import estimate, parameters
 from service.bedrock.catalog import Target
 from service.bedrock.upstream import Upstream
-from service.deltas import SHOWN, Done, Failed
+from service.deltas import SHOWN, Done, Failed, Metrics, Usage
 from service.engine.admission import Places
 from service.engine.attendance import Attendance
 from service.engine.listening import Listener, Silence
@@ -196,6 +196,11 @@ class Engine:
             partial = any(isinstance(event, SHOWN) for event in log.events)
             failed = Failed(died.name, died.sentence, died.status, died.retryable, partial)
             self.journal.append(log, [failed], "failed")
+            record = log.record
+            unable = self.listener.generation(
+                log.stream_id, record.caller, record.dialect, record.request, "", taken_over=True
+            )
+            unable.ended(failed, Usage(), Metrics(), log.numbered)
             self._parts.on_end(log, failed)
             return
         if self.draining:  # which has begun meanwhile

@@ -96,6 +96,15 @@ def told(call: CallListener) -> Iterator[CallListener]:
     call.ended("ok")
 
 
+@contextmanager
+def attached(reader: ReaderListener) -> Iterator[ReaderListener]:
+    """Tell that a reader leaves when the block is left."""
+    try:
+        yield reader
+    finally:
+        reader.left()
+
+
 class Silence:
     """Listens to nothing, at every level."""
 

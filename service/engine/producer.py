@@ -259,6 +259,7 @@ class Producer:
         self.log.state = state
         if status is None:
             return
+        self.log.heard = None  # what comes next for the readers is no word of Bedrock's
         if self._held is None:
             self._append([status], state)
         else:
@@ -278,6 +279,7 @@ class Producer:
         self._parts.journal.append(self.log, events, state)
 
     def _finish(self) -> None:
+        self.log.heard = None
         self._account.cut(self._meter.attempt_tokens)
         usage = self._account.usage
         metrics = self._account.metrics(self._retries.attempts, self._leg.target.model_id)

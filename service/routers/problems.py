@@ -36,6 +36,7 @@ def answer(request: Request, error: ServiceError) -> Response:
     """Tell an error: as an event to an EventSource, which cannot read an HTTP error, else as problem+json."""
     if request.method == "GET" and request.url.path == "/api/generate" and wants_events(request):
         headers = {**EVENT_STREAM_HEADERS, "X-Stream-Id": NOWHERE}
+        request.scope["artesian.refused"] = error.code.name
         return Response(refusal_event(error, NOWHERE), media_type="text/event-stream", headers=headers)
     return problem(request, error)
 
@@ -43,6 +44,7 @@ def answer(request: Request, error: ServiceError) -> Response:
 def problem(request: Request, error: ServiceError) -> Response:
     """Tell an error as problem+json, or in the words of the clients that a surface is made for."""
     request_id = request.scope.get("artesian.request_id")
+    request.scope["artesian.refused"] = error.code.name
     if surface := surface_of(request.url.path, request.headers):
         status, told, headers = tell(surface, error, request_id)
         return Response(msgspec.json.encode(told), status, headers, media_type="application/json")

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from service.deltas import Done, Failed
 from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
+from service.engine.listening import attached
 from service.errors import ServiceError
 from service.routers.headers import EVENT_STREAM_HEADERS
 from service.streams.log import StreamLog
@@ -75,7 +76,8 @@ class StreamReply(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait for the stream to begin, then send it."""
-        with self._log.reader():
+        listener = self._engine.listener.reader(self._log.record.dialect, resumed=self._after > 0)
+        with self._log.reader(), attached(listener) as self._listener:
             try:
                 await unless_gone(receive, self._begin())
             except ClientGone:
@@ -96,6 +98,7 @@ class StreamReply(EventSourceResponse):
 
     async def _events(self, closing: anyio.Event) -> AsyncIterator[bytes]:
         log, encoder, after, watchdog = self._log, self._encoder, self._after, self._engine.watchdog
+        waited = False
         with watchdog.watch(self._engine.settings.heartbeat, self._beat) as silence:
             silence.since = watchdog.time()
             while True:
@@ -112,6 +115,9 @@ class StreamReply(EventSourceResponse):
                     after += len(events)
                     if data:
                         silence.since, self._silent = watchdog.time(), False
+                        if waited and log.heard is not None:
+                            self._listener.sent(silence.since - log.heard)
+                        waited = False
                         yield data
                     if isinstance(events[-1], Done | Failed):
                         return
@@ -123,6 +129,7 @@ class StreamReply(EventSourceResponse):
                     return
                 else:
                     await log.wait(after)
+                    waited = True
 
     def _fold(self) -> None:
         """Show the encoder what this reader has seen already."""

@@ -23,6 +23,7 @@ def configure_logs(log_format: Literal["console", "json"] | None, level: str) ->
         renderer = structlog.processors.JSONRenderer()
         finish = [structlog.processors.format_exc_info, renderer]
     shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),

@@ -8,7 +8,7 @@ members, the details of exceptions, unreadable JSON and a cut (measured with aio
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Literal, Self
 
@@ -19,7 +19,7 @@ from msgspec import Struct
 
 import service
 from service.bedrock.client.credentials import Credentials, PatientSession, deaf_session
-from service.bedrock.client.exchange import Exchange, Response, current, put_body, take_answer
+from service.bedrock.client.exchange import Exchange, Response, add_unsigned, current, put_body, take_answer
 from service.bedrock.client.failures import sdk_errors
 from service.bedrock.refusals import STALE_CREDENTIALS, bare
 from service.errors import UpstreamError
@@ -76,6 +76,8 @@ class Client:
 
     def __init__(self, endpoint: Endpoint, config: AioConfig, stack: AsyncExitStack, control_timeout: float) -> None:
         self.endpoint = endpoint
+        self.onward: Callable[[], Mapping[str, str]] = dict
+        """Headers that go with each call, beside what is signed: the trace it belongs to."""
         self._control_timeout = control_timeout
         self._config = config
         self._stack = stack
@@ -90,6 +92,11 @@ class Client:
         with suppress(UpstreamError), sdk_errors(Exchange()):
             return self._region()
         return None
+
+    @property
+    def address(self) -> str:
+        """Where calls go."""
+        return self.endpoint.url or f"https://bedrock-runtime.{self.region}.amazonaws.com"
 
     @property
     def auth_scheme(self) -> Literal["bearer", "sigv4"]:
@@ -115,7 +122,7 @@ class Client:
         Raises:
             UpstreamError: Bedrock refused, or could not be reached.
         """
-        exchange = Exchange(call.body, call.headers)
+        exchange = Exchange(call.body, call.headers, self.onward())
         try:
             await self._ask(exchange, "bedrock-runtime", _METHODS[call.operation], modelId=call.model_id)
         except UpstreamError as error:
@@ -191,6 +198,7 @@ class Client:
         )
         async with opening as client:
             client.meta.events.register("before-call", put_body)
+            client.meta.events.register("before-send", add_unsigned)
             client.meta.events.register("before-parse", take_answer)
             yield client
 

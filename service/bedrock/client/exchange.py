@@ -62,11 +62,17 @@ class Response:
 class Exchange:
     """One call, as the SDK's hooks see it; None for a body leaves the SDK's own."""
 
-    __slots__ = ("answer", "answer_headers", "body", "headers", "status")
+    __slots__ = ("answer", "answer_headers", "body", "headers", "status", "unsigned")
 
-    def __init__(self, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        unsigned: Mapping[str, str] | None = None,
+    ) -> None:
         self.body = body
         self.headers = headers or {}
+        self.unsigned = unsigned or {}
         self.status = 0
         self.answer: Any = b""
         self.answer_headers: Mapping[str, str] = {}
@@ -91,6 +97,12 @@ def put_body(params: dict[str, Any], **_: Any) -> None:
         params["body"] = exchange.body
         params["headers"]["Content-Type"] = "application/json"
         params["headers"].update(exchange.headers)
+
+
+def add_unsigned(request: Any, **_: Any) -> None:
+    """The SDK's `before-send` hook: what a proxy on the way may change without breaking the signature."""
+    for name, value in current.get().unsigned.items():
+        request.headers[name] = value
 
 
 def take_answer(response_dict: dict[str, Any], **_: Any) -> None:

@@ -1,0 +1,28 @@
+"""`/metrics`: what Prometheus reads."""
+
+from typing import TYPE_CHECKING, cast
+
+from fastapi import APIRouter, Request, Response
+
+from service.errors import ServiceError
+from service.routers.deps import caller_of
+
+if TYPE_CHECKING:
+    from service.telemetry.listener import Telemetry
+
+router = APIRouter(tags=["Health"])
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
+)
+async def metrics(request: Request) -> Response:
+    """Answer in Prometheus's text format, or in OpenMetrics where `Accept` asks for it; of all workers at once."""
+    if not caller_of(request).may("metrics"):
+        raise ServiceError("forbidden", "This key may not read metrics.")
+    telemetry = cast("Telemetry", request.state.telemetry)
+    text, content_type = await telemetry.exposition(request.headers.get("accept", ""))
+    return Response(text, headers={"Content-Type": content_type, "Cache-Control": "no-store"})

@@ -1,0 +1,40 @@
+"""What is known of the request under way, wherever its work is done: its id, what it began, the trace it belongs to.
+
+A generation's task inherits it from the request that asked for it, so nobody has to hand it on.
+"""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+from structlog.contextvars import bind_contextvars
+
+
+class Asked:
+    """One HTTP request. `began`: it has begun a generation, which is counted when that ends."""
+
+    __slots__ = ("began", "headers")
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.began = False
+        self.headers = headers
+        """`traceparent` and `tracestate`, as the caller sent them; empty where nobody traces."""
+
+
+_asked: ContextVar[Asked | None] = ContextVar("asked", default=None)
+
+
+def ask(headers: Mapping[str, str]) -> Asked:
+    """Remember the request that this task and those it starts work for."""
+    asked = Asked(headers)
+    _asked.set(asked)
+    return asked
+
+
+def asked() -> Asked | None:
+    """The request that is worked for."""
+    return _asked.get()
+
+
+def bind_request_id(request_id: str) -> None:
+    """Let every log line of this request, and of what it begins, carry its id."""
+    bind_contextvars(request_id=request_id)

@@ -1,0 +1,52 @@
+"""`/metrics` as text: of this process, or of all workers that share a directory.
+
+With several workers each writes its values to files in `PROMETHEUS_MULTIPROC_DIR`, which the parent process makes;
+prometheus_client looks for it when it is imported, so it has to be there before.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, exposition
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from service.telemetry.workers import VARIABLE
+
+
+def render(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """Write the metrics down: the text, and its content type. Reads files where there are workers."""
+    encode, content_type = exposition.choose_encoder(accept)
+    if folder := os.environ.get(VARIABLE):
+        bury(Path(folder))
+        registry = CollectorRegistry()
+        collector: Any = MultiProcessCollector  # without types of its own
+        collector(registry, folder)
+    return encode(registry), content_type
+
+
+def bury(folder: Path) -> None:
+    """Take away what workers that are dead said of the present; what they have counted stays counted."""
+    for file in folder.glob("gauge_live*_*.db"):
+        if not _lives(int(file.stem.rpartition("_")[2])):
+            file.unlink(missing_ok=True)
+
+
+def leave() -> None:
+    """Take away what this process has said of the present: it ends."""
+    if folder := os.environ.get(VARIABLE):
+        for file in Path(folder).glob(f"gauge_live*_{os.getpid()}.db"):
+            file.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    with suppress(OSError):  # a process that nobody has waited for yet is none
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    return True

@@ -1,0 +1,247 @@
+"""What is kept of one generation while it runs, for the metrics, the trace and the line in the log it ends in."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from time import monotonic
+from typing import TYPE_CHECKING, ParamSpec, Protocol
+
+from service.deltas import Done, Failed, Metrics, StopReason, Usage
+from service.generation import Request
+from service.telemetry.context import asked
+from service.telemetry.metrics import Metrics as Counted
+from service.telemetry.names import ModelNames
+
+if TYPE_CHECKING:
+    from service.telemetry.traces import CallSpan, GenerationSpan, Traces
+
+P = ParamSpec("P")
+
+logger = logging.getLogger("service.generations")
+_mishaps = logging.getLogger(__name__)
+
+CANCELLED = "cancelled"
+OK = "ok"
+
+
+def harmless(method: Callable[P, None]) -> Callable[P, None]:
+    """Let a mistake in the counting stop the counting alone: it is logged, and the answer goes on."""
+
+    @wraps(method)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            method(*args, **kwargs)
+        except Exception:  # noqa: BLE001 - whatever it is, it must not reach the engine
+            _mishaps.exception("Telemetry stumbled")
+
+    return tried
+
+
+class Told(Protocol):
+    """What a generation's listener needs of its process's."""
+
+    metrics: Counted
+    names: ModelNames
+    traces: "Traces | None"
+
+
+class Call:
+    """Listens to one call upstream."""
+
+    __slots__ = ("_generation", "_labels", "_request_id", "_span")
+
+    def __init__(self, generation: "Generation", labels: tuple[str, str], span: "CallSpan | None") -> None:
+        self._generation = generation
+        self._labels = labels
+        self._span = span
+        self._request_id: str | None = None
+
+    def answered(self, request_id: str | None) -> None:
+        """Keep AWS's name for it."""
+        self._request_id = request_id
+
+    @harmless
+    def ended(self, outcome: str, request_id: str | None = None) -> None:
+        """Count it."""
+        request_id = self._request_id or request_id
+        model, operation = self._labels
+        metrics = self._generation.told.metrics
+        metrics.calls.labels(model, operation, outcome).inc()
+        if outcome == "throttled":
+            metrics.throttles.labels(model).inc()
+        self._generation.request_id = request_id or self._generation.request_id
+        if self._span:
+            self._span.end(outcome, request_id)
+
+
+class Generation:
+    """Listens to one generation."""
+
+    __slots__ = (
+        "_began",
+        "_between",
+        "_caller",
+        "_last",
+        "_model",
+        "_queued_at",
+        "_queued_s",
+        "_request",
+        "_span",
+        "_stream_id",
+        "_surface",
+        "_taken_over",
+        "request_id",
+        "told",
+    )
+
+    def __init__(
+        self, told: Told, stream_id: str, caller: str, surface: str, request: Request, base_id: str, *, taken_over: bool
+    ) -> None:
+        self.told = told
+        self.request_id: str | None = None
+        self._stream_id = stream_id
+        self._caller = caller
+        self._surface = surface
+        self._request = request
+        self._taken_over = taken_over
+        self._model = told.names.label(request.model_id, base_id)
+        self._between = told.metrics.between(self._model)
+        self._began = monotonic()
+        self._last = 0.0
+        self._queued_at: float | None = None
+        self._queued_s = 0.0
+        self._span: GenerationSpan | None = None
+        if told.traces:
+            self._span = told.traces.generation(stream_id, caller, surface, request, taken_over=taken_over)
+        if taken_over:
+            told.metrics.takeovers.labels(self._model).inc()
+        elif request_under_way := asked():
+            request_under_way.began = True
+
+    def queued(self, place: int) -> None:  # noqa: ARG002 - how long it takes is what counts
+        """Note when the wait began."""
+        if self._queued_at is None:
+            self._queued_at = monotonic()
+
+    @harmless
+    def admitted(self) -> None:
+        """Count the wait, if there was one."""
+        if self._queued_at is not None:
+            self._queued_s = monotonic() - self._queued_at
+            self._queued_at = None
+            self.told.metrics.queue_wait.observe(self._queued_s)
+
+    def call(self, model_id: str, base_id: str, operation: str) -> Call:
+        """Begin a call."""
+        span = self._span.call(model_id, operation) if self._span else None
+        return Call(self, (self.told.names.label(model_id, base_id), operation), span)
+
+    def shown(self, now: float) -> None:
+        """Tally the time since the last batch. `now` is the loop's clock, which is `monotonic`."""
+        last, self._last = self._last, now
+        if last:
+            self._between.note(now - last)
+        elif not self._taken_over:
+            self._first(now - self._began)
+
+    @harmless
+    def _first(self, seconds: float) -> None:
+        self.told.metrics.first_token.labels(self._model).observe(seconds)
+        if self._span:
+            self._span.first_token(seconds)
+
+    @harmless
+    def turned(self, turn: str, code: str, delay_s: float = 0.0) -> None:
+        """Count why a further call is made."""
+        metrics = self.told.metrics
+        match turn:
+            case "retry":
+                metrics.retries.labels(self._model, code).inc()
+            case "continuation":
+                metrics.continuations.labels(self._model).inc()
+            case "restart":
+                metrics.restarts.labels(self._model).inc()
+            case "fallback":
+                metrics.fallbacks.labels(self._model).inc()
+            case "hedge":
+                metrics.hedges.labels(self._model).inc()
+        if self._span:
+            self._span.turned(turn, code, delay_s)
+
+    @harmless
+    def detached(self) -> None:
+        """Count a reader's leaving that left nobody."""
+        self.told.metrics.left.inc()
+
+    @harmless
+    def ended(self, end: Done | Failed, usage: Usage, metrics: Metrics, events: int) -> None:
+        """Count it, close its span, and leave its line in the log."""
+        outcome = outcome_of(end)
+        self._queued_s += 0.0 if self._queued_at is None else monotonic() - self._queued_at
+        self._count(end, outcome, usage, metrics)
+        line = {
+            "stream_id": self._stream_id,
+            "key_id": self._caller,
+            "surface": self._surface,
+            "model_id": self._request.model_id,
+            "answered_by": metrics.model_id,
+            "outcome": outcome,
+            "stop_reason": end.stop_reason.value if isinstance(end, Done) else None,
+            "partial": end.partial if isinstance(end, Failed) else None,
+            "taken_over": self._taken_over or None,
+            "events": events,
+            "attempts": metrics.attempts,
+            "latency": metrics.latency,
+            "time_to_first_token": metrics.time_to_first_token,
+            "gateway_time": metrics.gateway_time,
+            "queue_wait": round(self._queued_s, 6) or None,
+            **{f"{kind}_tokens": count for kind, count in _kinds(usage)},
+            "estimated": usage.estimated or None,
+            "aws_request_id": self.request_id,
+            "trace_id": self._span.trace_id if self._span else None,
+        }
+        logger.info(
+            "Generation ended: %s", outcome, extra={name: said for name, said in line.items() if said is not None}
+        )
+        if self._span:
+            self._span.end(end, outcome, usage, metrics)
+
+    @harmless
+    def moved(self) -> None:
+        """Say that another process goes on with it, which counts it when it ends."""
+        logger.info("Generation moved", extra={"stream_id": self._stream_id, "key_id": self._caller})
+        if self._span:
+            self._span.moved()
+
+    def _count(self, end: Done | Failed, outcome: str, usage: Usage, times: Metrics) -> None:
+        metrics, model = self.told.metrics, self._model
+        metrics.requests.labels(self._surface, model, outcome).inc()
+        metrics.key_requests.labels(self._caller, outcome).inc()
+        if isinstance(end, Done) and outcome == OK:
+            metrics.stops.labels(model, end.stop_reason.value).inc()
+        for kind, count in _kinds(usage):
+            metrics.tokens.labels(model, kind).inc(count)
+            metrics.key_tokens.labels(self._caller, kind).inc(count)
+        if times.latency is not None:
+            metrics.duration.labels(model, outcome).observe(times.latency)
+        if times.gateway_time is not None:
+            metrics.request_added.observe(max(0.0, times.gateway_time - self._queued_s))
+
+
+def outcome_of(end: Done | Failed) -> str:
+    """Name an end: `ok`, `cancelled`, or the code of the failure. An answer that broke off is never `ok`."""
+    if isinstance(end, Failed):
+        return end.code
+    return CANCELLED if end.stop_reason is StopReason.CANCELLED else OK
+
+
+def _kinds(usage: Usage) -> list[tuple[str, int]]:
+    """The tokens by kind, as far as known."""
+    counts = {
+        "input": usage.input_tokens,
+        "output": usage.output_tokens,
+        "cache_read": usage.cache_read_tokens,
+        "cache_write": usage.cache_write_tokens,
+        "reasoning": usage.reasoning_tokens,
+    }
+    return [(kind, count) for kind, count in counts.items() if count is not None]

@@ -1,0 +1,95 @@
+"""The listener that the engine tells: everything that this process counts, traces and logs."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Protocol
+
+from service.generation import Request
+from service.telemetry.exposition import leave, render
+from service.telemetry.generations import Generation, harmless
+from service.telemetry.metrics import Metrics
+from service.telemetry.names import ModelNames
+from service.telemetry.pulse import Pulse
+from service.telemetry.readers import Reader
+
+if TYPE_CHECKING:
+    from service.telemetry.traces import Traces
+
+
+class Telemetry:
+    """Listens to one process."""
+
+    def __init__(self, names: ModelNames, traces: "Traces | None" = None) -> None:
+        self.metrics = Metrics()
+        self.names = names
+        self.traces = traces
+        self.pulse = Pulse(self.metrics)
+
+    def generation(
+        self, stream_id: str, caller: str, surface: str, request: Request, base_id: str, *, taken_over: bool
+    ) -> Generation:
+        """Begin to listen to a generation."""
+        return Generation(self, stream_id, caller, surface, request, base_id, taken_over=taken_over)
+
+    def reader(self, surface: str, *, resumed: bool) -> Reader:
+        """Begin to listen to a reader."""
+        return Reader(self.metrics, surface, resumed=resumed)
+
+    @harmless
+    def committed(self, seconds: float) -> None:
+        """Count a commit of the journal."""
+        self.metrics.journal_commit.observe(seconds)
+
+    @harmless
+    def evicted(self) -> None:
+        """Count a stream that memory had no room for."""
+        self.metrics.evicted.inc()
+
+    @harmless
+    def refused(self, surface: str, caller: str, code: str) -> None:
+        """Count a request for an answer that came to no generation. Its model is nobody's business yet."""
+        self.metrics.requests.labels(surface, "none", code).inc()
+        self.metrics.key_requests.labels(caller, code).inc()
+
+    @harmless
+    def answered(self, route: str, method: str, status: int) -> None:
+        """Count an HTTP request."""
+        self.metrics.http.labels(route, method, status).inc()
+
+    async def exposition(self, accept: str) -> tuple[bytes, str]:
+        """Write the metrics down, in a thread: there may be thousands of lines, and files to read."""
+        self.pulse.sample()
+        return await asyncio.to_thread(render, self.metrics.registry, accept)
+
+
+class Upstream(Protocol):
+    """Bedrock's client, as far as traces know it."""
+
+    onward: Callable[[], Mapping[str, str]]
+
+    @property
+    def address(self) -> str:
+        """Where calls go."""
+
+
+@asynccontextmanager
+async def open_telemetry(names: ModelNames, upstream: Upstream, *, endpoint: str | None) -> AsyncIterator[Telemetry]:
+    """Listen while the block lasts. `endpoint`: where traces go; None: nowhere."""
+    traces = None
+    if endpoint or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
+        from service.telemetry.traces import open_traces
+
+        traces = await asyncio.to_thread(open_traces, endpoint, upstream.address)  # it loads a hundred modules
+    telemetry = Telemetry(names, traces)
+    if traces:
+        upstream.onward = traces.onward
+    try:
+        with telemetry.pulse:
+            yield telemetry
+    finally:
+        with suppress(OSError):
+            leave()
+        if traces:
+            await traces.close()

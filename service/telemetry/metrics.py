@@ -1,0 +1,140 @@
+"""The metrics: their names, labels and buckets. docs/operating.md says what each tells.
+
+No label holds a text, a stream's id or anything else that callers could make many of: models are named by `ModelNames`,
+keys by the ids in the keys' file, outcomes by our codes, routes by their templates.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from service.telemetry.tally import FoldedHistogram, Tally
+
+# The boundaries of OpenTelemetry's GenAI conventions: gen_ai.server.time_to_first_token, .time_per_output_token and
+# .request.duration (semantic-conventions, docs/gen-ai/gen-ai-metrics.md, read 2026-11-24).
+FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+BETWEEN_TOKENS = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5)
+DURATION = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+# What we add ourselves, from a delta's 50 us on an idle loop to a process that has too much to do.
+ADDED = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+QUEUE = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+_without_created: Callable[[], None] = disable_created_metrics
+"""A further series for each, of when it began: Prometheus does without."""
+
+
+class Metrics:
+    """Everything that one process counts."""
+
+    def __init__(self) -> None:
+        _without_created()
+        self.registry = CollectorRegistry()
+        self._requests()
+        self._times()
+        self._upstream()
+        self._streams()
+        self._process()
+
+    def _requests(self) -> None:
+        counter = partial(Counter, registry=self.registry)
+        self.requests = counter(
+            "artesian_requests_total", "Requests for an answer, by how they ended", ["surface", "model", "outcome"]
+        )
+        self.key_requests = counter("artesian_key_requests_total", "The same by the key's id", ["key", "outcome"])
+        self.http = counter(
+            "artesian_http_requests_total", "HTTP requests that were answered", ["route", "method", "status"]
+        )
+        self.stops = counter("artesian_stops_total", "Why models stopped", ["model", "stop_reason"])
+        self.tokens = counter(
+            "artesian_tokens_total", "Tokens of all attempts; reasoning is part of output", ["model", "kind"]
+        )
+        self.key_tokens = counter("artesian_key_tokens_total", "The same by the key's id", ["key", "kind"])
+
+    def _times(self) -> None:
+        histogram = partial(Histogram, registry=self.registry)
+        self.first_token = histogram(
+            "artesian_time_to_first_token_seconds", "From the request to the answer's first", ["model"],
+            buckets=FIRST_TOKEN,
+        )  # fmt: skip
+        self.duration = histogram(
+            "artesian_generation_duration_seconds", "From the request to its end", ["model", "outcome"],
+            buckets=DURATION,
+        )  # fmt: skip
+        self.request_added = histogram(
+            "artesian_request_added_seconds", "Of a request, neither Bedrock's nor a queue's nor a retry's pause",
+            buckets=ADDED,
+        )  # fmt: skip
+        self.queue_wait = histogram("artesian_queue_wait_seconds", "Waited for a place, if at all", buckets=QUEUE)
+        self._between = FoldedHistogram(
+            "artesian_time_between_deltas_seconds", "Between two batches of one answer", ["model"],
+            buckets=BETWEEN_TOKENS, registry=self.registry,
+        )  # fmt: skip
+        delta_added = FoldedHistogram(
+            "artesian_delta_added_seconds", "From a read of Bedrock to the write to a reader who waited",
+            buckets=ADDED, registry=self.registry,
+        )  # fmt: skip
+        self.delta_added = Tally(delta_added, ADDED)
+        self._tallies: dict[str, Tally] = {}
+
+    def _upstream(self) -> None:
+        counter = partial(Counter, registry=self.registry)
+        self.calls = counter(
+            "artesian_upstream_calls_total", "Calls to Bedrock, by how they ended", ["model", "operation", "outcome"]
+        )
+        self.retries = counter(
+            "artesian_upstream_retries_total", "Calls made again before the first text", ["model", "code"]
+        )
+        self.throttles = counter("artesian_upstream_throttles_total", "Calls that Bedrock throttled", ["model"])
+        self.continuations = counter("artesian_continuations_total", "Answers that went on where they broke", ["model"])
+        self.restarts = counter("artesian_restarts_total", "Answers that began again for their reader", ["model"])
+        self.fallbacks = counter("artesian_fallbacks_total", "Changes to another model", ["model"])
+        self.hedges = counter("artesian_hedges_total", "Second calls beside a slow first", ["model"])
+        self.takeovers = counter("artesian_takeovers_total", "Answers taken over from another process", ["model"])
+
+    def _streams(self) -> None:
+        gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
+        counter = partial(Counter, registry=self.registry)
+        self.open = gauge("artesian_streams_open", "Generations under way, those in the queue included")
+        self.limit = gauge("artesian_streams_limit", "Generations that may run at once: MAX_STREAMS of each process")
+        self.queued = gauge("artesian_streams_queued", "Generations that wait for a place")
+        self.detached = gauge("artesian_streams_detached", "Generations under way that nobody here reads")
+        self.readers = gauge("artesian_readers", "Connections that read a stream")
+        self.memory = gauge("artesian_stream_memory_bytes", "Streams' logs in memory: an estimate")
+        self.memory_limit = gauge("artesian_stream_memory_limit_bytes", "STREAM_MEMORY of each process")
+        self.left = counter("artesian_streams_left_total", "Times that the last reader here left a running generation")
+        self.resumed = counter("artesian_streams_resumed_total", "Readers that came back to a stream", ["surface"])
+        self.evicted = counter("artesian_streams_evicted_total", "Finished streams let go early, for want of memory")
+        self.journal_up = Gauge(
+            "artesian_journal_up", "Whether what is said is kept", registry=self.registry, multiprocess_mode="livemin"
+        )
+        self.journal_commit = Histogram(
+            "artesian_journal_commit_seconds", "A group of batches on its way into the journal",
+            buckets=LAG, registry=self.registry,
+        )  # fmt: skip
+
+    def _process(self) -> None:
+        gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
+        self.workers = gauge("artesian_workers", "Processes that serve")
+        self.draining = gauge("artesian_draining", "Processes that take no further generation")
+        self.resident = gauge("artesian_resident_memory_bytes", "Memory of the processes")
+        self.cpu = Counter("artesian_cpu_seconds_total", "Processor time of the processes", registry=self.registry)
+        self.lag = Histogram(
+            "artesian_event_loop_lag_seconds", "How late a timer ran", buckets=LAG, registry=self.registry
+        )
+        self.build = Gauge(
+            "artesian_build_info", "1, with the version", ["version"], registry=self.registry, multiprocess_mode="max"
+        )
+
+    def between(self, model: str) -> Tally:
+        """Where the times between the deltas of a model are counted."""
+        if (tally := self._tallies.get(model)) is None:
+            tally = self._tallies[model] = Tally(self._between.labels(model), BETWEEN_TOKENS)
+        return tally
+
+    def settle(self) -> None:
+        """Hand what was tallied to its histograms."""
+        self.delta_added.settle()
+        for tally in self._tallies.values():
+            tally.settle()
