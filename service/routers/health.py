@@ -1,13 +1,17 @@
 """Alive, and ready: for those who run the service."""
 
+import asyncio
+from collections.abc import Awaitable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from service.routers.deps import EngineDep, SettingsDep
+from service.routers.deps import EngineDep, SettingsDep, caller_of
 
 router = APIRouter(tags=["Health"])
+
+_CHECK_S = 0.8  # a probe waits for a second, where nobody has told it otherwise
 
 
 @router.get("/healthz", summary="Alive")
@@ -18,30 +22,54 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz", summary="Ready, or what is missing", responses={503: {"description": "Not ready"}})
 async def readyz(request: Request, engine: EngineDep, settings: SettingsDep) -> Response:
-    """Say what is there and what is not, without a call to AWS."""
-    credentials = settings.backend == "local" or await request.state.bedrock.credentials_found()
-    region = engine.upstream.region
+    """Say what is there and what is not, within a second, without a call to AWS; where, to those with a key alone."""
     kept = request.state.conversations
+    credentials, database = await asyncio.gather(
+        _in_time(request.state.bedrock.credentials_found()), _in_time(kept.check())
+    )
+    region = engine.upstream.region
     checks: dict[str, Any] = {
-        "backend": {
-            "name": settings.backend,
-            "url": request.state.backend_url,
-            "region": region,
-            "credentials": credentials,
-        },
+        "backend": {"name": settings.backend, "credentials": credentials},
         "journal": {"name": engine.journal.name, "ok": engine.journal.available},
-        "database": {"name": kept.name, "ok": await kept.check()},
+        "database": {"name": kept.name, "ok": database},
         "draining": engine.draining,
-        "streams": engine.running,
     }
-    status = _status(called=bool(credentials and region), kept=checks["journal"]["ok"] and checks["database"]["ok"])
-    if engine.draining:
-        status = "draining"
-    return JSONResponse({"status": status, **checks}, status_code=200 if status == "ready" else 503)
+    status, problems = _status(checks, region), _problems(checks, region)
+    if caller_of(request).scopes:
+        checks["backend"] |= {"url": request.state.backend_url, "region": region}
+        checks["streams"] = engine.running
+    body = {"status": status, "problems": problems, **checks}
+    return JSONResponse(body, status_code=200 if status == "ready" else 503)
 
 
-def _status(*, called: bool, kept: bool) -> str:
+async def _in_time(check: Awaitable[bool]) -> bool:
+    """Take what does not answer in time for what is not there."""
+    try:
+        async with asyncio.timeout(_CHECK_S):
+            return await check
+    except TimeoutError:
+        return False
+
+
+def _status(checks: dict[str, Any], region: str | None) -> str:
     """Name the state: whether Bedrock can be called, and whether what is said is kept."""
-    if not called:
+    if checks["draining"]:
+        return "draining"
+    if not (checks["backend"]["credentials"] and region):
         return "not ready"
+    kept = checks["journal"]["ok"] and checks["database"]["ok"]
     return "ready" if kept else "degraded"  # it goes on, and says of each stream that it cannot be come back to
+
+
+def _problems(checks: dict[str, Any], region: str | None) -> list[str]:
+    """Say what is wrong, a sentence each."""
+    sentences = {
+        "The service is shutting down: it takes no further generation.": checks["draining"],
+        "No AWS credentials are found: see `AWS_PROFILE`, the role of this machine, or `AWS_BEARER_TOKEN_BEDROCK`.": (
+            not checks["backend"]["credentials"]
+        ),
+        "No region is set: see `ARTESIAN_REGION` or `AWS_REGION`.": not region,
+        "The journal of streams cannot be reached: see `ARTESIAN_JOURNAL_URL`.": not checks["journal"]["ok"],
+        "The database of conversations does not answer: see `ARTESIAN_DATABASE_URL`.": not checks["database"]["ok"],
+    }
+    return [sentence for sentence, wrong in sentences.items() if wrong]
