@@ -21,6 +21,12 @@ FIGURES = {
     "start_s": "start to ready (s)",
     "resume_ms": "resume 2,000 events (ms)",
     "resume_cpu_ms": "resume 2,000 events, CPU (ms)",
+    "capacity_goodput_tokens_s": "three times capacity: tokens a second of finished streams",
+    "capacity_goodput_share": "three times capacity: share of the peak",
+    "capacity_refusal_p50_ms": "three times capacity: a refusal, p50 (ms)",
+    "capacity_health_p50_ms": "three times capacity: health, p50 (ms)",
+    "capacity_health_p99_ms": "three times capacity: health, p99 (ms)",
+    "capacity_memory_mb": "three times capacity: memory added (MB)",
 }
 
 

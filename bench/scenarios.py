@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import tools
+from bench.capacity import capacity
 from bench.processes import Process
 
 GATEWAY_CORE, LOAD_CORE = 0, 1
@@ -135,5 +136,5 @@ def resume(bench: Bench) -> Figures:
 EVERYBODY: tuple[Callable[[Bench], Figures], ...] = (
     open_streams, request, first, flat, paced20, paced200, neighbours, overload,
 )  # fmt: skip
-OURS_ALONE: tuple[Callable[[Bench], Figures], ...] = (resume,)
+OURS_ALONE: tuple[Callable[[Bench], Figures], ...] = (resume, capacity)
 JOURNALS: tuple[Callable[[Bench], Figures], ...] = (request, flat, paced200)

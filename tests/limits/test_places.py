@@ -1,0 +1,175 @@
+"""Places: fair between owners, more or fewer of them, and what those who wait are told."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+
+from service.engine.admission import Places
+from service.errors import ServiceError
+
+
+def ignore(_: int) -> None:
+    """Nobody minds."""
+
+
+async def turns(number: int = 5) -> None:
+    """Let whoever can go on do so."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+class Crowd:
+    """Some that wait for a place, each held until it is let go."""
+
+    def __init__(self, places: Places) -> None:
+        self.places = places
+        self.served: list[str] = []
+        self.told: dict[str, list[int]] = defaultdict(list)
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+        self._done: dict[str, asyncio.Event] = defaultdict(asyncio.Event)
+
+    async def come(self, owner: str, name: str) -> None:
+        """Let one more come, and wait until it has a place or waits."""
+        self.tasks[name] = asyncio.create_task(self._hold(owner, name))
+        await turns(2)
+
+    async def _hold(self, owner: str, name: str) -> None:
+        async with self.places.place(owner, self.told[name].append):
+            self.served.append(name)
+            await self._done[name].wait()
+
+    async def leave(self, name: str) -> None:
+        """Give its place back."""
+        self._done[name].set()
+        await self.tasks[name]
+        await turns()
+
+    async def close(self) -> None:
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+
+@asynccontextmanager
+async def crowd(size: int, queue: int = 1000, timeout_s: float = 5.0) -> AsyncIterator[Crowd]:
+    people = Crowd(Places(size, queue, timeout_s))
+    try:
+        yield people
+    finally:
+        await people.close()
+
+
+async def test_two_owners_take_turns_however_many_one_of_them_has_waiting() -> None:
+    async with crowd(1) as people:
+        for number in range(4):
+            await people.come("many", f"many {number}")
+        await people.come("few", "few 0")
+        await people.come("few", "few 1")
+        for name in ("many 0", "many 1", "few 0", "many 2", "few 1"):
+            await people.leave(name)
+
+        assert people.served == ["many 0", "many 1", "few 0", "many 2", "few 1", "many 3"]
+
+
+async def test_more_places_let_those_in_who_wait() -> None:
+    async with crowd(1) as people:
+        for name in "abcd":
+            await people.come("owner", name)
+        people.places.resize(3)
+        await turns()
+
+        assert people.served == ["a", "b", "c"]
+        assert (people.places.taken, people.places.queued) == (3, 1)
+
+
+async def test_fewer_places_take_none_away_but_let_nobody_in_before_enough_are_given_back() -> None:
+    async with crowd(2) as people:
+        for name in "abc":
+            await people.come("owner", name)
+        people.places.resize(1)
+        await people.leave("a")
+        assert people.served == ["a", "b"]
+
+        await people.leave("b")
+        assert people.served == ["a", "b", "c"]
+
+
+async def test_no_places_at_all_let_nobody_in_until_there_are_some() -> None:
+    async with crowd(0) as people:
+        await people.come("owner", "a")
+        assert people.served == []
+
+        people.places.resize(1)
+        await turns()
+        assert people.served == ["a"]
+
+
+async def test_who_waits_is_told_the_place_as_it_moves() -> None:
+    async with crowd(1) as people:
+        for name in "abcd":
+            await people.come("owner", name)
+        assert [people.told[name] for name in "abcd"] == [[], [1], [2], [3]]
+        await people.leave("a")
+
+        async with asyncio.timeout(5):
+            while people.told["d"] != [3, 2]:  # noqa: ASYNC110 - it is told once a second
+                await asyncio.sleep(0.05)
+        assert people.told["c"] == [2, 1]
+
+
+async def test_a_long_line_costs_each_some_fifty_words_and_no_more() -> None:
+    """Each step of a line of a thousand would be half a million words."""
+    async with crowd(1) as people:
+        places = people.places
+        told: list[int] = []
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(places.place("first", ignore))
+            waiting = [asyncio.create_task(stack.enter_async_context(places.place("o", ignore))) for _ in range(999)]
+            await turns()
+            last = asyncio.create_task(stack.enter_async_context(places.place("o", told.append)))
+            await turns()
+            for task in waiting:
+                task.cancel()
+                await turns(2)
+                places._tell(None, 0)  # noqa: SLF001 - as if a second had gone by
+            last.cancel()
+            await asyncio.gather(*waiting, last, return_exceptions=True)
+
+    assert told[0] == 1000
+    assert told == sorted(told, reverse=True)
+    assert len(told) < 60
+
+
+async def test_a_full_line_says_when_it_is_worth_coming_back() -> None:
+    async with crowd(1, queue=1) as people:
+        await people.come("owner", "a")
+        await people.come("owner", "b")
+        refusal = people.places.refusal
+
+    assert refusal is not None
+    assert refusal.retry_after is not None
+    assert 1 <= refusal.retry_after <= 30
+
+
+async def test_who_is_refused_leaves_nothing_behind() -> None:
+    async with crowd(1, queue=0) as people:
+        await people.come("owner", "a")
+        with pytest.raises(ServiceError):
+            async with people.places.place("owner", ignore):
+                pass
+        assert (people.places.taken, people.places.queued) == (1, 0)
+
+
+async def test_one_that_leaves_as_its_turn_comes_loses_nobody_a_place() -> None:
+    """Its future is cancelled at once, and it notices only in the next turn of the loop."""
+    async with crowd(1) as people:
+        for name in "abc":
+            await people.come("owner", name)
+        people.tasks["b"].cancel()
+        await people.leave("a")
+
+        assert people.served == ["a", "c"]
+        assert (people.places.taken, people.places.queued) == (1, 0)
