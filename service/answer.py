@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from service.deltas import (
+    SHOWN,
     CitationDelta,
     Done,
     Event,
@@ -23,6 +24,18 @@ from service.deltas import (
 )
 
 Json = dict[str, Any]
+
+
+def fallback_of(events: Iterable[Event]) -> str | None:
+    """Name the model that took the place of the one that was asked for, as far as these first events tell."""
+    model_id = None
+    for event in events:
+        if isinstance(event, Status):
+            if event.state == "fallback":
+                model_id = event.model_id
+        elif isinstance(event, SHOWN):
+            break  # from here on it is the same
+    return model_id
 
 
 class Answer:

@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     max_retries: int = Field(default=3, ge=0)  # further attempts after the first
     connect_timeout: Seconds = 5
     first_event_timeout: Seconds = 600  # a model may think in silence for minutes
+    fallback_after: Seconds = 30  # the same while another model can be asked
     idle_timeout: Seconds = 120  # between two frames, not in all
     request_timeout: Seconds = 3600  # the whole generation, as AWS advises for long thinking
     retry_budget: float = Field(default=0.1, ge=0, le=1)  # share of the traffic

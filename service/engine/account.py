@@ -68,6 +68,23 @@ class Account:
         output = max(counted_tokens, usage.output_tokens or 0)
         self._close(structs.replace(usage, output_tokens=output, total_tokens=None, estimated=True))
 
+    def lose(self) -> None:
+        """Close an attempt that was dropped for another: Bedrock bills it, and nobody tells what it came to."""
+        self._close(structs.replace(self._usage or Usage(), total_tokens=None, estimated=True))
+
+    def add(self, other: "Account", *, lost: bool = False) -> None:
+        """Add a second call that failed, or was dropped for the one under way."""
+        usage = other._usage or Usage()  # noqa: SLF001 - of its own kind
+        if lost or usage != Usage():
+            usage = structs.replace(usage, total_tokens=None, estimated=True)
+            self._earlier = usage if self._earlier is None else self._earlier.plus(usage)
+
+    def adopt(self, other: "Account") -> None:
+        """Let a second call be the attempt under way."""
+        self._usage, self._timing = other._usage or Usage(), other._timing  # noqa: SLF001 - of its own kind
+        self._first = self._first if other._first is None else other._first  # noqa: SLF001
+        self.unknown_kinds |= other.unknown_kinds
+
     def _close(self, usage: Usage) -> None:
         self._earlier = usage if self._earlier is None else self._earlier.plus(usage)
         self._usage = None

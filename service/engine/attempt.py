@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
-from typing import TypeVar
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import TYPE_CHECKING, TypeVar
 
 from service.bedrock.catalog import Target
-from service.bedrock.upstream import Upstream, operation_of
+from service.bedrock.upstream import operation_of
 from service.deltas import (
     SHOWN,
     Delta,
@@ -20,62 +20,81 @@ from service.deltas import (
     Usage,
 )
 from service.engine.account import Account
+from service.engine.continuation import Leg
+from service.engine.lanes import Bypass, Passage
 from service.engine.listening import CallListener, GenerationListener, told
+from service.engine.parts import Parts
 from service.engine.progress import Meter
-from service.engine.watchdog import Watch, Watchdog
 from service.errors import UpstreamError
-from service.generation import Request
-from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.engine.watchdog import Watch
 
 T = TypeVar("T")
 
 
 class Attempt:
-    """One call. `show` is given each batch, and whether some of the answer is in it; `opened` tells of life."""
+    """One call: its leg of the generation, and the way it takes to Bedrock.
+
+    `show` is given each batch, and whether some of the answer is in it; `opened` tells of life. `began`: it is being
+    made. `silence_s`: how long the model may say nothing before its first piece.
+    """
 
     def __init__(
         self,
-        upstream: Upstream,
-        watchdog: Watchdog,
-        settings: Settings,
+        parts: Parts,
+        leg: Leg,
+        way: AbstractAsyncContextManager[Passage | Bypass],
         account: Account,
         meter: Meter,
         listener: GenerationListener,
         *,
+        silence_s: float,
         show: Callable[[list[Event], bool], None],
         opened: Callable[[], None],
+        began: Callable[[], None],
     ) -> None:
         self.heard = False
+        self.began_at: float | None = None
         self.stop: Stop | None = None
-        self._upstream = upstream
-        self._watchdog = watchdog
-        self._settings = settings
-        self._account = account
+        self.account = account
+        self.show = show
+        self._upstream = parts.upstream
+        self._watchdog = parts.watchdog
+        self._idle_s = parts.settings.idle_timeout
+        self._leg = leg
+        self._way = way
         self._meter = meter
         self._listener = listener
-        self._show = show
+        self._silence_s = silence_s
         self._opened = opened
-        self._task: asyncio.Task[None] | None = None
+        self._made = began
+        self._task: asyncio.Task[object] | None = None
         self._watch: Watch | None = None
+        self._passage: Passage | Bypass | None = None
         self._stalled = False
 
-    async def run(self, request: Request, target: Target, prefill: str = "") -> None:
+    async def run(self) -> None:
         """Call, and read the answer to its end.
 
         Raises:
             UpstreamError: Bedrock refused, broke off or fell silent.
+            ServiceError: it did not come to the call.
         """
         self._task = asyncio.current_task()
-        began = self._watchdog.time()
-        with self._watchdog.watch(self._settings.first_event_timeout, self._silence) as self._watch:
-            async with AsyncExitStack() as stack:
-                listener = stack.enter_context(told(self._call(target)))
-                call = self._upstream.open(request, target, prefill=prefill)
-                answer = await self._listen(began, stack.enter_async_context(call))
-                listener.answered(answer.request_id)
-                while (batch := await self._listen(began, answer.read())) is not None:
-                    if batch:
-                        self._sort(batch)
+        leg = self._leg
+        async with AsyncExitStack() as stack:
+            self._passage = await stack.enter_async_context(self._way)
+            self._made()
+            self.began_at = began = self._watchdog.time()
+            self._watch = stack.enter_context(self._watchdog.watch(self._silence_s, self._silence))
+            listener = stack.enter_context(told(self._call(leg.target)))
+            call = self._upstream.open(leg.request, leg.target, prefill=leg.seam.prefill if leg.seam else "")
+            answer = await self._listen(began, stack.enter_async_context(call))
+            listener.answered(answer.request_id)
+            while (batch := await self._listen(began, answer.read())) is not None:
+                if batch:
+                    self._sort(batch)
 
     def _call(self, target: Target) -> CallListener:
         return self._listener.call(target.model_id, target.model.id, operation_of(target))
@@ -95,7 +114,7 @@ class Attempt:
             raise self._stall() from None
         finally:
             watch.since = None
-            self._account.waited(since)
+            self.account.waited(since)
 
     def _silence(self) -> None:
         """Wake the task out of its wait; the watch is armed only while it waits in `_listen`."""
@@ -128,27 +147,33 @@ class Attempt:
         if said and not self.heard:
             self._begin()
         if events:
-            self._show(events, said)
+            self.show(events, said)
         else:
+            self._answered()
             self._opened()
 
     def _begin(self) -> None:
         self.heard = True
-        self._account.first_token()
+        self._answered()
+        self.account.first_token()
         if self._watch:
-            self._watch.limit_s = self._settings.idle_timeout
+            self._watch.limit_s = self._idle_s
             self._watchdog.mind(self._watch)
+
+    def _answered(self) -> None:
+        if self._passage:
+            self._passage.answered()
 
     def _note(self, delta: Usage | Stop | Timing | Opened | Unknown) -> None:
         """Keep what is no event of its own."""
         match delta:
             case Usage():
-                self._account.use(delta)
+                self.account.use(delta)
                 if delta.output_tokens is not None:
                     self._meter.report(delta.output_tokens)
             case Stop():
                 self.stop = delta
             case Timing():
-                self._account.time(delta)
+                self.account.time(delta)
             case Unknown():
-                self._account.unknown(delta.kind)
+                self.account.unknown(delta.kind)

@@ -18,8 +18,11 @@ from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Done, Failed, Metrics, Usage
 from service.engine.admission import Places
 from service.engine.attendance import Attendance
+from service.engine.fallbacks import allowed
+from service.engine.lanes import Circuit, Lanes
 from service.engine.listening import Listener, Silence
-from service.engine.producer import Parts, Producer
+from service.engine.parts import Parts
+from service.engine.producer import Producer
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
 from service.errors import CODES, ServiceError
@@ -88,6 +91,10 @@ class Engine:
         """How many of them nobody in this process reads."""
         return sum(not producer.log.readers for producer in self._producers.values())
 
+    def circuits(self) -> list[Circuit]:
+        """How it stands with each model that was called: its breaker, and how many calls it takes at once."""
+        return self._parts.lanes.circuits(self.upstream.region)
+
     async def start(self, order: Order) -> StreamLog:
         """Begin a generation, or attach to the one that the order's key is bound to.
 
@@ -97,13 +104,13 @@ class Engine:
         if order.key is None and (refusal := self.refusal(order.caller)):
             raise refusal
         target = await self.upstream.resolve(order.request)
-        record = _record(order, target)
+        record = _record(order, target, allowed(order.request.model_id, order.caller, self.settings))
         with _leave() as leave:
             if order.key is None:
-                leave.grant = await self._grant(order.caller, record)
+                leave.grant = await self._grant(order.caller, record, target)
             log = await self.journal.begin(record, order.key)
             if log.stream_id == record.stream_id:
-                grant = leave.grant or await self._admit(log, order)
+                grant = leave.grant or await self._admit(log, order, target)
                 self._produce(Producer(log, target, self._parts, key=order.key), grant)
                 leave.grant = None
         self._handed_out.add(log)
@@ -115,7 +122,7 @@ class Engine:
             return ServiceError("draining", retry_after=1)
         return self.rates.refusal(caller) or self._parts.places.refusal
 
-    async def _grant(self, caller: Caller, record: Record) -> Grant:
+    async def _grant(self, caller: Caller, record: Record, target: Target) -> Grant:
         """Charge a generation to its key.
 
         Raises:
@@ -123,12 +130,14 @@ class Engine:
         """
         if refusal := self.refusal(caller):
             raise refusal
+        if not record.fallbacks:
+            self._parts.lanes.of(target, record.request).check()
         return await self.rates.admit(caller, _wanted(record.request) if caller.tokens_per_minute else Wanted())
 
-    async def _admit(self, log: StreamLog, order: Order) -> Grant:
+    async def _admit(self, log: StreamLog, order: Order, target: Target) -> Grant:
         """Charge it once the stream is begun: only then is it known that its key is bound to no other."""
         try:
-            return await self._grant(order.caller, log.record)
+            return await self._grant(order.caller, log.record, target)
         except BaseException:
             if order.key:
                 await self.journal.unbind(order.key)
@@ -318,7 +327,7 @@ def _wanted(request: Request) -> Wanted:
     return Wanted(estimate.tokens(request), request.max_tokens or USUAL_ANSWER)
 
 
-def _record(order: Order, target: Target) -> Record:
+def _record(order: Order, target: Target, fallbacks: tuple[str, ...]) -> Record:
     """Write a generation down, as its model can take it.
 
     Raises:
@@ -342,6 +351,7 @@ def _record(order: Order, target: Target) -> Record:
         policies=order.policies,
         options=dict(order.options),
         dropped=tuple(dropped),
+        fallbacks=fallbacks,
     )
 
 
@@ -375,6 +385,7 @@ async def open_engine(
         journal=journal,
         watchdog=watchdog,
         places=Places(settings.max_streams, settings.max_queue, settings.queue_timeout),
+        lanes=Lanes(settings),
         budget=Budget(settings.retry_budget, asyncio.get_running_loop().time),
         on_end=on_end,
         listener=listener or Silence(),

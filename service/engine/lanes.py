@@ -72,7 +72,8 @@ class Passage:
 class Bypass:
     """The way of calls that count for nothing and that nothing holds: a fault was ordered with them."""
 
-    full = False
+    refuses = False
+    free = True
 
     def check(self) -> None:
         """Refuse nothing."""
@@ -113,6 +114,16 @@ class Lane:
         self._resize()
         return self._places.taken >= self._places.size
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the breaker would not let a call through."""
+        return self._guarded and self._breaker.wait_s > 0
+
+    @property
+    def free(self) -> bool:
+        """Whether there is room for a call that is not needed."""
+        return not (self._breaker.is_open or self.full)
+
     def circuit(self, region: str | None) -> Circuit:
         """Describe it."""
         limit = self._allowance.limit
@@ -126,7 +137,7 @@ class Lane:
         Raises:
             UpstreamError: `upstream_unavailable`, it is open.
         """
-        if self._guarded and self._breaker.wait_s > 0:
+        if self.refuses:
             raise self._refusal()
 
     async def rest(self, seconds: float) -> None:

@@ -2,44 +2,27 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from msgspec import structs
 
+from service.answer import fallback_of
 from service.bedrock.catalog import Target
-from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta, Usage
 from service.engine.account import Account
-from service.engine.admission import Places
-from service.engine.attempt import Attempt
+from service.engine.calling import Calling
 from service.engine.continuation import Leg, next_leg
-from service.engine.listening import Listener, Silence, Turn
+from service.engine.fallbacks import Fallbacks, comes_first, may_help
+from service.engine.listening import Turn
+from service.engine.parts import Parts
 from service.engine.progress import Meter
-from service.engine.retry import Budget, Retries, delay_before
-from service.engine.watchdog import Watchdog
+from service.engine.retry import Retries, delay_before
 from service.errors import ServiceError, UpstreamError
-from service.settings import Settings
-from service.streams.journal import Journal, Key
+from service.streams.journal import Key
 from service.streams.log import StreamLog
 from service.streams.record import State
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What every producer of a process shares. `on_end` is told of each end that is in the log."""
-
-    settings: Settings
-    upstream: Upstream
-    journal: Journal
-    watchdog: Watchdog
-    places: Places
-    budget: Budget
-    on_end: Callable[[StreamLog, Done | Failed], None]
-    listener: Listener = field(default_factory=Silence)
 
 
 class Producer:
@@ -68,6 +51,20 @@ class Producer:
         record = log.record
         self.listener = parts.listener.generation(
             log.stream_id, record.caller, record.dialect, record.request, target.model.id, taken_over=taken_over
+        )
+        self._fallbacks = Fallbacks(record.fallbacks, self._first, parts.upstream)
+        self._refusal: ServiceError | None = None  # of the model that was asked for, once another is
+        self._calling = Calling(
+            parts,
+            record.caller,
+            self._account,
+            self._meter,
+            self._retries,
+            self.listener,
+            show=self._show,
+            opened=self._commit,
+            queued=self._held_back,
+            begun=self._begun,
         )
 
     async def run(self) -> None:
@@ -128,14 +125,22 @@ class Producer:
                 self._key, self.admitted = None, True
                 self.listener.admitted()
                 self._tell("starting")
+                if self.taken_over:
+                    await self._come_to_model()
                 if self._shown:
                     self._go_on()
                 while not await self._attempt():
                     pass
 
+    async def _come_to_model(self) -> None:
+        """Ask the model that another process had come to."""
+        model_id = fallback_of(self.log.events)
+        if model_id and (leg := await self._fallbacks.come_to(model_id)):
+            self._first = self._leg = leg
+
     def _go_on(self) -> None:
         """Take up what another process has begun and shown."""
-        self._retries.begin()
+        self._retries.go_on()
         self._account.begin()
         for event in self.log.events:
             self._meter.count(event)
@@ -159,26 +164,21 @@ class Producer:
         self.listener.queued(place)
         self._tell("queued", Status("queued", place=place))
 
+    def _held_back(self, place: int) -> None:
+        """Tell a reader who has nothing yet that the model takes no more at once."""
+        if not self._shown:
+            self._tell("queued", Status("queued", place=place))
+
+    def _begun(self) -> None:
+        if self.log.state == "queued":
+            self._tell("starting")
+
     async def _attempt(self) -> bool:
         """Make one attempt. False: it failed, and the time for the next has come."""
-        self._retries.begin()
-        self._account.begin()
-        self._meter.begin_attempt()
-        parts = self._parts
-        attempt = Attempt(
-            parts.upstream,
-            parts.watchdog,
-            self._settings,
-            self._account,
-            self._meter,
-            self.listener,
-            show=self._show,
-            opened=self._commit,
-        )
-        leg = self._leg
+        leg, unshown = self._leg, not self._shown
         try:
-            await attempt.run(leg.request, leg.target, leg.seam.prefill if leg.seam else "")
-        except UpstreamError as error:
+            attempt = await self._calling.call(leg, unshown=unshown, alternative=unshown and self._fallbacks.left)
+        except ServiceError as error:
             self._account.cut(self._meter.attempt_tokens)
             await self._recover(error)
             return False
@@ -188,56 +188,63 @@ class Producer:
             self._append([TextDelta(0, rest)], "continuing")
         return True
 
-    async def _recover(self, error: UpstreamError) -> None:
+    async def _recover(self, error: ServiceError) -> None:
         """Prepare the next attempt and wait until it is time for it, or give up."""
         if self._stopping:
             raise asyncio.CancelledError
         self._log_failure(error)
-        left = self._settings.request_timeout - self._account.elapsed_s
         if self._shown:
             await self._all_shown()
             policy = self.log.record.policies.on_interruption
             leg = next_leg(policy, self._first, self.log.events, self._meter.total_tokens, error)
+        elif comes_first(error) and await self._fall_back(error):
+            return
         else:
             leg = self._first
-        if not self._retries.may_follow(error, left):
-            raise error
-        self._leg = leg
-        await self._pause(error)
+        left = self._settings.request_timeout - self._account.elapsed_s
+        if not self._calling.is_refused(leg) and self._retries.may_follow(error, left):
+            self._leg = leg
+            await self._pause(error)
+        elif self._shown or not await self._fall_back(error):
+            raise self._refusal if self._refusal and not error.retryable else error
+
+    async def _fall_back(self, error: ServiceError) -> bool:
+        """Go to the next model, where there is one and it may do better."""
+        if not may_help(error, asked=self._refusal is None):
+            return False
+        if (leg := await self._fallbacks.next(error.message)) is None:
+            return False
+        self._refusal = self._refusal or error
+        self._first = self._leg = structs.replace(leg, mark=None)
+        self.listener.turned("fallback", error.code.name)
+        self._tell("starting", leg.mark)
+        return True
 
     async def _pause(self, error: ServiceError) -> None:
         """Wait for the next attempt's time, and tell the reader."""
-        attempt = self._retries.attempts + 1
-        delay = delay_before(attempt, error)
+        delay = delay_before(self._retries.next, error)
         self.listener.turned(self._turn, error.code.name, delay)
         status = Status(
             "reconnecting" if self._shown else "retrying",
-            attempt=attempt,
+            attempt=self._retries.attempts + 1,
             delay=round(delay, 3),
             message=error.message,
         )
         self._tell("continuing" if self._shown else "starting", status)
-        since = self._loop.time()
-        await asyncio.sleep(delay)
-        self._account.waited(since)
+        await self._calling.rest(self._leg, delay)
 
     async def _all_shown(self) -> None:
         """Wait until the journal has shown what was appended: an answer goes on from all of it."""
         while len(self.log.events) < self.log.numbered:
             await self.log.wait(len(self.log.events))
 
-    def _log_failure(self, error: UpstreamError) -> None:
-        logger.info(
-            "An attempt failed: %s",
-            error.code.name,
-            extra={
-                "stream_id": self.log.stream_id,
-                "attempt": self._retries.attempts,
-                "aws_code": error.aws_code,
-                "aws_request_id": error.request_id,
-                "original_status": error.original_status,
-            },
-        )
+    def _log_failure(self, error: ServiceError) -> None:
+        said: dict[str, object] = {"stream_id": self.log.stream_id, "attempt": self._retries.attempts}
+        if isinstance(error, UpstreamError):
+            said["aws_code"] = error.aws_code
+            said["aws_request_id"] = error.request_id
+            said["original_status"] = error.original_status
+        logger.info("An attempt failed: %s", error.code.name, extra=said)
 
     def _show(self, events: list[Event], said: bool) -> None:  # noqa: FBT001 - one of two facts of a callback
         """Give readers a batch, with a word on its progress where that is due."""

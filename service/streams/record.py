@@ -21,7 +21,10 @@ _EVENT_ID = re.compile(r"([0-9a-f]{32})-(0|[1-9][0-9]{0,17})")
 
 
 class Record(Struct, frozen=True):
-    """A stream as it was begun. `created` is in Unix seconds; `options` are the dialect's own."""
+    """A stream as it was begun. `created` is in Unix seconds; `options` are the dialect's own.
+
+    `fallbacks` are the models that its key may use instead of the one that was asked for.
+    """
 
     stream_id: str
     caller: str
@@ -31,6 +34,7 @@ class Record(Struct, frozen=True):
     policies: Policies
     options: dict[str, Any] = {}
     dropped: tuple[str, ...] = ()
+    fallbacks: tuple[str, ...] = ()
 
 
 def new_stream_id() -> str:

@@ -1,0 +1,125 @@
+"""How one generation calls Bedrock: in its lane, no longer in silence than it may, and hedged where that is wanted."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+
+from service.deltas import Event
+from service.engine.account import Account
+from service.engine.attempt import Attempt
+from service.engine.continuation import Leg
+from service.engine.hedge import Hedge
+from service.engine.lanes import Bypass, Passage
+from service.engine.listening import GenerationListener
+from service.engine.parts import Parts
+from service.engine.progress import Meter
+from service.engine.retry import Retries
+
+
+class Calling:
+    """One generation's calls. `queued` is told the place in the lane's line, `begun` that a call is being made."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        owner: str,
+        account: Account,
+        meter: Meter,
+        retries: Retries,
+        listener: GenerationListener,
+        *,
+        show: Callable[[list[Event], bool], None],
+        opened: Callable[[], None],
+        queued: Callable[[int], None],
+        begun: Callable[[], None],
+    ) -> None:
+        self._parts = parts
+        self._settings = parts.settings
+        self._owner = owner
+        self._account = account
+        self._meter = meter
+        self._retries = retries
+        self._listener = listener
+        self._show = show
+        self._opened = opened
+        self._queued = queued
+        self._begun = begun
+        self._clock = asyncio.get_running_loop().time
+        self._came = 0.0
+
+    async def call(self, leg: Leg, *, unshown: bool, alternative: bool) -> Attempt:
+        """Make one attempt, and return it when it has come to its end.
+
+        `unshown`: the reader has nothing yet, so that a second call may be made beside a silent one. `alternative`:
+        there is another model to be asked, so this one is not waited for long.
+
+        Raises:
+            UpstreamError: Bedrock refused, broke off or fell silent; the breaker is open.
+            ServiceError: it did not come to a call.
+        """
+        self._came = self._clock()
+        lane = self._parts.lanes.of(leg.target, leg.request)
+        silence_s = self._settings.first_event_timeout
+        if alternative:
+            silence_s = min(silence_s, self._settings.fallback_after)
+        way = lane.enter(self._owner, self._queued, wait=not alternative)
+        first = self._attempt(leg, way, self._account, silence_s, self._begin)
+        if self._settings.hedge_after is None or not unshown:
+            await first.run()
+            return first
+
+        def spare() -> Attempt | None:
+            if not (lane.free and self._retries.may_hedge()):
+                return None
+            self._listener.turned("hedge", "upstream_stalled")
+            account = Account(self._clock, self._parts.upstream.region)
+            way = lane.enter(self._owner, _waits_for_nobody, wait=False)
+            return self._attempt(leg, way, account, silence_s, lambda: self._begin_beside(account))
+
+        return await Hedge(first, spare, self._account, after_s=self._settings.hedge_after).run()
+
+    async def rest(self, leg: Leg, delay_s: float) -> None:
+        """Wait before another attempt, unless there will be none."""
+        since = self._clock()
+        await self._parts.lanes.of(leg.target, leg.request).rest(delay_s)
+        self._account.waited(since)
+
+    def is_refused(self, leg: Leg) -> bool:
+        """Whether a call would not even be made."""
+        return self._parts.lanes.of(leg.target, leg.request).refuses
+
+    def _attempt(
+        self,
+        leg: Leg,
+        way: AbstractAsyncContextManager[Passage | Bypass],
+        account: Account,
+        silence_s: float,
+        began: Callable[[], None],
+    ) -> Attempt:
+        return Attempt(
+            self._parts,
+            leg,
+            way,
+            account,
+            self._meter,
+            self._listener,
+            silence_s=silence_s,
+            show=self._show,
+            opened=self._opened,
+            began=began,
+        )
+
+    def _begin(self) -> None:
+        self._account.waited(self._came)  # for its turn: Bedrock takes no more at once
+        self._retries.begin()
+        self._account.begin()
+        self._meter.begin_attempt()
+        self._begun()
+
+    def _begin_beside(self, account: Account) -> None:
+        self._retries.begin()
+        account.begin()
+
+
+def _waits_for_nobody(_: int) -> None:
+    """Mind no place: a second call does not wait for one."""

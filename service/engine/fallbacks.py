@@ -1,0 +1,128 @@
+"""Which model answers where the one that was asked for does not: `FALLBACKS`, as far as a key may use them."""
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+
+from msgspec import structs
+
+from service.access.caller import Caller
+from service.bedrock import catalog, parameters
+from service.bedrock.catalog import Target
+from service.bedrock.upstream import Upstream
+from service.deltas import Status
+from service.engine.continuation import Leg
+from service.errors import ServiceError
+from service.generation import Message, ReasoningBlock, Request
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = frozenset(
+    {
+        "throttled",
+        "model_not_ready",
+        "quota_exceeded",
+        "access_denied",
+        "model_not_found",
+        "model_timeout",
+        "upstream_unavailable",
+        "upstream_stalled",
+    }
+)
+"""What another model may well do better at this very moment. Any other failure that is tried again is so first."""
+
+_INDISPENSABLE = frozenset({"tools", "output_schema"})
+"""Without these the answer would be of another kind than the one that was asked for."""
+
+
+def names_of(model_id: str, settings: Settings) -> tuple[str, ...]:
+    """Every name a model goes by: the one that was used, what it stands for, and that without a profile's prefix."""
+    alias = settings.model_aliases.get(model_id)
+    real_id = alias.id if alias else model_id
+    return tuple(dict.fromkeys((model_id, real_id, catalog.base_id(real_id))))
+
+
+def allowed(model_id: str, caller: Caller, settings: Settings) -> tuple[str, ...]:
+    """Name what may be tried instead of a model, in turn."""
+    listed = next((found for name in names_of(model_id, settings) if (found := settings.fallbacks.get(name))), ())
+    return tuple(name for name in listed if caller.may_use(*names_of(name, settings)))
+
+
+def comes_first(error: ServiceError) -> bool:
+    """Whether another model is asked before the same is asked again."""
+    return error.code.name in _AT_ONCE
+
+
+def may_help(error: ServiceError, *, asked: bool) -> bool:
+    """Whether another model is worth a call after this failure of the one `asked` for, or of another fallback.
+
+    A request that the model asked for refuses is wrong; one that a fallback refuses is only not for this fallback.
+    """
+    return comes_first(error) or error.retried or not asked
+
+
+class Fallbacks:
+    """What is left to be tried for one generation."""
+
+    def __init__(self, names: Sequence[str], asked: Leg, upstream: Upstream) -> None:
+        self._left = deque(names)
+        self._asked = asked
+        self._tried = {asked.target.model_id}
+        self._upstream = upstream
+
+    @property
+    def left(self) -> bool:
+        """Whether there may be another."""
+        return bool(self._left)
+
+    async def next(self, why: str = "") -> Leg | None:
+        """Prepare the next model that can take the request; its leg's mark says `why` it answers, and without what."""
+        while self._left:
+            name = self._left.popleft()
+            try:
+                if leg := await self._leg(structs.replace(self._asked.request, model_id=name), why):
+                    return leg
+            except ServiceError as error:  # it takes no images, say, or no one-sided history
+                logger.info("A fallback cannot take the request: %s", error.code.name, extra={"model_id": name})
+        return None
+
+    async def come_to(self, model_id: str) -> Leg | None:
+        """Prepare the one that another process had come to."""
+        while leg := await self.next():
+            if leg.target.model_id == model_id:
+                return structs.replace(leg, mark=None)
+        return None
+
+    async def _leg(self, request: Request, why: str) -> Leg | None:
+        target = await self._upstream.resolve(request)
+        if target.model_id in self._tried:
+            return None
+        self._tried.add(target.model_id)
+        request, dropped = adapted(request, self._asked.target, target)
+        if not _INDISPENSABLE.isdisjoint(dropped):
+            logger.info("A fallback does not take what was asked for", extra={"model_id": target.model_id})
+            return None
+        without = f" It does not take {', '.join(dropped)}." if dropped else ""
+        message = f"{why} Another model answers.{without}".strip()
+        return Leg(request, target, mark=Status("fallback", model_id=target.model_id, message=message))
+
+
+def adapted(request: Request, asked: Target, target: Target) -> tuple[Request, list[str]]:
+    """Make a request that was meant for one model fit another; the second value names what was taken out.
+
+    Raises:
+        InvalidRequest: it does not fit.
+    """
+    dropped: list[str] = []
+    if target.family != asked.family:  # what is said in one family's own words, or signed by it, is nothing to others
+        dropped = [name for name in ("extra", "beta") if getattr(request, name)]
+        messages = tuple(_without_reasoning(message) for message in request.messages)
+        request = structs.replace(request, extra={}, beta=(), messages=messages)
+    fitting, more = parameters.lenient(request, target)
+    return fitting, dropped + more
+
+
+def _without_reasoning(message: Message) -> Message:
+    content = tuple(block for block in message.content if not isinstance(block, ReasoningBlock))
+    return structs.replace(message, content=content) if content else message

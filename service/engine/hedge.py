@@ -1,0 +1,135 @@
+"""A second call beside one that stays silent: the first to speak goes on alone, the other is closed at once."""
+
+import asyncio
+from collections.abc import Callable
+
+from service.deltas import Event
+from service.engine.account import Account
+from service.engine.attempt import Attempt
+from service.errors import ServiceError
+
+Outcome = asyncio.Task[ServiceError | None]
+
+
+class Hedge:
+    """One attempt of a generation in up to two calls. `spare` makes the second, where there is leave for it."""
+
+    def __init__(
+        self, first: Attempt, spare: Callable[[], Attempt | None], account: Account, *, after_s: float
+    ) -> None:
+        self._first = first
+        self._spare = spare
+        self._account = account
+        self._after_s = after_s
+        self._clock = asyncio.get_running_loop().time
+        self._alone_since: float | None = None  # the second, after the first has failed
+        self._winner: Attempt | None = None
+        self._out: list[Attempt] = []
+
+    async def run(self) -> Attempt:
+        """Call, and call again where no event came in time; return the attempt that came to its end.
+
+        Raises:
+            ServiceError: Bedrock refused, broke off or fell silent, both times.
+        """
+        async with asyncio.TaskGroup() as calls:
+            one = calls.create_task(_outcome(self._first))
+            if not await self._is_silent(one) or not (second := self._spare()):
+                return _come_to_its_end(self._first, await one)
+            other = calls.create_task(_outcome(second))
+            self._first.show = self._first_words(self._first, second, other)
+            second.show = self._first_words(second, self._first, one)
+            return await self._race({one: self._first, other: second})
+
+    async def _is_silent(self, one: Outcome) -> bool:
+        """Wait until the first has been silent for too long; False: it has spoken, or come to an end."""
+        while not (one.done() or self._first.heard):
+            began = self._first.began_at  # None: it waits for its turn
+            left_s = self._after_s if began is None else began + self._after_s - self._clock()
+            if left_s <= 0:
+                return True
+            await asyncio.wait((one,), timeout=left_s)
+        return False
+
+    async def _race(self, running: dict[Outcome, Attempt]) -> Attempt:
+        """Wait for the end of the one that speaks first, or for the failure of both."""
+        error: ServiceError | None = None
+        while running:
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            for call in done:
+                attempt = running.pop(call)
+                if call.cancelled():
+                    continue
+                error = call.result()
+                if error is None or attempt is self._winner:
+                    self._end_others(attempt, running)
+                    return _come_to_its_end(attempt, error)
+                self._failed(attempt, left=bool(running))
+        raise error or AssertionError("both calls were dropped")
+
+    def _first_words(self, attempt: Attempt, rival: Attempt, call: Outcome) -> Callable[[list[Event], bool], None]:
+        """Stand where an attempt shows what it has, until it does so."""
+        show = attempt.show
+
+        def speak(events: list[Event], said: bool) -> None:  # noqa: FBT001 - as `show` is called
+            attempt.show = show
+            self._win(attempt, rival)
+            call.cancel()
+            show(events, said)
+
+        return speak
+
+    def _end_others(self, attempt: Attempt, running: dict[Outcome, Attempt]) -> None:
+        """Let an answer that ended without a word be the answer."""
+        for call in running:
+            call.cancel()
+        if self._winner is None:
+            self._win(attempt, next(iter(running.values()), None))
+
+    def _failed(self, attempt: Attempt, *, left: bool) -> None:
+        """Note what a call cost that failed before either spoke, with the other still under way or after it."""
+        self._out.append(attempt)
+        if self._winner:
+            return
+        if attempt is not self._first:
+            if self._alone_since is None:
+                self._account.add(attempt.account)
+            else:
+                self._take_second(attempt)
+        elif left:
+            self._account.cut(0)
+            self._alone_since = self._clock()
+
+    def _win(self, winner: Attempt, loser: Attempt | None) -> None:
+        """Bring both calls to the generation's account. What the loser cost nobody will tell."""
+        self._winner = winner
+        lost = loser is not None and loser not in self._out
+        if winner is not self._first:
+            if lost:
+                self._account.lose()
+            self._take_second(winner)
+        elif lost and loser:
+            self._account.add(loser.account, lost=True)
+
+    def _take_second(self, second: Attempt) -> None:
+        """Let the second call's account be the generation's from now on."""
+        if self._alone_since is not None:
+            self._account.waited(self._alone_since)
+            self._alone_since = None
+        self._account.adopt(second.account)
+        second.account = self._account
+
+
+async def _outcome(attempt: Attempt) -> ServiceError | None:
+    """Run a call; its failure is no reason to end the other."""
+    try:
+        await attempt.run()
+    except ServiceError as error:
+        return error
+    return None
+
+
+def _come_to_its_end(attempt: Attempt, error: ServiceError | None) -> Attempt:
+    if error:
+        raise error
+    return attempt

@@ -1,0 +1,30 @@
+"""What every producer of a process shares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from service.bedrock.upstream import Upstream
+from service.deltas import Done, Failed
+from service.engine.admission import Places
+from service.engine.lanes import Lanes
+from service.engine.listening import Listener, Silence
+from service.engine.retry import Budget
+from service.engine.watchdog import Watchdog
+from service.settings import Settings
+from service.streams.journal import Journal
+from service.streams.log import StreamLog
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts. `on_end` is told of each end that is in the log."""
+
+    settings: Settings
+    upstream: Upstream
+    journal: Journal
+    watchdog: Watchdog
+    places: Places
+    lanes: Lanes
+    budget: Budget
+    on_end: Callable[[StreamLog, Done | Failed], None]
+    listener: Listener = field(default_factory=Silence)
