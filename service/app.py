@@ -29,8 +29,10 @@ from service.routers import (
     problems,
     responses,
     streams,
+    tickets,
 )
 from service.routers.archive import Archive, open_archive
+from service.routers.credentials import open_credentials, open_tickets
 from service.routers.gate import Gate
 from service.routers.guard import Guard
 from service.routers.pages import ListedPages
@@ -61,7 +63,11 @@ class State(TypedDict):
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the application; nothing is opened before its lifespan begins."""
+    """Build the application; nothing is opened before its lifespan begins, but the file of keys is read.
+
+    Raises:
+        SettingsError: that file cannot be used.
+    """
     app = FastAPI(
         title="Artesian",
         version=__version__,
@@ -73,9 +79,11 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.address = None
+    app.state.tickets = open_tickets(settings)
     for router in (
         generate.router,
         streams.router,
+        tickets.router,
         conversations.router,
         models.router,
         health.router,
@@ -92,7 +100,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     app.add_exception_handler(ClientGone, _nobody)
     app.add_middleware(Gate)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=settings, credentials=open_credentials(settings, app.state.tickets))
     if settings.cors_origins:
         app.add_middleware(ListedPages, origins=settings.cors_origins)
     app.add_middleware(Watch)

@@ -92,7 +92,7 @@ class Settings(BaseSettings):
     api_keys_file: str | None = None
     allow_anonymous: bool = False
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    secret_key: str | None = None
+    secret_key: str | None = Field(default=None, min_length=16, repr=False)
     encryption_key: str | None = Field(default=None, repr=False)  # or several, separated by commas
 
     max_streams: int = Field(default=1000, ge=1)
@@ -146,11 +146,6 @@ class Settings(BaseSettings):
             mistakes.append(
                 "ARTESIAN_HOST: an address that is not loopback needs ARTESIAN_API_KEYS_FILE "
                 "(or ARTESIAN_ALLOW_ANONYMOUS=true, which lets anyone who reaches it spend your money)"
-            )
-        if self.api_keys_file:
-            mistakes.append(
-                "ARTESIAN_API_KEYS_FILE: this version does not check keys yet; leave it unset, and let a proxy that "
-                "checks them stand in front of a service on loopback"
             )
         if mistakes:
             raise ValueError("\n".join(mistakes))

@@ -34,3 +34,6 @@ class Caller(Struct, frozen=True):
 
 ANONYMOUS = Caller("anonymous", scopes=("generate", "read", "metrics"))
 """Everybody, where there are no keys."""
+
+NOBODY = Caller("", scopes=(), models=())
+"""Whoever asks without a key for what is open, where there are keys."""

@@ -28,6 +28,11 @@ class Offer(Struct, frozen=True):
     capabilities: Capabilities
     aliases: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that it goes by."""
+        return self.id, base_id(self.id), *self.aliases
+
 
 def capabilities(model: Model) -> Capabilities:
     """Say what a model can do, on whichever API is taken for it."""

@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from msgspec import Struct, structs
 
+from service.access import ceiling
 from service.access.caller import Caller
 from service.access.rates import USUAL_ANSWER, Grant, Rates, Wanted, open_rates
 from service.bedrock import estimate, parameters
@@ -22,6 +23,7 @@ from service.engine.fallbacks import allowed
 from service.engine.lanes import Circuit, Lanes
 from service.engine.listening import Listener, Silence
 from service.engine.parts import Parts
+from service.engine.permission import permit
 from service.engine.producer import Producer
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
@@ -104,6 +106,7 @@ class Engine:
         if order.key is None and (refusal := self.refusal(order.caller)):
             raise refusal
         target = await self.upstream.resolve(order.request)
+        permit(order.caller, order.request.model_id, target)
         record = _record(order, target, allowed(order.request.model_id, order.caller, self.settings))
         with _leave() as leave:
             if order.key is None:
@@ -331,9 +334,9 @@ def _record(order: Order, target: Target, fallbacks: tuple[str, ...]) -> Record:
     """Write a generation down, as its model can take it.
 
     Raises:
-        InvalidRequest: it asks for what the model is known not to take.
+        InvalidRequest: it asks for what the model is known not to take, or for more than its key may have.
     """
-    request, dropped = order.request, list(order.dropped)
+    request, dropped = ceiling.under(order.request, order.caller.max_tokens, lower=order.lenient), list(order.dropped)
     if order.lenient:
         request, more = parameters.lenient(request, target)
         dropped += more

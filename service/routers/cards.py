@@ -10,9 +10,10 @@ from service.bedrock import catalog
 from service.bedrock.catalog import Model
 from service.bedrock.offers import Offer, Offers
 from service.dialects.models import Card, model, models
+from service.engine.permission import permit
 from service.errors import ServiceError
 from service.routers import described
-from service.routers.deps import EngineDep, SettingsDep
+from service.routers.deps import CallerDep, EngineDep, SettingsDep
 
 router = APIRouter(prefix="/v1/models", tags=["OpenAI", "Anthropic"])
 
@@ -23,21 +24,26 @@ Json = dict[str, Any]
 async def list_models(
     request: Request,
     settings: SettingsDep,
+    caller: CallerDep,
     limit: Annotated[int | None, Query(ge=1, description="Anthropic's pages; without it all are listed")] = None,
     after_id: str | None = None,
     before_id: str | None = None,
 ) -> Json:
-    """List the names that may be asked for: those of the aliases first, then what the backend offers."""
+    """List the names that may be asked for with this key: the aliases first, then what the backend offers."""
     offers: Offers = request.state.offers
     aliased = {name: alias.id for name, alias in settings.model_aliases.items()}
-    cards = _cards(aliased, await offers.all())
+    usable = {name: to for name, to in aliased.items() if caller.may_use(name, to, catalog.base_id(to))}
+    cards = _cards(usable, [offer for offer in await offers.all() if caller.may_use(*offer.names)])
     return models(cards, limit=limit, after_id=after_id, before_id=before_id)
 
 
 @router.get("/{model_id:path}", summary="Look at one model", responses=described.MODEL)
-async def get_model(request: Request, model_id: str, engine: EngineDep, settings: SettingsDep) -> Json:
+async def get_model(
+    request: Request, model_id: str, engine: EngineDep, settings: SettingsDep, caller: CallerDep
+) -> Json:
     """Look at a model by its id, a profile's id, an ARN or an alias."""
     offers: Offers = request.state.offers
+    permit(caller, model_id, await engine.upstream.resolve(generation.Request(model_id, ())))
     if offer := await offers.get(model_id):
         return model(_card(model_id, catalog.lookup(offer.id), offer))
     alias = settings.model_aliases.get(model_id)

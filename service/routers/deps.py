@@ -5,16 +5,23 @@ A dependency that does not wait is `async` all the same: FastAPI sends a plain f
 
 from typing import Annotated, cast
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Query, Request
 
-from service.access.caller import ANONYMOUS, Caller
+from service.access.caller import Caller
+from service.access.tickets import Claims
 from service.engine.engine import Engine
-from service.errors import InvalidRequest
+from service.errors import InvalidRequest, ServiceError
 from service.generation import OnDisconnect
 from service.settings import Settings
 from service.streams.journal import Key
+from service.streams.log import StreamLog
 
 _LONGEST_KEY = 255
+
+
+def ticket_key(claims: Claims, fingerprint: str) -> Key:
+    """Bind a ticket to the one stream that it starts; no header can hold this key."""
+    return Key(claims.caller, f"ticket {claims.nonce}", fingerprint, of="ticket")
 
 
 async def _engine(request: Request) -> Engine:
@@ -27,8 +34,28 @@ async def _settings(request: Request) -> Settings:
 
 def caller_of(request: Request) -> Caller:
     """Tell who asks: the owner of the key that the guard has read."""
-    caller: Caller = request.scope.get("artesian.caller", ANONYMOUS)
+    caller: Caller = request.scope["artesian.caller"]
     return caller
+
+
+def ticket_of(request: Request) -> Claims | None:
+    """Tell what the ticket says that stands in the address."""
+    claims: Claims | None = request.scope["artesian.ticket"]
+    return claims
+
+
+async def find_stream(request: Request, stream_id: str, *, after: int = 0) -> StreamLog:
+    """Find a stream of whoever asks; with a ticket it is that ticket's own, or none.
+
+    Raises:
+        ServiceError: `gone`, nobody knows it any more; `not_found`, it is another's.
+    """
+    engine: Engine = request.state.engine
+    log = await engine.find(stream_id, caller_of(request).id, after=after)
+    claims = ticket_of(request)
+    if claims and not claims.opens(stream_id, log.record.options.get("ticket")):
+        raise ServiceError("not_found", "There is no such stream, or this ticket is not for it.")
+    return log
 
 
 async def _caller(request: Request) -> Caller:
@@ -53,6 +80,9 @@ KeyHeader = Annotated[
 ]
 DisconnectHeader = Annotated[
     OnDisconnect | None, Header(alias="X-On-Disconnect", description="What becomes of the generation without a reader")
+]
+TicketQuery = Annotated[
+    str | None, Query(alias="ticket", description="A ticket from `POST /api/tickets`, in place of a key")
 ]
 LastEventId = Annotated[
     str | None, Header(alias="Last-Event-ID", description="Go on after this event, as EventSource does by itself")

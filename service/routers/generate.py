@@ -8,15 +8,26 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from service.access.caller import Caller
+from service.access.tickets import Claims
 from service.dialects.native import events
 from service.dialects.native.request import Generate, Parameters, to_request
 from service.dialects.native.values import Said
 from service.engine.engine import Engine, Order
 from service.generation import OnDisconnect, Policies
-from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, come_back, idempotency_key
+from service.routers.deps import (
+    CallerDep,
+    DisconnectHeader,
+    EngineDep,
+    KeyHeader,
+    come_back,
+    idempotency_key,
+    ticket_key,
+    ticket_of,
+)
 from service.routers.documents import ANSWER_OR_EVENTS, EVENTS, GENERATING
 from service.routers.reply import StreamReply, whole
 from service.routers.resuming import StreamRoute, heading, native_encoder
+from service.streams.journal import Key
 from service.streams.log import StreamLog
 
 router = APIRouter(prefix="/api", tags=["Generate"], route_class=StreamRoute, dependencies=[Depends(come_back)])
@@ -29,7 +40,9 @@ class Prompt(Parameters):
 
     prompt: Said
     stream: bool = True
-    ticket: str | None = Field(default=None, exclude=True, description="A ticket from POST /api/tickets")
+    ticket: str | None = Field(
+        default=None, exclude=True, description="A ticket from `POST /api/tickets`, in place of a key"
+    )
 
 
 @router.post(
@@ -73,9 +86,8 @@ async def generate_by_query(
 ) -> Response:
     """Stream to an EventSource, which can neither POST nor read an HTTP error: a refusal is a 200 with its event."""
     body = Generate.model_validate(query.model_dump(exclude_unset=True) | {"stream": query.stream})
-    return await _answer(
-        request, engine, _order(request, engine, body, caller, on_disconnect=on_disconnect), stream=query.stream
-    )
+    order = _order(request, engine, body, caller, on_disconnect=on_disconnect, ticket=ticket_of(request))
+    return await _answer(request, engine, order, stream=query.stream)
 
 
 def _order(
@@ -86,12 +98,14 @@ def _order(
     *,
     key: str | None = None,
     on_disconnect: OnDisconnect | None = None,
+    ticket: Claims | None = None,
 ) -> Order:
     settings = engine.settings
+    bound = _bound(body, caller, key, ticket)
     leaves = on_disconnect or body.on_disconnect or settings.on_disconnect
     policies = Policies(
         on_interruption=body.on_interruption or settings.on_interruption,
-        on_disconnect=leaves if body.stream or key else "cancel",  # nobody could come back to it
+        on_disconnect=leaves if body.stream or bound else "cancel",  # nobody could come back to it
         store=body.store,
     )
     return Order(
@@ -101,12 +115,21 @@ def _order(
             default_model_id=settings.default_model_id,
             default_api=settings.api,
             fault=request.headers.get("x-artesian-fault") if settings.local_faults else None,
+            ceiling=caller.max_tokens,
         ),
         caller=caller,
         dialect="native",
         policies=policies,
-        key=None if key is None else idempotency_key(key, caller.id, fingerprint(body)),
+        options={"ticket": ticket.nonce} if ticket else {},
+        key=bound,
     )
+
+
+def _bound(body: Generate, caller: Caller, key: str | None, ticket: Claims | None) -> Key | None:
+    """Name what may be asked twice for one stream: a key, or a ticket, which an EventSource brings again."""
+    if ticket:
+        return ticket_key(ticket, fingerprint(body))
+    return None if key is None else idempotency_key(key, caller.id, fingerprint(body))
 
 
 def fingerprint(body: Parameters) -> str:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from service.bedrock import estimate, parameters
 from service.deltas import Failed
 from service.dialects import anthropic_messages
+from service.engine.permission import permit
 from service.errors import UpstreamError
 from service.routers import described
 from service.routers.asking import Asking, AskingDep
@@ -68,6 +69,7 @@ async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
     wanted = asking.with_setup(_parsed(asking, await asking.body(), betas).request)
     upstream = asking.engine.upstream
     target = await upstream.resolve(wanted)
+    permit(asking.caller, wanted.model_id, target)
     kept, _ = parameters.lenient(wanted, target)
     try:
         return {"input_tokens": await upstream.count_tokens(kept, target)}

@@ -1,17 +1,25 @@
 """`/api/models`: what may be asked for."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from msgspec import to_builtins
 
+from service.routers.deps import CallerDep, SettingsDep
 from service.routers.documents import problems
+
+if TYPE_CHECKING:
+    from service.bedrock.offers import Offers
 
 router = APIRouter(prefix="/api", tags=["Models"])
 
 
 @router.get("/models", summary="List the models", responses=problems(502, 503))
-async def list_models(request: Request) -> dict[str, Any]:
-    """List the models the backend offers, with what each can do and the names that stand for it."""
-    settings = request.app.state.settings
-    return {"models": to_builtins(await request.state.offers.all()), "default": settings.default_model_id}
+async def list_models(request: Request, caller: CallerDep, settings: SettingsDep) -> dict[str, Any]:
+    """List the models the backend offers, with what each can do and the names that stand for it.
+
+    A key sees those that it may use.
+    """
+    offers: Offers = request.state.offers
+    usable = [offer for offer in await offers.all() if caller.may_use(*offer.names)]
+    return {"models": to_builtins(usable), "default": settings.default_model_id}

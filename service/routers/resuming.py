@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
 from service.errors import InvalidRequest
-from service.routers.deps import caller_of
+from service.routers.deps import find_stream
 from service.routers.formats import Format, encoder, heading, native_encoder
 from service.routers.reply import StreamReply
 from service.streams.log import StreamLog
@@ -32,18 +32,18 @@ class StreamRoute(APIRoute):
         async def handle(request: Request) -> Response:
             if (last := request.headers.get("last-event-id")) is None:
                 return await handler(request)
-            return await resume(cast("Engine", request.state.engine), caller_of(request).id, last, self.form)
+            return await resume(request, last, self.form)
 
         return handle
 
 
-async def resume(engine: Engine, caller: str, last_event_id: str, form: Format = "native") -> Response:
+async def resume(request: Request, last_event_id: str, form: Format = "native") -> Response:
     """Go on after an event; 204 where it was the last."""
     stream_id, after = parse_event_id(last_event_id)
     if stream_id == NOWHERE:
         return Response(status_code=204)
-    log = await engine.find(stream_id, caller, after=after)
-    return follow(engine, log, encoder(log, form), after)
+    log = await find_stream(request, stream_id, after=after)
+    return follow(cast("Engine", request.state.engine), log, encoder(log, form), after)
 
 
 def follow(engine: Engine, log: StreamLog, encoder: Encoder, after: int) -> Response:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.dialects.native.events import snapshot
 from service.errors import FieldError, InvalidRequest
-from service.routers.deps import EngineDep, LastEventId, OwnerDep
+from service.routers.deps import EngineDep, LastEventId, OwnerDep, TicketQuery, find_stream
 from service.routers.documents import READING, SNAPSHOT, SNAPSHOT_OR_EVENTS
 from service.routers.formats import Format, encoder, heading
 from service.routers.resuming import follow
@@ -31,16 +31,16 @@ async def read_stream(
     request: Request,
     stream_id: StreamId,
     engine: EngineDep,
-    caller: OwnerDep,
     after: After = "0",
     form: Annotated[
         Format, Query(alias="format", description="The format to read it in, whichever it was begun in")
     ] = ("native"),
     last_event_id: LastEventId = None,
+    _: TicketQuery = None,
 ) -> Response:
     """Send the events so far and then those to come; with `Accept: application/json`, the state as it stands."""
     seen = _seen(parse_stream_id(stream_id), after, last_event_id)
-    log = await engine.find(stream_id, caller, after=seen)
+    log = await find_stream(request, stream_id, after=seen)
     if _prefers_json(request.headers.get("accept", "")):
         return _snapshot(log)
     return follow(engine, log, encoder(log, form), seen)

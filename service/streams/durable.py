@@ -238,7 +238,7 @@ class DurableJournal:
             check_fingerprint(key, already.fingerprint)
             if found := await self.find(already.stream_id):
                 return found
-            raise stream_of_key_gone()
+            raise stream_of_key_gone(key)
         self._outbox.hold(log)
         return log
 

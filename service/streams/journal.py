@@ -14,11 +14,12 @@ from service.streams.record import Record, State
 
 
 class Key(NamedTuple):
-    """An `Idempotency-Key` of one caller. `fingerprint` tells one body from another."""
+    """An `Idempotency-Key` of one caller. `fingerprint` tells one body from another; `of` is its name on the wire."""
 
     caller: str
     key: str
     fingerprint: str
+    of: str = "Idempotency-Key"
 
 
 class Owner(Protocol):

@@ -45,7 +45,7 @@ class Keys:
         check_fingerprint(key, bound.fingerprint)
         if log := self._shelf.get(bound.stream_id):
             return log
-        raise stream_of_key_gone()
+        raise stream_of_key_gone(key)
 
     def _forget_old(self) -> None:
         """Forget keys whose stream ended (or was evicted) more than the time to live ago."""
@@ -66,9 +66,9 @@ def check_fingerprint(key: Key, fingerprint: str) -> None:
         InvalidRequest: the key was used with another body.
     """
     if key.fingerprint != fingerprint:
-        raise InvalidRequest("Idempotency-Key: this key was used with another body; use a new one.")
+        raise InvalidRequest(f"{key.of}: it was used with another body before; use a new one.")
 
 
-def stream_of_key_gone() -> ServiceError:
+def stream_of_key_gone(key: Key) -> ServiceError:
     """Make the refusal of a key that outlived its stream."""
-    return ServiceError("gone", "Idempotency-Key: the stream of this key is no longer kept.")
+    return ServiceError("gone", f"{key.of}: the stream that it began is no longer kept.")

@@ -258,10 +258,12 @@ def to_request(
     default_model_id: str,
     default_api: generation.Api,
     fault: str | None = None,
+    ceiling: int | None = None,
 ) -> generation.Request:
-    """Put a native request in our terms."""
+    """Put a native request in our terms. `ceiling` lowers what stands for `max_tokens` where it is absent."""
     reasoning = parameters.reasoning.value() if parameters.reasoning else None
-    max_tokens = parameters.max_tokens or DEFAULT_MAX_TOKENS + (reasoning.budget if reasoning else 0)
+    usual = DEFAULT_MAX_TOKENS + (reasoning.budget if reasoning else 0)
+    max_tokens = parameters.max_tokens or (usual if ceiling is None else min(usual, ceiling))
     return generation.Request(
         model_id=parameters.model_id or default_model_id,
         messages=messages,

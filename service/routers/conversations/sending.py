@@ -140,6 +140,7 @@ class Sender:
             default_model_id=settings.default_model_id,
             default_api=settings.api,
             fault=self._request.headers.get("x-artesian-fault") if settings.local_faults else None,
+            ceiling=self._caller.max_tokens,
         )
 
     def _fingerprint(self, body: Send) -> str:
