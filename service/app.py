@@ -143,7 +143,7 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
             archive.ended(log, end)
 
         engine = await stack.enter_async_context(open_engine(settings, upstream, journal, ended, telemetry))
-        telemetry.pulse.standing = _standing(settings, engine)
+        telemetry.pulse.show(_standing(settings, engine))
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
         stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))
         if app.state.address:

@@ -30,10 +30,10 @@ class Standing(NamedTuple):
 
 
 class Pulse:
-    """Beats while its block lasts. `standing` is set once there is something that stands."""
+    """Beats while its block lasts."""
 
     def __init__(self, metrics: Metrics) -> None:
-        self.standing: Callable[[], Standing] | None = None
+        self._standing: Callable[[], Standing] | None = None
         self._metrics = metrics
         self._timer: asyncio.TimerHandle | None = None
         self._cpu_s = 0.0
@@ -46,6 +46,11 @@ class Pulse:
         self._loop = asyncio.get_running_loop()
         self._next(self._loop.time() + BEAT_S)
         return self
+
+    def show(self, standing: "Callable[[], Standing]") -> None:
+        """Show from now on how the process stands."""
+        self._standing = standing
+        self.sample()
 
     def __exit__(self, *_: object) -> None:
         if self._timer:
@@ -73,9 +78,9 @@ class Pulse:
         if self._statm is not None:
             pages = int(os.pread(self._statm, 128, 0).split()[_SECOND_FIELD])
             metrics.resident.set(pages * os.sysconf("SC_PAGE_SIZE"))
-        if self.standing is None:
+        if self._standing is None:
             return
-        stands = self.standing()
+        stands = self._standing()
         metrics.open.set(stands.open)
         metrics.queued.set(stands.queued)
         metrics.detached.set(stands.detached)

@@ -1,0 +1,296 @@
+"""`/metrics`: what has happened, counted once and under the right name."""
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.openmetrics import parser
+
+from service.telemetry.metrics import Metrics
+from tests.harness import CLAUDE, Json, Service, eventually, fault_header, running
+from tests.native.gates import call_of, release
+from tests.surfaces import asks
+from tests.telemetry.scraping import HAIKU, Scrape, scrape
+
+QUESTION = "Why do artesian wells flow?"
+
+
+async def until_ended(service: Service, number: int) -> Scrape:
+    """Wait until so many requests have been counted."""
+
+    async def counted() -> Scrape | None:
+        seen = await scrape(service)
+        return seen if seen("artesian_requests_total") >= number else None
+
+    found: Scrape = await eventually(counted)
+    return found
+
+
+async def test_a_generation_is_counted_once_by_surface_model_and_outcome(service: Service) -> None:
+    await service.ask()
+    await service.stream()
+    for path, body in (
+        ("/v1/chat/completions", asks.chat(QUESTION)),
+        ("/v1/responses", asks.responses(QUESTION)),
+        ("/v1/messages", asks.messages(QUESTION)),
+    ):
+        for stream in (False, True):
+            (await service.http.post(path, json=body | {"stream": stream})).raise_for_status()
+
+    seen = await scrape(service)
+    for surface in ("native", "chat", "responses", "messages"):
+        assert seen("artesian_requests_total", surface=surface, model=HAIKU, outcome="ok") == 2
+    assert seen("artesian_requests_total") == seen("artesian_key_requests_total", key="anonymous", outcome="ok") == 8
+    assert seen("artesian_generation_duration_seconds_count", model=HAIKU, outcome="ok") == 8
+    assert seen("artesian_time_to_first_token_seconds_count", model=HAIKU) == 8
+    assert seen("artesian_request_added_seconds_count") == 8
+    assert seen("artesian_stops_total", model=HAIKU, stop_reason="end_turn") == 8
+    assert seen("artesian_upstream_calls_total", model=HAIKU, outcome="ok") == 8
+
+
+async def test_tokens_are_those_of_the_bill(service: Service) -> None:
+    usage = [(await service.ask())["usage"], (await service.stream(prompt=QUESTION))[-1].data["usage"]]
+
+    seen = await scrape(service)
+    for kind in ("input", "output"):
+        billed = sum(each[f"{kind}_tokens"] for each in usage)
+        assert seen("artesian_tokens_total", model=HAIKU, kind=kind) == billed > 0
+        assert seen("artesian_key_tokens_total", key="anonymous", kind=kind) == billed
+
+
+FAILURES = {
+    "a refusal": ("http=AccessDeniedException", "access_denied", False),
+    "a cut": ("cut@3*", "upstream_truncated", True),
+    "a broken frame": ("crc@3*", "upstream_corrupt", True),
+    "an exception in the stream": ("exception=modelStreamErrorException@3*", "model_error", True),
+    "a cut before the first text": ("cut@open*", "upstream_truncated", False),
+}
+
+
+@pytest.mark.parametrize(("fault", "code", "partial"), FAILURES.values(), ids=FAILURES)
+async def test_what_failed_or_broke_off_is_never_a_success(fault: str, code: str, partial: bool) -> None:  # noqa: FBT001
+    async with running(max_retries=0) as service:
+        for path, body in (
+            ("/api/generate", {"prompt": QUESTION}),
+            ("/api/generate/stream", {"prompt": QUESTION}),
+            ("/v1/chat/completions", asks.chat(QUESTION, stream=True)),
+            ("/v1/responses", asks.responses(QUESTION, stream=True)),
+            ("/v1/messages", asks.messages(QUESTION, stream=True)),
+        ):
+            await service.http.post(path, json=body, headers=fault_header(fault))
+
+        seen = await scrape(service)
+    assert seen("artesian_requests_total") == seen("artesian_requests_total", outcome=code, model=HAIKU) == 5
+    assert seen("artesian_requests_total", outcome="ok") == 0
+    assert seen("artesian_stops_total") == 0
+    assert seen("artesian_upstream_calls_total", outcome=code) == 5
+    assert seen("artesian_time_to_first_token_seconds_count") == (5 if partial else 0)
+
+
+async def test_a_cancelled_answer_is_an_outcome_of_its_own(service: Service) -> None:
+    async with service.open(fault="gate@2") as events:
+        stream_id = (await anext(events)).data["stream_id"]
+        await call_of(service, state="waiting")
+        assert (await scrape(service))("artesian_streams_open") == 1
+        assert (await scrape(service))("artesian_readers") == 1
+        await service.http.delete(f"/api/streams/{stream_id}")
+
+    seen = await until_ended(service, 1)
+    assert seen("artesian_requests_total") == seen("artesian_requests_total", outcome="cancelled") == 1
+    assert seen("artesian_upstream_calls_total", outcome="cancelled") == 1
+    assert seen("artesian_streams_open") == 0
+
+    async def nobody_reads() -> bool:
+        return (await scrape(service))("artesian_readers") == 0
+
+    await eventually(nobody_reads)
+
+
+async def test_retries_throttles_and_continuations_are_counted_and_the_answer_is_still_one_success() -> None:
+    async with running(retry_budget=1) as service:
+        await service.stream(prompt=QUESTION, fault="throttle*2")
+        await service.stream(prompt=QUESTION, fault="cut@3")
+        await service.stream(prompt=QUESTION, fault="cut@3", on_interruption="restart")
+
+        seen = await scrape(service)
+    assert seen("artesian_requests_total") == seen("artesian_requests_total", outcome="ok") == 3
+    assert seen("artesian_upstream_retries_total", model=HAIKU, code="throttled") == 2
+    assert seen("artesian_upstream_throttles_total", model=HAIKU) == 2
+    assert seen("artesian_upstream_calls_total", outcome="throttled") == 2
+    assert seen("artesian_continuations_total", model=HAIKU) == 1
+    assert seen("artesian_restarts_total", model=HAIKU) == 1
+    assert seen("artesian_upstream_calls_total", operation="ConverseStream") == 7
+
+
+async def test_a_reader_that_leaves_and_comes_back_is_counted(service: Service) -> None:
+    async with service.open(fault="gate@2") as events:
+        first = await anext(events)
+        await call_of(service, state="waiting")
+
+    async def detached() -> Scrape | None:
+        seen = await scrape(service)
+        return seen if seen("artesian_streams_detached") else None
+
+    seen: Scrape = await eventually(detached)
+    assert (seen("artesian_streams_open"), seen("artesian_streams_left_total")) == (1, 1)
+    coming_back = asyncio.create_task(service.resume(first.id))
+
+    async def back() -> bool:
+        return (await scrape(service))("artesian_streams_detached") == 0
+
+    await eventually(back)
+    await release(service)
+    assert (await coming_back)[-1].data["done"]
+    assert (await scrape(service))("artesian_streams_resumed_total", surface="native") == 1
+
+
+async def test_who_waits_for_a_place_is_counted_and_so_is_the_wait() -> None:
+    async with running(max_streams=1) as service:
+        first = asyncio.create_task(service.stream(fault="gate"))
+        await call_of(service, state="waiting")
+        second = asyncio.create_task(service.stream())
+
+        async def queued() -> bool:
+            return (await scrape(service))("artesian_streams_queued") == 1
+
+        await eventually(queued)
+        await release(service)
+        await asyncio.gather(first, second)
+        seen = await scrape(service)
+    assert seen("artesian_queue_wait_seconds_count") == 1
+    assert seen("artesian_streams_queued") == 0
+    assert seen("artesian_streams_limit") == 1
+
+
+async def test_streams_let_go_for_want_of_memory_are_counted() -> None:
+    async with running(stream_memory=20_000) as service:
+        for _ in range(8):
+            await service.stream(prompt=QUESTION)
+
+        assert (await scrape(service))("artesian_streams_evicted_total") >= 1
+
+
+REFUSED: dict[str, tuple[str, Json, str, str]] = {
+    "a field that is wrong": ("/api/generate", {"prompt": 1}, "native", "validation"),
+    "a model that cannot": (
+        "/api/generate",
+        {"prompt": "Hi", "model_id": "amazon.titan-text-lite-v1", "top_k": 3},
+        "native",
+        "validation",
+    ),
+    "no messages": ("/v1/chat/completions", {"model": CLAUDE}, "chat", "validation"),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "surface", "code"), REFUSED.values(), ids=REFUSED)
+async def test_what_comes_to_no_generation_is_counted_as_what_it_was_refused_with(
+    service: Service, path: str, body: Json, surface: str, code: str
+) -> None:
+    status = (await service.http.post(path, json=body)).status_code
+
+    seen = await scrape(service)
+    assert seen("artesian_requests_total", surface=surface, model="none", outcome=code) == 1
+    assert seen("artesian_requests_total") == 1
+    assert seen("artesian_http_requests_total", route=path, method="POST", status=str(status)) == 1
+
+
+async def test_other_pages_are_no_requests_for_an_answer(service: Service) -> None:
+    await service.http.get("/nowhere/at/all")
+    await service.http.get("/api/streams/nonsense")
+
+    seen = await scrape(service)
+    assert seen("artesian_requests_total") == 0
+    assert seen("artesian_http_requests_total", route="other", status="404") == 1
+    assert seen("artesian_http_requests_total", route="/api/streams/{stream_id}", status="400") == 1
+
+
+async def test_labels_are_bounded_whatever_callers_send() -> None:
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdefghijkl"
+    async with running(model_aliases={"fast": CLAUDE, "ours": {"id": arn, "family": "nova"}}) as service:
+        for number in range(5):
+            await service.http.post("/v1/chat/completions", json=asks.chat("Hi") | {"model": f"made-up-{number}"})
+            await service.http.request("PURGE", "/healthz")
+        for name in ("fast", "ours", f"us.{HAIKU}"):
+            await service.http.post("/v1/chat/completions", json=asks.chat("Hi") | {"model": name})
+
+        seen = await scrape(service)
+    models = {labels["model"] for labels in seen.labels("artesian_requests_total")}
+    assert models == {"other", HAIKU, "ours"}
+    methods = {labels["method"] for labels in seen.labels("artesian_http_requests_total")}
+    assert methods == {"POST", "GET", "other"}
+    assert arn not in str(seen.families)
+
+
+async def test_times_between_deltas_and_our_own_share_of_them_are_measured() -> None:
+    async with running(local_rate=200) as service:
+        events = await service.stream(prompt=QUESTION, max_tokens=30)
+
+        seen = await scrape(service)
+    batches = seen("artesian_time_between_deltas_seconds_count", model=HAIKU)
+    assert 3 <= batches < len(events)
+    took = seen("artesian_time_between_deltas_seconds_sum", model=HAIKU)
+    assert 0 < took <= seen("artesian_generation_duration_seconds_sum")
+    assert 1 <= seen("artesian_delta_added_seconds_count") <= batches + 1
+    assert seen("artesian_delta_added_seconds_sum") < took
+
+
+async def test_the_loop_and_the_process_are_measured(service: Service) -> None:
+    async def beaten() -> Scrape | None:
+        seen = await scrape(service)
+        return seen if seen("artesian_event_loop_lag_seconds_count") else None
+
+    seen: Scrape = await eventually(beaten)
+    assert seen("artesian_resident_memory_bytes") > 10_000_000
+    assert seen("artesian_cpu_seconds_total") > 0
+    assert (seen("artesian_workers"), seen("artesian_journal_up"), seen("artesian_draining")) == (1, 1, 0)
+
+
+async def test_a_journal_on_disk_tells_how_long_its_commits_take(tmp_path: object) -> None:
+    async with running(journal_url=f"sqlite:///{tmp_path}/streams.db") as service:
+        await service.stream()
+
+        assert (await scrape(service))("artesian_journal_commit_seconds_count") >= 1
+
+
+async def test_it_speaks_openmetrics_to_those_who_ask_for_it(service: Service) -> None:
+    await service.ask()
+    response = await service.http.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    parse: Any = parser.text_string_to_metric_families  # without types of its own
+    families = {family.name: family for family in parse(response.text)}
+    assert families["artesian_requests"].type == "counter"
+    plain = await service.http.get("/metrics")
+    assert plain.headers["content-type"].startswith("text/plain; version=")
+    assert "_created" not in plain.text
+
+
+async def test_nothing_of_what_was_said_stands_in_it(service: Service) -> None:
+    events = await service.stream(prompt="Please reply with: 'xylophone'")
+    text = (await service.http.get("/metrics")).text
+
+    assert "xylophone" not in text
+    assert events[0].data["stream_id"] not in text
+
+
+def test_a_delta_costs_well_under_a_microsecond() -> None:
+    """The best of many rounds: noise only adds. The bound is for a slow machine; here it is 0.2 us."""
+    tally = Metrics().between("a model")
+    rounds = []
+    for _ in range(50):
+        began = time.perf_counter()
+        for _ in range(1000):
+            tally.note(0.04)
+        rounds.append(time.perf_counter() - began)
+    assert min(rounds) / 1000 < 1e-6
+
+
+async def test_a_client_that_speaks_no_http_word_of_ours_is_counted_too(service: Service) -> None:
+    refused = await service.http.post("/api/generate", content="prompt=Hi", headers={"Content-Type": "text/plain"})
+    assert refused.status_code == httpx.codes.UNSUPPORTED_MEDIA_TYPE
+
+    seen = await scrape(service)
+    assert seen("artesian_requests_total", surface="native", outcome="unsupported_media_type") == 1
+    assert seen("artesian_http_requests_total", route="other", status="415") == 1

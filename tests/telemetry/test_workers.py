@@ -1,0 +1,86 @@
+"""`/metrics` of several workers: whichever answers, it answers for all."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.outliving.processes import Bedrock, Replica, eventually, http, started
+from tests.telemetry.scraping import HAIKU, Scrape
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are found in /proc, which Linux has")
+
+
+@pytest.fixture
+def replica(tmp_path: Path) -> Iterator[Replica]:
+    """Two workers on one journal."""
+    bedrock = Bedrock()
+    with started(bedrock):
+        asyncio.run(bedrock.ready())
+        service = Replica(bedrock, f"sqlite:///{tmp_path}/streams.db", workers=2)
+        with started(service):
+            asyncio.run(service.ready())
+            yield service
+
+
+async def scraped(replica: Replica) -> tuple[int, Scrape]:
+    """Which worker answers, and what it says."""
+    async with http(replica.url) as client, client.stream("GET", "/metrics") as response:
+        worker = replica.worker_of(response)
+        return worker, Scrape((await response.aread()).decode())
+
+
+async def asked(replica: Replica) -> int:
+    """Ask once; the worker that answered."""
+    async with http(replica.url) as client:
+        question = {"prompt": "Hi", "stream": True}
+        async with client.stream("POST", "/api/generate", json=question) as response:
+            worker = replica.worker_of(response)
+            assert '"done":true' in (await response.aread()).decode()
+    return worker
+
+
+async def test_every_worker_tells_the_sum_of_all_and_a_dead_one_leaves_what_it_counted(replica: Replica) -> None:
+    answered = [await asked(replica)]
+    while len(set(answered)) < 2:
+        answered.append(await asked(replica))
+    for worker in replica.workers:
+
+        async def told_by(worker: int = worker) -> Scrape | None:
+            by, seen = await scraped(replica)
+            return seen if by == worker else None
+
+        seen: Scrape = await eventually(told_by)
+        assert seen("artesian_requests_total", surface="native", model=HAIKU, outcome="ok") == len(answered)
+        assert seen("artesian_time_to_first_token_seconds_count") == len(answered)
+        assert (seen("artesian_workers"), seen("artesian_streams_limit")) == (2, 2000)
+        assert seen.labels("artesian_streams_open") == [{}]  # and no process's number
+
+    os.kill(answered[0], signal.SIGKILL)
+
+    async def one_is_new() -> bool:
+        return len(replica.workers) == 2 and answered[0] not in replica.workers
+
+    await eventually(one_is_new, within_s=15)
+
+    async def settled() -> Scrape | None:
+        seen = (await scraped(replica))[1]
+        return seen if seen("artesian_workers") == 2 else None
+
+    seen = await eventually(settled, within_s=15)
+    assert seen("artesian_requests_total", outcome="ok") == len(answered)
+    assert seen("artesian_streams_limit") == 2000
+
+
+def test_they_begin_from_nothing_and_leave_nothing(replica: Replica) -> None:
+    environment = Path(f"/proc/{replica.workers[0]}/environ").read_bytes().split(b"\0")
+    (folder,) = [entry.partition(b"=")[2].decode() for entry in environment if entry.startswith(b"PROMETHEUS_")]
+    assert list(Path(folder).glob("*.db"))
+
+    replica.signal(signal.SIGTERM)
+    asyncio.run(replica.ended())
+    assert not Path(folder).exists()
