@@ -1,0 +1,186 @@
+"""What the README and docs/ tell people to type works when they type it."""
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser
+
+from tests.documents.examples import ROOT, Example, examples, examples_of, fits
+from tests.harness import Service, running
+from tests.node.test_node import installed  # the folder with other people's packages
+from tests.page.browsing import browser, tab
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module")]
+
+ALL = examples()
+RUN = [example for example in ALL if example.why_not is None and example.said("with what follows") is None]
+LEFT = [example for example in ALL if example.why_not is not None]
+IN_A_PAGE = [example for example in RUN if example.said("in a page") is not None]
+TYPED = [example for example in RUN if example not in IN_A_PAGE]
+
+RUN_S = 30
+OTHERS = re.compile(r"^import .+ from \"(?!node:)", re.MULTILINE)  # a package that is not node's own
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def service() -> AsyncIterator[Service]:
+    async with running(local_rate=1000) as running_service:
+        yield running_service
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    async with browser() as started:
+        yield started
+
+
+def here(program: str, service: Service) -> str:
+    """The same with this service's address, and with that of its Bedrock."""
+    bedrock = str(service.bedrock.base_url).rstrip("/")
+    return program.replace("http://127.0.0.1:8000", service.url).replace("http://127.0.0.1:4010", bedrock)
+
+
+@pytest.mark.parametrize("example", TYPED, ids=str)
+async def test_an_example_runs_as_it_stands(service: Service, tmp_path: Path, example: Example) -> None:
+    (tmp_path / "notes.txt").write_text("Water flows up out of the rock.\nNobody pumps.\n")
+    (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")  # a refusal is no answer
+    process = await asyncio.create_subprocess_exec(
+        *command(example, here(example.program, service), tmp_path),
+        cwd=tmp_path,
+        env={
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(tmp_path),
+            "PYTHONIOENCODING": "utf-8",
+            "ARTESIAN_URL": service.url,
+        },
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(RUN_S):
+            printed, complaints = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    assert process.returncode == example.status, (complaints or printed).decode()[-2000:]
+    assert bool(printed.strip()) == (example.said("prints nothing") is None)
+    if example.shown:
+        assert fits(example.shown, printed.decode()), printed.decode()[:2000]
+
+
+def command(example: Example, program: str, folder: Path) -> list[str]:
+    """What runs a program in the example's language."""
+    if example.language == "python":
+        return [sys.executable, "-W", "error", "-c", program]
+    if example.language in {"sh", "bash"}:
+        wanted("curl", program)
+        return [shutil.which("bash") or "sh", "-euc", program]
+    script = (installed() if OTHERS.search(program) else folder) / f"example-{os.getpid()}-{example.line}.mjs"
+    script.write_text(program)
+    return [wanted("node", "node"), str(script)]
+
+
+def wanted(tool: str, program: str) -> str:
+    """Where a tool is that the program calls; without it the test is skipped."""
+    found = shutil.which(tool)
+    if tool in program and not found:
+        pytest.skip(f"{tool} is not here")
+    return found or ""
+
+
+@pytest.mark.parametrize("example", IN_A_PAGE, ids=str)
+async def test_an_example_for_a_page_shows_the_answer_there(
+    service: Service, chromium: Browser, example: Example
+) -> None:
+    async with tab(chromium, service.url) as opened:
+        await opened.page.route("**/favicon.ico", lambda route: route.fulfill(status=204))
+        await opened.page.goto(f"{service.url}/healthz")
+        await opened.page.evaluate("document.body.replaceChildren()")
+        await opened.page.add_script_tag(content=example.program, type="module")
+        await opened.page.wait_for_function("document.body.innerText.split(' ').length > 10", timeout=10_000)
+
+        assert opened.complaints == []
+
+
+@pytest.mark.parametrize("example", LEFT, ids=lambda example: f"{example}, {example.why_not}")
+async def test_an_example_that_is_not_run_says_why_and_is_well_formed(tmp_path: Path, example: Example) -> None:
+    assert example.why_not
+    if example.language == "python":
+        compile(example.code, str(example), "exec")
+        return
+    script = tmp_path / "example.mjs"
+    script.write_text(example.code)
+    checker = ["bash", "-n"] if example.language in {"sh", "bash"} else [wanted("node", "node"), "--check"]
+    process = await asyncio.create_subprocess_exec(*checker, str(script), stderr=asyncio.subprocess.PIPE)
+    _, complaints = await process.communicate()
+
+    assert (process.returncode, complaints) == (0, b"")
+
+
+async def test_commands_stand_in_blocks_that_are_run() -> None:
+    """Without a language a block would be passed over."""
+    for page in {example.page for example in ALL} - {"CHANGELOG.md"}:
+        text = next(ROOT.rglob(page)).read_text()
+        assert (
+            re.findall(r"^```(?:shell|console|bash session|javascript|py|mjs)?\n(?:curl|artesian|import|\$ )", text)
+            == []
+        )
+
+
+class TestReading:
+    """How a page is read."""
+
+    PAGE = """
+<!-- not run: it needs AWS -->
+```sh
+aws sts get-caller-identity
+```
+
+```sh
+curl a
+```
+
+<!-- output -->
+```json
+{"id": "9a…", "n": 1, …: …}
+```
+
+<!-- after the one above -->
+<!-- ends with 22 -->
+```sh
+curl b
+```
+"""
+
+    async def test_notes_and_output_belong_to_their_blocks(self) -> None:
+        first, second, third = examples_of(self.PAGE, "a.md")
+
+        assert (first.why_not, first.line) == ("it needs AWS", 3)
+        assert (second.why_not, second.status, second.program) == (None, 0, "curl a\n")
+        assert second.shown is not None
+        assert (third.status, third.program) == (22, "curl a\n\ncurl b\n")
+
+    @pytest.mark.parametrize(
+        ("shown", "printed", "expected"),
+        [
+            ('{"a": "9…", "b": 1, "c": null}', '{"a": "x", "b": 2.5, "c": {}}', True),
+            ('{"a": …}', '{"a": {"b": 1}}', True),
+            ('{"a": 1}', '{"a": 1, "b": 2}', False),
+            ('{"a": 1}', '{"a": "1"}', False),
+            ('{"a": [{"b": 1}]}', '{"a": [{"b": 1}, {"b": 3}]}', True),
+            ("id: …-1\nevent: start\n…\ndone", "id: 5f-1\nevent: start\ndata: {}\n\ndone\n", True),
+            ("id: …-1\nevent: start", "id: 5f-1\nevent: end", False),
+        ],
+    )
+    async def test_an_output_is_compared_by_its_shape(self, shown: str, printed: str, *, expected: bool) -> None:
+        assert fits(shown, printed) is expected
