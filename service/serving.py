@@ -85,6 +85,7 @@ def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nothing here depends on the address a request comes from
         timeout_graceful_shutdown=_CLOSE_S,
         timeout_keep_alive=ceil(settings.keep_alive),
         workers=settings.workers,

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 
 import anyio
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.deltas import Done, Failed
 from service.dialects.dialect import Encoder
@@ -18,8 +18,6 @@ from service.errors import ServiceError
 from service.routers.headers import EVENT_STREAM_HEADERS
 from service.streams.log import StreamLog
 from service.streams.shelf import MadeRoom
-
-T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -63,13 +61,13 @@ class StreamReply(EventSourceResponse):
         self._after = after
         self._fresh = fresh
         self._silent = False
+        self._too_slow = False
         closing = anyio.Event()
         super().__init__(
             self._events(closing),
             media_type=encoder.media_type,
             headers={**EVENT_STREAM_HEADERS, "X-Stream-Id": log.stream_id},
             ping=0,  # the heartbeats are ours: one watchdog minds them all
-            send_timeout=engine.settings.send_timeout,
             shutdown_event=closing,
             shutdown_grace_period=engine.settings.drain_timeout + 1,
         )
@@ -78,10 +76,11 @@ class StreamReply(EventSourceResponse):
         """Wait for the stream to begin, then send it."""
         listener = self._engine.listener.reader(self._log.record.dialect, resumed=self._after > 0)
         with self._log.reader(), attached(listener) as self._listener:
-            try:
-                await unless_gone(receive, self._begin())
-            except ClientGone:
-                return
+            with _listening(receive, self._log) as leaving:
+                while not self._log.take(0):
+                    if leaving.done():
+                        return
+                    await self._log.wait(0)
             if self._fresh and (refusal := self._log.refusal):
                 raise Refused(refusal)
             self._fold()  # before the status line: a stream that is gone by now is still a 410
@@ -92,9 +91,32 @@ class StreamReply(EventSourceResponse):
                 if not await _hang_up(scope):
                     raise
 
-    async def _begin(self) -> None:
-        while not self._log.take(0):
-            await self._log.wait(0)
+    async def _stream_response(self, send: Send) -> None:
+        """Send the events, each batch within `SEND_TIMEOUT`."""
+        task = asyncio.current_task()
+
+        def expire() -> None:
+            self._too_slow = True
+            if task:
+                task.cancel()
+
+        watchdog = self._engine.watchdog
+        with watchdog.watch(self._engine.settings.send_timeout, expire) as self._sending:
+            try:
+                await super()._stream_response(send)
+            except asyncio.CancelledError:
+                if task is None or not self._too_slow:
+                    raise
+                task.uncancel()
+                raise SendTimeoutError from None
+
+    async def _send_with_timeout(self, send: Send, message: Message) -> None:
+        """Send one batch under the process's watchdog: a cancel scope for each would cost a fifth of a lone delta."""
+        self._sending.since = self._engine.watchdog.time()
+        try:
+            await send(message)
+        finally:
+            self._sending.since = None
 
     async def _events(self, closing: anyio.Event) -> AsyncIterator[bytes]:
         log, encoder, after, watchdog = self._log, self._encoder, self._after, self._engine.watchdog
@@ -164,29 +186,26 @@ async def whole(receive: Receive, log: StreamLog) -> Done:
         Refused: the generation failed.
         ClientGone: nobody waits for the answer any more.
     """
-    with log.reader():
-        end = await unless_gone(receive, log.wait_for_end())
+    with log.reader(), _listening(receive, log) as leaving:
+        while not (end := log.end):
+            log.take(0)  # it may have been dropped
+            if leaving.done():
+                raise ClientGone
+            await log.wait(len(log.events))
     if isinstance(end, Failed):
         raise Refused(end)
     return end
 
 
-async def unless_gone(receive: Receive, wait: Coroutine[Any, Any, T]) -> T:
-    """Wait for something for as long as the client does: a handler is not told when its client leaves.
-
-    Raises:
-        ClientGone: the client has left.
-    """
-    waiting = asyncio.ensure_future(wait)
+@contextmanager
+def _listening(receive: Receive, log: StreamLog) -> Iterator[asyncio.Task[None]]:
+    """While the block lasts, hear the client leave, which wakes the log's readers: a handler is not told of it."""
     leaving = asyncio.ensure_future(_left(receive))
+    leaving.add_done_callback(lambda _: log.wake())
     try:
-        await asyncio.wait((waiting, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if waiting.done():
-            return waiting.result()
-        raise ClientGone
+        yield leaving
     finally:
-        for task in (waiting, leaving):
-            task.cancel()
+        leaving.cancel()
 
 
 async def _left(receive: Receive) -> None:

@@ -22,9 +22,10 @@ _OTHER_BYTES = 400  # an event with more than a text: few in a stream
 
 def size_of(event: Event) -> int:
     """Estimate the memory an event takes, in bytes."""
-    match event:
-        case TextDelta(text=text) | ToolCallDelta(arguments=text):
-            return _EVENT_BYTES + sys.getsizeof(text)
+    if type(event) is TextDelta:  # nearly every event
+        return _EVENT_BYTES + sys.getsizeof(event.text)
+    if type(event) is ToolCallDelta:
+        return _EVENT_BYTES + sys.getsizeof(event.arguments)
     return _OTHER_BYTES
 
 
@@ -47,6 +48,7 @@ class StreamLog:
         self.on_growth: Callable[[int], None] = _ignore
         self._gone: ServiceError | None = None
         self._waiting: set[asyncio.Future[None]] = set()
+        self._loop = asyncio.get_running_loop()  # whose look-up is a system call a time (CPython 3.11 asks for its pid)
 
     @property
     def stream_id(self) -> str:
@@ -86,9 +88,9 @@ class StreamLog:
         self.events.extend(events)
         self.numbered = max(self.numbered, len(self.events))
         self._grow(sum(map(size_of, events)))
-        if (state := _state_after(events[-1])) is not None:
-            self.state = state
-            self.ended_at = asyncio.get_running_loop().time()
+        if type(last := events[-1]) is Done or type(last) is Failed:
+            self.state = _state_after(last)
+            self.ended_at = self._loop.time()
         self.wake()
 
     def _grow(self, size: int) -> None:
@@ -122,7 +124,7 @@ class StreamLog:
         """Wait until there is more than `after` events, or until somebody wakes the readers."""
         if len(self.events) > after or self._gone:
             return
-        waiting = asyncio.get_running_loop().create_future()
+        waiting = self._loop.create_future()
         self._waiting.add(waiting)
         try:
             await waiting
@@ -158,15 +160,10 @@ class StreamLog:
                 self.on_empty()
 
 
-def _state_after(event: Event) -> State | None:
-    match event:
-        case Done(stop_reason=StopReason.CANCELLED):
-            return "cancelled"
-        case Done():
-            return "done"
-        case Failed():
-            return "failed"
-    return None
+def _state_after(end: Done | Failed) -> State:
+    if isinstance(end, Failed):
+        return "failed"
+    return "cancelled" if end.stop_reason is StopReason.CANCELLED else "done"
 
 
 def _ignore(_: int) -> None:

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Any, Literal, Self
 
 import aioboto3
@@ -19,9 +20,17 @@ from msgspec import Struct
 
 import service
 from service.bedrock.client.credentials import Credentials, PatientSession, deaf_session
-from service.bedrock.client.exchange import Exchange, Response, add_unsigned, current, put_body, take_answer
+from service.bedrock.client.exchange import (
+    Exchange,
+    Prepared,
+    Response,
+    add_unsigned,
+    current,
+    put_body,
+    take_answer,
+)
 from service.bedrock.client.failures import sdk_errors
-from service.bedrock.refusals import STALE_CREDENTIALS, bare
+from service.bedrock.refusals import STALE_CREDENTIALS, bare, refused
 from service.errors import UpstreamError
 from service.settings import Settings
 
@@ -37,6 +46,7 @@ _METHODS: dict[Operation, str] = {
 }
 
 _SPARE_CONNECTIONS = 8  # beside the streams: token counts, and connections that are just being closed
+_MOST_PREPARED = 512  # callers name the models
 _READY_S = 1.0  # how long /readyz may look for credentials
 
 
@@ -84,6 +94,7 @@ class Client:
         self._credentials = Credentials()
         self._session: Any = None
         self._planes: dict[str, Any] = {}
+        self._prepared: dict[tuple[str, str], Prepared] = {}
         self._opening = asyncio.Lock()
 
     @property
@@ -124,7 +135,11 @@ class Client:
         """
         exchange = Exchange(call.body, call.headers, self.onward())
         try:
-            await self._ask(exchange, "bedrock-runtime", _METHODS[call.operation], modelId=call.model_id)
+            if prepared := self._prepared.get((call.operation, call.model_id)):
+                await self._repeat(exchange, prepared)
+            else:
+                await self._ask(exchange, "bedrock-runtime", _METHODS[call.operation], modelId=call.model_id)
+                self._keep(call, exchange.prepared)
         except UpstreamError as error:
             if error.aws_code and bare(error.aws_code) in STALE_CREDENTIALS:
                 self._credentials.forget()
@@ -176,8 +191,31 @@ class Client:
         finally:
             current.reset(token)
 
+    async def _repeat(self, exchange: Exchange, prepared: Prepared) -> None:
+        """Make a call as the SDK has made it before: it signs and sends, and its hooks are told."""
+        token = current.set(exchange)
+        try:
+            with sdk_errors(exchange):
+                params = prepared.with_body_of(exchange)
+                await self._planes["bedrock-runtime"]._make_request(prepared.operation, params, params["context"])  # noqa: SLF001
+        except BaseException:
+            exchange.close()
+            raise
+        finally:
+            current.reset(token)
+        if exchange.status >= HTTPStatus.MULTIPLE_CHOICES:
+            raise refused(exchange.status, exchange.answer_headers, exchange.answer)
+
+    def _keep(self, call: Call, prepared: Prepared | None) -> None:
+        if prepared:
+            if len(self._prepared) >= _MOST_PREPARED:
+                self._prepared.clear()
+            self._prepared[call.operation, call.model_id] = prepared
+
     async def _plane(self, name: str) -> Any:
         """The SDK's client for `bedrock-runtime` or `bedrock`: made at its first use, or when it can be."""
+        if opened := self._planes.get(name):
+            return opened
         async with self._opening:
             if name not in self._planes:
                 self._planes[name] = await self._stack.enter_async_context(self._new_plane(name))

@@ -62,7 +62,7 @@ class Response:
 class Exchange:
     """One call, as the SDK's hooks see it; None for a body leaves the SDK's own."""
 
-    __slots__ = ("answer", "answer_headers", "body", "headers", "status", "unsigned")
+    __slots__ = ("answer", "answer_headers", "body", "headers", "prepared", "status", "unsigned")
 
     def __init__(
         self,
@@ -74,8 +74,15 @@ class Exchange:
         self.headers = headers or {}
         self.unsigned = unsigned or {}
         self.status = 0
+        self.prepared: Prepared | None = None
         self.answer: Any = b""
         self.answer_headers: Mapping[str, str] = {}
+
+    def put_into(self, params: dict[str, Any]) -> None:
+        """Give the SDK our body and headers: before it signs, so that the length and the signature are right."""
+        params["body"] = self.body
+        params["headers"]["Content-Type"] = "application/json"
+        params["headers"].update(self.headers)
 
     def response(self) -> Response:
         """The answer, from which on it is the caller's to close."""
@@ -86,17 +93,37 @@ class Exchange:
         self.response().close()
 
 
+class Prepared:
+    """A request as the SDK prepared it once: its address by the rules of endpoints, its user agent, how it is signed.
+
+    A call to the same model differs in its body alone. To write all that anew each time took an eighth of a request's
+    cost (py-spy, aiobotocore 2.25.1, 2026-11-24); signing and sending stay the SDK's.
+    """
+
+    __slots__ = ("_context", "_params", "operation")
+
+    def __init__(self, operation: Any, params: dict[str, Any], context: dict[str, Any]) -> None:
+        self.operation = operation
+        self._params = params | {"headers": params["headers"].copy(), "body": b""}
+        self._context = context.copy()
+
+    def with_body_of(self, exchange: "Exchange") -> dict[str, Any]:
+        """The SDK's parameters for one call."""
+        params = self._params | {"headers": self._params["headers"].copy(), "context": self._context.copy()}
+        exchange.put_into(params)
+        return params
+
+
 current: ContextVar[Exchange] = ContextVar("current")
 """The call that this task is making; the SDK hands its hooks nothing of ours."""
 
 
-def put_body(params: dict[str, Any], **_: Any) -> None:
+def put_body(params: dict[str, Any], model: Any, context: dict[str, Any], **_: Any) -> None:
     """The SDK's `before-call` hook."""
     exchange = current.get()
-    if exchange.body is not None:  # before signing, so that the length and the signature are right
-        params["body"] = exchange.body
-        params["headers"]["Content-Type"] = "application/json"
-        params["headers"].update(exchange.headers)
+    if exchange.body is not None:
+        exchange.prepared = Prepared(model, params, context)
+        exchange.put_into(params)
 
 
 def add_unsigned(request: Any, **_: Any) -> None:
