@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypedDict
 from fastapi import FastAPI, Request, Response
 
 from service import __version__
+from service.access.tickets import open_tickets
 from service.bedrock.catalog import MODELS
 from service.bedrock.client import Client, Endpoint, open_client
 from service.bedrock.offers import Offers
@@ -32,7 +33,7 @@ from service.routers import (
     tickets,
 )
 from service.routers.archive import Archive, open_archive
-from service.routers.credentials import open_credentials, open_tickets
+from service.routers.credentials import open_credentials
 from service.routers.gate import Gate
 from service.routers.guard import Guard
 from service.routers.pages import ListedPages

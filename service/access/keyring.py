@@ -38,9 +38,7 @@ class Keyring:
         """
         self._path = path
         self._signature = self._sign()
-        keys = keys_file.read(path)
-        if not keys:
-            raise SettingsError([f"{keys_file.VARIABLE}: {path} holds no key; `artesian keys create NAME` makes one"])
+        keys = keys_file.read_some(path)
         self._looked = float("-inf")
         self._looking = asyncio.Lock()
         self._take(keys)

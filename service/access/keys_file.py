@@ -37,6 +37,18 @@ def read(path: str) -> list[Key]:
     return parse(text, path)
 
 
+def read_some(path: str) -> list[Key]:
+    """Read the keys of a service that starts: without one nobody could ask it anything.
+
+    Raises:
+        SettingsError: there is none, or the file cannot be used.
+    """
+    keys = read(path)
+    if not keys:
+        raise _wrong(f"{path} holds no key; {_HOW}")
+    return keys
+
+
 def parse(text: bytes, path: str) -> list[Key]:
     """Read what stands in a file of keys.
 

@@ -4,6 +4,7 @@ A ticket is signed and not secret for long: it starts one stream within a minute
 nonce is the stream's idempotency key, so that whoever starts it twice comes to the same stream.
 """
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -12,11 +13,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from service.errors import ServiceError
+from service.settings import Settings
 
 if TYPE_CHECKING:
     from itsdangerous import URLSafeSerializer
 
+logger = logging.getLogger(__name__)
+
 START_S = 60.0
+_OF_SEVERAL = ("valkey", "redis", "unix")  # journals that replicas share
 _SALT = "artesian.ticket"
 _LONGEST = 1024  # characters; ours have some 200
 
@@ -45,7 +50,7 @@ class Tickets:
     def __init__(
         self, secret: str | None, *, ttl_s: float, longest_s: float, clock: Callable[[], float] = time.time
     ) -> None:
-        self._secret = secret or secrets.token_urlsafe(32)
+        self.secret = secret or secrets.token_urlsafe(32)
         self.start_s = min(START_S, ttl_s)
         self._keep_s = self.start_s + longest_s + ttl_s
         self._clock = clock
@@ -83,9 +88,16 @@ class Tickets:
             from itsdangerous import URLSafeSerializer
 
             self._opened = URLSafeSerializer(
-                self._secret, salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
+                self.secret, salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
             )
         return self._opened
+
+
+def open_tickets(settings: Settings) -> Tickets:
+    """Make what signs this service's tickets."""
+    if settings.api_keys_file and not settings.secret_key and settings.journal_url.startswith(_OF_SEVERAL):
+        logger.warning("ARTESIAN_SECRET_KEY is not set: other replicas will refuse the tickets of this one")
+    return Tickets(settings.secret_key, ttl_s=settings.stream_ttl, longest_s=settings.request_timeout)
 
 
 def expired() -> ServiceError:

@@ -7,14 +7,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from service.settings import Settings
+    from service.settings import Settings, SettingsError
 
 _LOOK_AGAIN_S = 0.02
 
@@ -32,11 +32,15 @@ def serve(
     from service.telemetry.logs import configure_logs
 
     configure_logs(settings.log_format, settings.log_level)
+    from service.settings import SettingsError
+
     try:
         if settings.workers > 1:
             _serve_workers(settings)
         else:
             _serve_here(settings)
+    except SettingsError as error:
+        stop_at(error)
     except OSError as error:
         typer.echo(error.strerror or str(error), err=True)
         raise typer.Exit(1) from None
@@ -52,12 +56,17 @@ def _serve_here(settings: "Settings") -> None:
 
 
 def _serve_workers(settings: "Settings") -> None:
+    from service.access import keys_file
+    from service.access.tickets import open_tickets
     from service.serving import serve_workers
     from service.telemetry.workers import shared_folder
 
+    if settings.api_keys_file:
+        keys_file.read_some(settings.api_keys_file)  # what is wrong with it is told once, and not by each worker
     with shared_folder(), _local_bedrock_outside(settings) as port:
         os.environ |= {"ARTESIAN_LOCAL_PORT": str(port), "ARTESIAN_WORKERS": str(settings.workers)}
         os.environ |= {"ARTESIAN_HOST": settings.host, "ARTESIAN_PORT": str(settings.port)}
+        os.environ["ARTESIAN_SECRET_KEY"] = open_tickets(settings).secret  # the same in each worker
         serve_workers(settings)
 
 
@@ -143,6 +152,11 @@ def settings_or_exit(**overrides: object) -> "Settings":
     try:
         return read_settings(**overrides)
     except SettingsError as error:
-        for line in error.lines:
-            typer.echo(line, err=True)
-        raise typer.Exit(2) from None
+        stop_at(error)
+
+
+def stop_at(error: "SettingsError") -> NoReturn:
+    """Say what is wrong with the settings, in a line each, and stop."""
+    for line in error.lines:
+        typer.echo(line, err=True)
+    raise typer.Exit(2) from None

@@ -3,7 +3,6 @@
 Everything is closed but what stands in `_OPEN`: a new route needs a key without anybody thinking of it.
 """
 
-import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -18,15 +17,12 @@ from service.errors import ServiceError
 from service.settings import Settings
 from service.streams.record import NOWHERE
 
-logger = logging.getLogger(__name__)
-
 _OPEN = frozenset({"/", "/docs", "/openapi.json", "/healthz", "/readyz"})
 _OPEN_FOLDERS = ("/web/", "/docs/")
 _BY_QUERY = "/api/generate"
 _STREAM = re.compile(r"/api/streams/[^/]+")
 _LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 _IN_ADDRESS = ("api_key", "api-key", "apikey", "key", "access_token", "token", "x-api-key", "authorization")
-_OF_SEVERAL = ("valkey", "redis", "unix")  # journals that replicas share
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
 
@@ -96,13 +92,6 @@ class Credentials:
                 raise expired()
             require(caller, "generate")
         return caller, claims
-
-
-def open_tickets(settings: Settings) -> Tickets:
-    """Make what signs this service's tickets."""
-    if settings.api_keys_file and not settings.secret_key and settings.journal_url.startswith(_OF_SEVERAL):
-        logger.warning("ARTESIAN_SECRET_KEY is not set: a ticket is good in the process that gave it alone")
-    return Tickets(settings.secret_key, ttl_s=settings.stream_ttl, longest_s=settings.request_timeout)
 
 
 def open_credentials(settings: Settings, tickets: Tickets) -> Credentials:

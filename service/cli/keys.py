@@ -1,0 +1,181 @@
+"""`artesian keys`: makes, lists and revokes the keys of a service. A running service notices by itself."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.connecting import FAILED, WRONG_USE, stop
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from service.access.keys import Key
+
+keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys of a service.")
+
+File = Annotated[str | None, typer.Option("--file", help="The file of keys; without it ARTESIAN_API_KEYS_FILE.")]
+Count = Annotated[int | None, typer.Option(min=1)]
+
+
+@keys.command()
+def create(
+    name: Annotated[str, typer.Argument(help="Whose key it is, or what it is for.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="generate, read, metrics or admin (all of them); again for a further one. [generate, read]"),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A model's id or alias, `*` and `?` stand for others; again for a further one. [all]"),
+    ] = None,
+    requests_per_minute: Count = None,
+    tokens_per_minute: Count = None,
+    streams: Annotated[int | None, typer.Option(min=1, help="Generations at once.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="The longest answer, in tokens.")] = None,
+    expires: Annotated[str | None, typer.Option(help="12h, 90d, 4w, or a date as 2027-01-31. [never]")] = None,
+    file: File = None,
+) -> None:
+    """Make a key. It is shown now, as the last line, and never again: only its hash is kept."""
+    from datetime import UTC, datetime
+
+    from service.access.keys import hashed, new_id, new_key
+
+    now = datetime.now(UTC)
+    made = new_key()
+    entry = _entry(
+        id=new_id(),
+        name=name,
+        sha256=hashed(made).hex(),
+        scopes=scope or ["generate", "read"],
+        models=model or ["*"],
+        requests_per_minute=requests_per_minute,
+        tokens_per_minute=tokens_per_minute,
+        streams=streams,
+        max_tokens=max_tokens,
+        expires=_moment(expires, now) if expires else None,
+        created=now,
+    )
+    with _editing(_path(file)) as entries:
+        entries.append(entry)
+    typer.echo(f"{entry.id}, {entry.name}: {_powers(entry)}\nThe key itself is not kept. Copy it now:\n\n{made}")
+
+
+@keys.command("list")
+def list_keys(
+    file: File = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON, without the hashes.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """List the keys: id, state, name and what each may do."""
+    from datetime import UTC, datetime
+
+    now = datetime.now(UTC)
+    entries = _read(_path(file))
+    if as_json:
+        shown = [entry.model_dump(mode="json", exclude={"sha256"}) | {"state": _state(entry, now)} for entry in entries]
+        typer.echo(json.dumps(shown, ensure_ascii=False))
+        return
+    for entry in entries:
+        typer.echo("\t".join((entry.id, _state(entry, now), entry.name, _powers(entry))))
+
+
+@keys.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `artesian keys list` shows it.")],
+    file: File = None,
+) -> None:
+    """Revoke a key: from now on it is refused. What it has begun goes on."""
+    from datetime import UTC, datetime
+
+    path = _path(file)
+    with _editing(path) as entries:
+        place = next((number for number, entry in enumerate(entries) if entry.id == key_id), None)
+        if place is None:
+            stop(f"There is no key {key_id} in {path}. `artesian keys list` shows those there are.", FAILED)
+        entry = entries[place]
+        if entry.revoked is None:
+            entries[place] = entry.model_copy(update={"revoked": datetime.now(UTC)})
+    typer.echo(f"{entry.id}, {entry.name}: {'revoked' if entry.revoked is None else 'was revoked before'}.")
+
+
+def _entry(**members: object) -> "Key":
+    from pydantic import ValidationError
+
+    from service.access.keys import Key
+
+    try:
+        return Key.model_validate(members)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        option = str(first["loc"][0]).removesuffix("s")  # several scopes come by one --scope each
+        stop(f"{option}: {first['msg'].removeprefix('Value error, ')}", WRONG_USE)
+
+
+def _moment(expires: str, now: "datetime") -> "datetime":
+    from service.access.keys import moment
+
+    try:
+        return moment(expires, now)
+    except ValueError as error:
+        stop(f"--expires: {error}", WRONG_USE)
+
+
+def _path(file: str | None) -> str:
+    """Find the file: the one that is named, else the service's own."""
+    if file:
+        return file
+    from service.cli.serving import settings_or_exit
+
+    path = settings_or_exit().api_keys_file
+    if not path:
+        stop("Which file? Set ARTESIAN_API_KEYS_FILE, for the service too, or add --file.", WRONG_USE)
+    return path
+
+
+@contextmanager
+def _editing(path: str) -> Iterator[list["Key"]]:
+    from service.access.keys_file import editing
+    from service.settings import SettingsError
+
+    try:
+        with editing(path) as entries:
+            yield entries
+    except SettingsError as error:
+        stop("\n".join(error.lines), WRONG_USE)
+    except OSError as error:
+        stop(f"{path} cannot be written: {error.strerror}.", FAILED)
+
+
+def _read(path: str) -> list["Key"]:
+    from service.access.keys_file import read
+    from service.settings import SettingsError
+
+    try:
+        return read(path)
+    except SettingsError as error:
+        stop("\n".join(error.lines), WRONG_USE)
+
+
+def _state(entry: "Key", now: "datetime") -> str:
+    if entry.revoked is not None:
+        return "revoked"
+    return "expired" if entry.trouble(now) else "good"
+
+
+def _powers(entry: "Key") -> str:
+    """Say in a line what a key may do."""
+    from service.access.keys import told
+
+    bounds = {
+        "requests a minute": entry.requests_per_minute,
+        "tokens a minute": entry.tokens_per_minute,
+        "streams at once": entry.streams,
+        "tokens an answer": entry.max_tokens,
+    }
+    said = [" ".join(entry.scopes), f"models {' '.join(entry.models)}"]
+    said += [f"{bound} {of}" for of, bound in bounds.items() if bound is not None]
+    if entry.expires is not None:
+        said.append(f"until {told(entry.expires)}")
+    return ", ".join(said)
