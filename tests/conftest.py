@@ -7,7 +7,7 @@ import pytest
 
 from tests.harness import Service, running
 
-for name in [name for name in os.environ if name.startswith(("ARTESIAN_", "AWS_")) and "REQUIRE" not in name]:
+for name in [name for name in os.environ if name.startswith(("ARTESIAN_", "AWS_", "OTEL_")) and "REQUIRE" not in name]:
     if name != "ARTESIAN_CHROMIUM":
         del os.environ[name]  # a developer's own settings are no part of a test
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # there is none, and asking costs seconds
