@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Event, Json, Service, eventually, fault_header, running
+from tests.harness import CLAUDE, Event, Json, Service, eventually, fault_header, running
 from tests.leaving.test_moments import streams_are
 from tests.native.gates import release
 
 GATE = "gate@1"
-CHAT: Json = {"model": "claude", "messages": [{"role": "user", "content": "Hi"}]}
-RESPONSE: Json = {"model": "claude", "input": "Hi"}
+CHAT: Json = {"model": CLAUDE, "messages": [{"role": "user", "content": "Hi"}]}
+RESPONSE: Json = {"model": CLAUDE, "input": "Hi"}
 MESSAGE: Json = CHAT | {"max_tokens": 10}
 SURFACES: dict[str, Json] = {
     "/api/generate": {"prompt": "Hi"},
