@@ -35,8 +35,10 @@ async def readyz(request: Request, engine: EngineDep, settings: SettingsDep) -> 
         "draining": engine.draining,
     }
     status, problems = _status(checks, region), _problems(checks, region)
-    if caller_of(request).scopes:
+    known = bool(caller_of(request).scopes)
+    if known or settings.backend == "local":  # the built-in Bedrock is on this machine's loopback, and no secret
         checks["backend"] |= {"url": request.state.backend_url, "region": region}
+    if known:
         checks["streams"] = engine.running
     body = {"status": status, "problems": problems, **checks}
     return JSONResponse(body, status_code=200 if status == "ready" else 503)
