@@ -48,7 +48,7 @@ class Gate:
                     answered.setdefault(name, value)
             await send(message)
 
-        attaches = "idempotency-key" in headers or "last-event-id" in headers
+        attaches = "idempotency-key" in headers or "last-event-id" in headers or scope["artesian.ticket"] is not None
         if not attaches and (refusal := engine.refusal(caller)):
             await answer(Request(scope, receive), refusal)(scope, receive, send_standings)
         else:
