@@ -1,10 +1,11 @@
 """What every dialect is to the rest of the service."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from service.answer import fallback_of
 from service.deltas import Event
 
 
@@ -14,6 +15,11 @@ class Heading(Struct, frozen=True):
     stream_id: str
     model_id: str
     created: float
+
+    def after(self, events: Iterable[Event]) -> "Heading":
+        """Name the model that answers, where these first events tell that it is not the one that was asked for."""
+        model_id = fallback_of(events)
+        return structs.replace(self, model_id=model_id) if model_id else self
 
 
 class Encoder(Protocol):

@@ -33,13 +33,19 @@ class Hedge:
             ServiceError: Bedrock refused, broke off or fell silent, both times.
         """
         async with asyncio.TaskGroup() as calls:
-            one = calls.create_task(_outcome(self._first))
-            if not await self._is_silent(one) or not (second := self._spare()):
-                return _come_to_its_end(self._first, await one)
-            other = calls.create_task(_outcome(second))
-            self._first.show = self._first_words(self._first, second, other)
-            second.show = self._first_words(second, self._first, one)
-            return await self._race({one: self._first, other: second})
+            attempt, error = await self._come_to_an_end(calls)
+        if error:
+            raise error
+        return attempt
+
+    async def _come_to_an_end(self, calls: asyncio.TaskGroup) -> tuple[Attempt, ServiceError | None]:
+        one = calls.create_task(_outcome(self._first))
+        if not await self._is_silent(one) or not (second := self._spare()):
+            return self._first, await one
+        other = calls.create_task(_outcome(second))
+        self._first.show = self._first_words(self._first, second, other)
+        second.show = self._first_words(second, self._first, one)
+        return await self._race({one: self._first, other: second})
 
     async def _is_silent(self, one: Outcome) -> bool:
         """Wait until the first has been silent for too long; False: it has spoken, or come to an end."""
@@ -51,9 +57,9 @@ class Hedge:
             await asyncio.wait((one,), timeout=left_s)
         return False
 
-    async def _race(self, running: dict[Outcome, Attempt]) -> Attempt:
+    async def _race(self, running: dict[Outcome, Attempt]) -> tuple[Attempt, ServiceError | None]:
         """Wait for the end of the one that speaks first, or for the failure of both."""
-        error: ServiceError | None = None
+        attempt, error = self._first, None
         while running:
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for call in done:
@@ -63,9 +69,9 @@ class Hedge:
                 error = call.result()
                 if error is None or attempt is self._winner:
                     self._end_others(attempt, running)
-                    return _come_to_its_end(attempt, error)
+                    return attempt, error
                 self._failed(attempt, left=bool(running))
-        raise error or AssertionError("both calls were dropped")
+        return attempt, error
 
     def _first_words(self, attempt: Attempt, rival: Attempt, call: Outcome) -> Callable[[list[Event], bool], None]:
         """Stand where an attempt shows what it has, until it does so."""
@@ -127,9 +133,3 @@ async def _outcome(attempt: Attempt) -> ServiceError | None:
     except ServiceError as error:
         return error
     return None
-
-
-def _come_to_its_end(attempt: Attempt, error: ServiceError | None) -> Attempt:
-    if error:
-        raise error
-    return attempt

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.local import applying, control
 from service.local.answering import Job, Local
-from service.local.calls import Calls
+from service.local.calls import STANDING, Calls
 from service.local.console import Console
 from service.local.exchange import BrokenOff, Exchange
 from service.local.faults import Script, parse
@@ -66,9 +66,12 @@ class _Door:
             raise Refused("Unable to determine service/operation name to be authorized", "UnknownOperationException")
         model_id = unquote_to_bytes(found[1]).decode(errors="replace")
         headers, body = exchange.headers(), await exchange.body()
-        fault = headers.get(FAULT_HEADER, "") if self._local.faults else ""
+        calls = self._local.calls
+        ordered = headers.get(FAULT_HEADER, "") if self._local.faults else ""
+        fault = ordered or calls.standing
         script = parse(fault) if fault else Script(())
-        call = self._local.calls.open(found[2], model_id, script.key or headers.get("amz-sdk-invocation-id", ""), fault)
+        own = headers.get("amz-sdk-invocation-id", "") if ordered or not fault else STANDING
+        call = calls.open(found[2], model_id, script.key or own, fault)
         step = script.step(call.attempt)
         done = False
         try:

@@ -11,6 +11,10 @@ _KEPT = 1_000  # calls
 _KEYS = 4_096  # scripts that may be under way
 
 
+STANDING = "/standing"
+"""The key of the calls that share the standing fault's script."""
+
+
 class Call:
     """One call. `deltas` counts what has been handed to the socket; `client_left` whether the other side hung up."""
 
@@ -80,6 +84,8 @@ class Calls:
         self._calls: deque[Call] = deque(maxlen=_KEPT)
         self._attempts: OrderedDict[str, int] = OrderedDict()
         self._number = 0
+        self.standing = ""
+        """The fault of every call that orders none of its own."""
         self._waiting: set[asyncio.Event] = set()
 
     def __iter__(self) -> Iterator[Call]:
@@ -87,6 +93,11 @@ class Calls:
 
     def __getitem__(self, at: int) -> Call:
         return self._calls[at]
+
+    def stand(self, fault: str) -> None:
+        """Let a fault stand for all calls without one, from its script's begin; empty: no longer."""
+        self.standing = fault
+        self._attempts.pop(STANDING, None)
 
     def open(self, operation: str, model: str, key: str, fault: str = "") -> Call:
         """Begin a call; `key` joins it to the earlier attempts of the same thing."""

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from service.local.calls import Call, Calls
+from service.local.faults import parse
 
 _LONGEST = 30.0  # seconds that a question may wait for its answer
 
@@ -25,6 +26,8 @@ class Console:
             Route("/_local/calls", self.clear, methods=["DELETE"]),
             Route("/_local/calls/{number:int}", self.show, methods=["GET"]),
             Route("/_local/release", self.release, methods=["POST"]),
+            Route("/_local/fault", self.order, methods=["PUT"]),
+            Route("/_local/fault", self.recover, methods=["DELETE"]),
         ]
 
     async def list(self, _: Request) -> Response:
@@ -68,6 +71,21 @@ class Console:
         if call is None:
             return JSONResponse({"message": "no such call"}, 404)
         call.release(times)
+        return Response(status_code=204)
+
+    async def order(self, request: Request) -> Response:
+        """Order a fault for every call that orders none itself, until it is taken back: the body is the header's value.
+
+        All of them follow one script together.
+        """
+        fault = (await request.body()).decode(errors="replace").strip()
+        parse(fault)
+        self._calls.stand(fault)
+        return Response(status_code=204)
+
+    async def recover(self, _: Request) -> Response:
+        """Let all be well again."""
+        self._calls.stand("")
         return Response(status_code=204)
 
 

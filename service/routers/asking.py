@@ -16,6 +16,7 @@ from service.generation import OnDisconnect, Policies
 from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, idempotency_key
 from service.routers.formats import Format, encoder
 from service.routers.formats import whole as told_whole
+from service.routers.headers import stream_headers
 from service.routers.reply import StreamReply, whole
 from service.streams.journal import Key
 from service.streams.log import StreamLog
@@ -127,4 +128,4 @@ AskingDep = Annotated[Asking, Depends(_asking)]
 
 def json_of(log: StreamLog, body: object) -> Response:
     """Answer in JSON, and name the stream behind it."""
-    return Response(msgspec.json.encode(body), media_type="application/json", headers={"X-Stream-Id": log.stream_id})
+    return Response(msgspec.json.encode(body), media_type="application/json", headers=stream_headers(log))

@@ -31,6 +31,7 @@ def body(name: str) -> Json:
 
 _HEADERS = {
     "X-Stream-Id": {"schema": {"type": "string"}, "description": "The stream behind the answer"},
+    "X-Model-Id": {"schema": {"type": "string"}, "description": "The model that answers, where it was known by then"},
     "X-Request-Id": {"schema": {"type": "string"}},
     "X-Artesian-Backend": {"schema": {"type": "string", "enum": ["local", "aws"]}},
 }

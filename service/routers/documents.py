@@ -21,6 +21,7 @@ _SHAPES: tuple[type[BaseModel], ...] = (
 )
 _STREAM_HEADERS = {
     "X-Stream-Id": {"schema": {"type": "string"}, "description": "To come back to the stream"},
+    "X-Model-Id": {"schema": {"type": "string"}, "description": "The model that answers, where it was known by then"},
     "X-Request-Id": {"schema": {"type": "string"}},
     "X-Artesian-Backend": {"schema": {"type": "string", "enum": ["local", "aws"]}},
 }

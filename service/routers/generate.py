@@ -25,6 +25,7 @@ from service.routers.deps import (
     ticket_of,
 )
 from service.routers.documents import ANSWER_OR_EVENTS, EVENTS, GENERATING
+from service.routers.headers import stream_headers
 from service.routers.reply import StreamReply, whole
 from service.routers.resuming import StreamRoute, heading, native_encoder
 from service.streams.journal import Key
@@ -149,4 +150,4 @@ async def answer_whole(request: Request, log: StreamLog) -> Response:
     """Wait for the whole answer and send it as one JSON object."""
     end = await whole(request.receive, log)
     body = events.whole(heading(log), log.events, end)
-    return Response(msgspec.json.encode(body), media_type="application/json", headers={"X-Stream-Id": log.stream_id})
+    return Response(msgspec.json.encode(body), media_type="application/json", headers=stream_headers(log))

@@ -3,6 +3,10 @@
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
+from service.answer import fallback_of
+from service.deltas import Start
+from service.streams.log import StreamLog
+
 EVENT_STREAM_HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 """Of every stream: no cache keeps it, no proxy collects it."""
 
@@ -15,6 +19,16 @@ PROTECTIVE_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",  # of what is asked for without CORS; CORS has the other word
 }
 """Of every answer. `Strict-Transport-Security` is for whoever holds the certificate."""
+
+
+def stream_headers(log: StreamLog) -> dict[str, str]:
+    """Name a stream, and the model that answers in it as far as that is known when the headers leave."""
+    named = {"X-Stream-Id": log.stream_id}
+    if log.events and isinstance(start := log.events[0], Start):
+        model_id = fallback_of(log.events) or start.model_id
+        if model_id.isascii() and model_id.isprintable():  # a client can ask for any name at all
+            named["X-Model-Id"] = model_id
+    return named
 
 
 def protect(headers: MutableHeaders) -> None:

@@ -15,6 +15,7 @@ _SENT_BY_CLIENTS = ("anthropic-", "x-stainless-")
 """How the headers begin that Anthropic's and OpenAI's clients add; there are more of them with each version."""
 _READ = (
     "X-Stream-Id",
+    "X-Model-Id",
     "X-Request-Id",
     "request-id",
     "Retry-After",

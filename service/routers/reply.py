@@ -15,7 +15,7 @@ from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
 from service.engine.listening import attached
 from service.errors import ServiceError
-from service.routers.headers import EVENT_STREAM_HEADERS
+from service.routers.headers import EVENT_STREAM_HEADERS, stream_headers
 from service.streams.log import StreamLog
 from service.streams.shelf import MadeRoom
 
@@ -66,7 +66,7 @@ class StreamReply(EventSourceResponse):
         super().__init__(
             self._events(closing),
             media_type=encoder.media_type,
-            headers={**EVENT_STREAM_HEADERS, "X-Stream-Id": log.stream_id},
+            headers=EVENT_STREAM_HEADERS,
             ping=0,  # the heartbeats are ours: one watchdog minds them all
             shutdown_event=closing,
             shutdown_grace_period=engine.settings.drain_timeout + 1,
@@ -83,6 +83,7 @@ class StreamReply(EventSourceResponse):
                     await self._log.wait(0)
             if self._fresh and (refusal := self._log.refusal):
                 raise Refused(refusal)
+            self.headers.update(stream_headers(self._log))
             self._fold()  # before the status line: a stream that is gone by now is still a 410
             try:
                 await super().__call__(scope, receive, send)

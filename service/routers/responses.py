@@ -13,6 +13,7 @@ from service.routers.archive import Archive, Found
 from service.routers.asking import Asking, AskingDep, json_of
 from service.routers.deps import EngineDep, OwnerDep
 from service.routers.formats import Format, heading, options, whole
+from service.routers.headers import stream_headers
 from service.routers.reply import StreamReply
 from service.routers.resuming import StreamRoute
 from service.streams.log import StreamLog
@@ -169,5 +170,5 @@ async def input_items(
 
 
 def _told(found: Found) -> Response:
-    headers = {"X-Stream-Id": found.log.stream_id} if found.log else None
+    headers = stream_headers(found.log) if found.log else None
     return Response(msgspec.json.encode(found.response), media_type="application/json", headers=headers)

@@ -59,6 +59,7 @@ class Events:
             group: list[bytes] = []
             if not self._begun:
                 self._begun = True
+                self._heading = self._heading.after(events)
                 group.append(_named({"type": "message_start", "message": opening(self._heading)}))
             self._tell(event, group)
             if group:

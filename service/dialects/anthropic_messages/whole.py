@@ -16,9 +16,10 @@ Json = dict[str, Any]
 
 def whole(heading: Heading, options: None, events: Iterable[Event]) -> Json:  # noqa: ARG001 - as in every dialect
     """Tell the message. A failed one has been refused by then; see `error`."""
+    events = list(events)
     answer = Answer(events)
     content = [told for block in answer.content if (told := _block(block)) is not None]
-    message = opening(heading) | {"content": content}
+    message = opening(heading.after(events)) | {"content": content}
     if isinstance(answer.end, Done):
         spent = usage(answer.end.usage)
         message["stop_reason"] = stop_reason(answer.end.stop_reason, answer.end.raw_stop_reason)

@@ -115,7 +115,7 @@ def snapshot(heading: Heading, state: str, events: Sequence[Event], *, resumable
     end = answer.end
     described: Json = {
         "stream_id": heading.stream_id,
-        "model_id": heading.model_id,
+        "model_id": heading.after(events).model_id,
         "state": state,
         "text": answer.text,
         "content": answer.content,

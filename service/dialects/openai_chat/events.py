@@ -28,10 +28,14 @@ class Events:
 
     def __init__(self, heading: Heading, options: Options | None = None) -> None:
         self._options = options or Options()
-        self._envelope = envelope(heading, "chat.completion.chunk")
-        self._heading = heading
         self._answer = Answer()
         self._begun = self._said = self._ended = False
+        self._head(heading)
+
+    def _head(self, heading: Heading) -> None:
+        """Make what every chunk has around it."""
+        self._heading = heading
+        self._envelope = envelope(heading, "chat.completion.chunk")
         # Nearly every event is a piece of text: its chunk is made once, and the text put in.
         self._before, _, self._after = self._chunk({"content": _TEXT}).rpartition(sse.dumps(_TEXT))
 
@@ -43,6 +47,7 @@ class Events:
                 break
             if not self._begun:
                 self._begun = True
+                self._head(self._heading.after(events))
                 told.append(self._chunk({"role": "assistant", "content": None}))
             self._tell(event, told)
         return b"".join(told)
@@ -64,6 +69,8 @@ class Events:
             case Status(state="restarted"):
                 if self._said:
                     self._fail(TAKEN_BACK, told)
+            case Status(state="fallback"):
+                self._head(self._heading.after((event,)))
             case _:
                 pieces = self._answer.add(event)
                 told.extend(map(self._chunk, pieces))

@@ -15,6 +15,7 @@ Json = dict[str, Any]
 def whole(heading: Heading, options: Options | None, events: Iterable[Event]) -> Json:  # noqa: ARG001 - as in every dialect
     """Tell the answer. A failed one has been refused by then; see `error`."""
     answer, message, end = Answer(), _Message(), None
+    events = list(events)
     for event in events:
         match event:
             case Status(state="restarted"):
@@ -26,7 +27,7 @@ def whole(heading: Heading, options: Options | None, events: Iterable[Event]) ->
     message.add(answer.close())
     stop, spent = (end.stop_reason, end.usage) if isinstance(end, Done) else (StopReason.OTHER, Usage())
     choice = {"index": 0, "message": message.json, "logprobs": None, "finish_reason": FINISH_REASONS[stop]}
-    return envelope(heading, "chat.completion") | {"choices": [choice], "usage": usage(spent)}
+    return envelope(heading.after(events), "chat.completion") | {"choices": [choice], "usage": usage(spent)}
 
 
 class _Message:

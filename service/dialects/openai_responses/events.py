@@ -41,6 +41,7 @@ class Events:
                 break
             if not self._begun:
                 self._begun = True
+                self._heading = self._heading.after(events)
                 begun = response(self._heading, self._options, _IN_PROGRESS, [])
                 self._number([{"type": kind, "response": begun} for kind in _BEGINNING], told)
             self._tell(event, told)
@@ -60,6 +61,8 @@ class Events:
             case Status(state="restarted"):
                 if self._output.items:
                     self._end(TAKEN_BACK, told)
+            case Status(state="fallback"):
+                self._heading = self._heading.after((event,))
             case _:
                 self._number(self._output.add(event), told)
 

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 def whole(heading: Heading, options: Options | None, events: Iterable[Event]) -> Json:
     """Tell the response. One whose model has not said anything yet is `queued`."""
-    options = options or Options()
+    options, events = options or Options(), list(events)
     output, state = Output(heading.stream_id, summary=options.summary), State("queued")
     for event in events:
         match event:
@@ -27,4 +27,4 @@ def whole(heading: Heading, options: Options | None, events: Iterable[Event]) ->
                 state = State("in_progress")
                 output.add(event)
     output.close(state.item)
-    return response(heading, options, state, output.items)
+    return response(heading.after(events), options, state, output.items)

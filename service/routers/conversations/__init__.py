@@ -14,6 +14,7 @@ from service.routers.conversations.bodies import Changes, NewConversation, Send
 from service.routers.conversations.sending import Sender, Sent, stream_horizon_ms
 from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, OwnerDep
 from service.routers.documents import EVENTS, GENERATING, problems
+from service.routers.headers import stream_headers
 from service.routers.reply import StreamReply, whole
 from service.routers.resuming import StreamRoute, heading, native_encoder
 
@@ -183,4 +184,4 @@ async def _reply(request: Request, opened: Opened, conversation_id: str, sent: S
     message_id = sent.reply_id or await opened.sends.reply_of(log.stream_id)
     body = events.whole(heading(log), log.events, end)
     body |= {"conversation_id": conversation_id, "message_id": message_id}
-    return _json(body, headers={"X-Stream-Id": log.stream_id})
+    return _json(body, headers=stream_headers(log))
