@@ -46,6 +46,7 @@ def _answers(description: str, shape: str, events: str | None = None) -> Respons
 
 _REASONS = {
     400: "The request is wrong",
+    401: "No key where the service has keys, or not a good one",
     403: "Not allowed here, or refused by AWS",
     404: "Not found, or no longer kept",
     413: "Too large",
@@ -58,8 +59,8 @@ _REASONS = {
     504: "The model took too long",
     529: "Not available just now",
 }
-_OF_A_LOOK = (400, 403, 404, 500, 503)
-_OF_A_GENERATION = (400, 403, 404, 413, 415, 422, 429, 500, 502, 503, 504)
+_OF_A_LOOK = (400, 401, 403, 404, 500, 503)
+_OF_A_GENERATION = (400, 401, 403, 404, 413, 415, 422, 429, 500, 502, 503, 504)
 _NOTHING_MORE: Responses = {204: {"description": "With `Last-Event-ID`: that was the last event"}}
 
 

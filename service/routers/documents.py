@@ -83,13 +83,14 @@ def problems(*statuses: int) -> Responses:
     """Describe the errors of a call: those that any call may have, and its own."""
     content = {"application/problem+json": {"schema": _ref(schema.ProblemShape)}}
     return {
-        status: {"description": _REASONS[status], "content": content} for status in sorted({400, 403, 500, *statuses})
+        status: {"description": _REASONS[status], "content": content}
+        for status in sorted({400, 401, 403, 500, *statuses})
     }
 
 
 _REASONS = {
     400: "The request cannot be read, or the model refused it",
-    401: "No key",
+    401: "No key where the service has keys, or not a good one; or not a good ticket",
     403: "Not allowed here, or refused by AWS",
     404: "Not found",
     409: "In the way of another request",
@@ -105,6 +106,27 @@ _REASONS = {
 }
 GENERATING = problems(404, 410, 413, 415, 422, 429, 502, 503, 504)
 READING = problems(404, 410, 422)
+
+
+_SCHEMES: Json = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "A key, as OpenAI's clients send it"},
+    "x-api-key": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "As Anthropic's do"},
+    "ticket": {"type": "apiKey", "in": "query", "name": "ticket", "description": "From `POST /api/tickets`"},
+}
+_KEYS: list[Json] = [{"bearer": []}, {"x-api-key": []}, {}]
+"""The last one: none, where the service has no keys."""
+_WITH_TICKET = ("/api/generate", "/api/streams/{stream_id}")
+_OPEN = ("/healthz", "/readyz")
+
+
+def _secure(document: Json) -> None:
+    """Say how to come in."""
+    document["components"]["securitySchemes"] = _SCHEMES
+    document["security"] = _KEYS
+    for path in _WITH_TICKET:
+        document["paths"][path]["get"]["security"] = [*_KEYS, {"ticket": []}]
+    for path in _OPEN:
+        document["paths"][path]["get"]["security"] = []
 
 
 def install(app: FastAPI) -> None:
@@ -123,6 +145,7 @@ def install(app: FastAPI) -> None:
                 [(shape, "serialization") for shape in _SHAPES], ref_template="#/components/schemas/{model}"
             )
             document.setdefault("components", {}).setdefault("schemas", {}).update(shapes["$defs"] | components())
+            _secure(document)
             app.openapi_schema = document
         return app.openapi_schema
 

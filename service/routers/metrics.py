@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from service.errors import ServiceError
 from service.routers.deps import caller_of
+from service.routers.documents import problems
 
 if TYPE_CHECKING:
     from service.telemetry.listener import Telemetry
@@ -17,7 +18,10 @@ router = APIRouter(tags=["Health"])
     "/metrics",
     summary="Metrics for Prometheus",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"}},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "Prometheus text"},
+        **problems(),
+    },
 )
 async def metrics(request: Request) -> Response:
     """Answer in Prometheus's text format, or in OpenMetrics where `Accept` asks for it; of all workers at once."""
