@@ -12,6 +12,7 @@ import httpx
 import httpx_sse
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from service.app import create_app
 from service.settings import Settings
@@ -121,7 +122,7 @@ def settings(**values: Any) -> Settings:
 
 
 @asynccontextmanager
-async def serving(app: FastAPI, listener: socket.socket | None = None) -> AsyncIterator[str]:
+async def serving(app: ASGIApp, listener: socket.socket | None = None) -> AsyncIterator[str]:
     """Serve an app on a free port of this machine, inside this event loop."""
     sock = listener or _listener()
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
