@@ -6,8 +6,6 @@ Folding is what a whole (not streamed) reply, a conversation's history and a con
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from service.deltas import (
     SHOWN,
     CitationDelta,
@@ -22,6 +20,7 @@ from service.deltas import (
     ToolCallStart,
     ToolResultDelta,
 )
+from service.nesting import read_object
 
 Json = dict[str, Any]
 
@@ -131,8 +130,8 @@ def _settle_arguments(block: Json, said: str) -> None:
         block.setdefault("input", {})
         return
     try:
-        block["input"] = msgspec.json.decode(text, type=Json)
-    except msgspec.DecodeError:
+        block["input"] = read_object(text)
+    except ValueError:
         block["input"], block["input_text"] = {}, text
 
 

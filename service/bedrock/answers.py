@@ -148,7 +148,7 @@ def read_json(text: bytes) -> Any:
     """
     try:
         return _parse(text)
-    except ValueError as mistake:
+    except (ValueError, RecursionError) as mistake:
         raise UpstreamError("upstream_corrupt") from mistake
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import structs
 
-from service.bedrock import reasoning
+from service.bedrock import attachments, reasoning
 from service.bedrock.models import Target
 from service.bedrock.words import offered, placed
 from service.errors import FieldError, InvalidRequest
@@ -49,6 +49,7 @@ def refusals(request: Request, target: Target) -> list[FieldError]:
         *_reasoning(request, target),
         *_turns(request, target),
         *_blocks(request, target),
+        *attachments.refusals(request),
     ]
 
 

@@ -208,7 +208,7 @@ def _object(body: bytes) -> dict[str, Any]:
     """The body's JSON object; HTML and everything else has nothing to say."""
     try:
         said = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # msgspec's mistakes are ValueErrors
         return {}
     return said if isinstance(said, dict) else {}
 

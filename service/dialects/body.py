@@ -6,11 +6,13 @@ mistake in what is read is an `InvalidRequest` of status 400 that names the fiel
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from itertools import islice
+from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
+from service.dialects import bounds
 from service.dialects.media import Names
 from service.dialects.refusal import wrong
 from service.errors import InvalidRequest
@@ -18,12 +20,15 @@ from service.generation import Block, CachePoint, Message, Text
 
 Json = dict[str, Any]
 T = TypeVar("T", bound=Struct)
+ModelName = Annotated[str, Meta(max_length=bounds.NAME_LENGTH)]
+Stops = Annotated[list[str], Meta(max_length=bounds.STOP_SEQUENCES)]
 
 TTLS = frozenset({"5m", "1h"})
 """What Bedrock's cache points may ask for; anything else is left to its default."""
 
 _METADATA = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,.-]{1,256}")  # the pattern and length of Converse's `requestMetadata`
 _METADATA_ENTRIES = 16
+_NAME_LENGTH, _MOST_NAMED = 128, 128  # of what is passed over: it is kept with the stream
 
 
 def read(body: object, shape: type[T], *, at: str = "") -> T:
@@ -54,8 +59,9 @@ def _explained(sentence: str, at: str) -> InvalidRequest:
 
 
 def passed_over(body: Mapping[str, Any], shape: type[Struct]) -> list[str]:
-    """Name the members of a body that its shape does not read."""
-    return [name for name, value in body.items() if value is not None and name not in shape.__struct_fields__]
+    """Name the members of a body that its shape does not read, the first of them and as far as a name may be long."""
+    names = (name for name, value in body.items() if value is not None and name not in shape.__struct_fields__)
+    return [name[:_NAME_LENGTH] for name in islice(names, _MOST_NAMED)]
 
 
 def at_least(value: float | None, least: float, field: str) -> None:
@@ -71,8 +77,8 @@ def metadata(given: Mapping[str, Any] | None, dropped: list[str]) -> dict[str, s
         fits = isinstance(value, str) and _METADATA.fullmatch(key) and _METADATA.fullmatch(value)
         if fits and len(kept) < _METADATA_ENTRIES:
             kept[key] = value
-        else:
-            dropped.append(f"metadata.{key}")
+        elif len(dropped) < 2 * _MOST_NAMED:
+            dropped.append(f"metadata.{key[:_NAME_LENGTH]}")
     return kept
 
 

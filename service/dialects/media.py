@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from service.dialects import kinds
 from service.dialects.refusal import wrong
 from service.generation import Block, Document, Image, ToolResult
 
@@ -26,7 +27,10 @@ def image(url: str, field: str) -> Image:
     media_type, encoded = data_url(url, field)
     if not media_type.startswith("image/"):
         raise wrong(field, "This must be a data URL of an image.")
-    return Image(media_type, encoded)
+    found = kinds.image_type(encoded)  # many a client calls every image by one name, and OpenAI looks for itself
+    if found is None:
+        raise wrong(field, "This is not an image: PNG, JPEG, GIF and WebP can be read.")
+    return Image(found, encoded)
 
 
 def document(url: str, name: str | None, field: str) -> Document:
@@ -41,6 +45,17 @@ def document(url: str, name: str | None, field: str) -> Document:
     return Document(media_type, encoded, document_name(name))
 
 
+def checked(given: Image, field: str) -> Image:
+    """Hold an image to what it is said to be.
+
+    Raises:
+        InvalidRequest: it is something else.
+    """
+    if mistake := kinds.not_that_image(given.media_type, given.data):
+        raise wrong(field, f"This {mistake}.")
+    return given
+
+
 def data_url(url: str, field: str) -> tuple[str, str]:
     """Split a data URL into its media type and its base64.
 
@@ -50,8 +65,12 @@ def data_url(url: str, field: str) -> tuple[str, str]:
     found = _DATA_URL.fullmatch(url)
     if found is None:
         raise wrong(field, "This must be a data URL (data:<media type>;base64,…); nothing is fetched from elsewhere.")
-    media_type = found["type"].lower()
-    return _TYPES.get(media_type, media_type), base64(found["data"], field)
+    return known(found["type"]), base64(found["data"], field)
+
+
+def known(media_type: str) -> str:
+    """Put a media type as it is known: in lower case, and by its right name."""
+    return _TYPES.get(media_type.lower(), media_type.lower())
 
 
 def base64(data: str, field: str) -> str:

@@ -62,7 +62,7 @@ class Asking:
         """
         try:
             return msgspec.json.decode(await self.request.body())
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (ValueError, RecursionError):  # the second, of what is nested without end
             raise InvalidRequest("The body is not JSON that can be read.", status=400) from None
 
     def with_setup(self, wanted: generation.Request) -> generation.Request:

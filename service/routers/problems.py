@@ -29,6 +29,9 @@ _BY_STATUS = {
     415: "unsupported_media_type",
 }
 
+_MOST_TOLD = 100  # mistakes: who has made more has made one many times
+_NAME_LENGTH = 500  # of a field, which may be of the caller's own making
+
 _BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
@@ -80,7 +83,7 @@ def from_pydantic(errors: list[dict[str, Any]], *, bad_json: bool = False) -> In
     """Put a validation's mistakes in our words, without the values."""
     if bad_json:
         return InvalidRequest("The body is not JSON that can be read.", status=400)
-    fields = _without_branches([_field(mistake) for mistake in errors])
+    fields = _without_branches([_field(mistake) for mistake in errors[:_MOST_TOLD]])
     return InvalidRequest("; ".join(f"{field.field}: {field.message}" for field in fields), fields)
 
 
@@ -97,7 +100,7 @@ def _field(mistake: Mapping[str, Any]) -> FieldError:
     elif mistake["type"] == "value_error" and (rule := _RULE.fullmatch(message)):
         path = f"{path}.{rule['field']}" if path else rule["field"]
         message = rule["message"]
-    return FieldError(path or str(where[0]) if where else "body", message)
+    return FieldError((path or str(where[0]) if where else "body")[:_NAME_LENGTH], message)
 
 
 def _fields(where: Sequence[str | int]) -> Iterator[str]:

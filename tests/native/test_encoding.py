@@ -108,8 +108,8 @@ BLOCKS = {
         generation.Text("a"),
     ),
     "an image": (
-        {"type": "image", "media_type": "image/png", "data": "YQ=="},
-        generation.Image("image/png", "YQ=="),
+        {"type": "image", "media_type": "image/png", "data": "iVBORw0KGgo="},
+        generation.Image("image/png", "iVBORw0KGgo="),
     ),
     "a document": (
         {"type": "document", "media_type": "application/pdf", "data": "YQ==", "name": "Report"},

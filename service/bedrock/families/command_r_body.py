@@ -89,15 +89,16 @@ def _output(text: str) -> Json:
     """An output is an object; a text that is none stands in one."""
     try:
         said: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = text
     return said if isinstance(said, dict) else {"result": said}
 
 
 def _tool(tool: Tool) -> Json:
-    required = tool.input_schema.get("required") or []
-    properties = tool.input_schema.get("properties") or {}
-    definitions = {name: _parameter(schema, name in required) for name, schema in properties.items()}
+    required, properties = tool.input_schema.get("required"), tool.input_schema.get("properties")
+    names = required if isinstance(required, list) else []
+    schemas = properties if isinstance(properties, dict) else {}
+    definitions = {name: _parameter(schema, name in names) for name, schema in schemas.items()}
     return {"name": tool.name, "description": tool.description or tool.name, "parameter_definitions": definitions}
 
 

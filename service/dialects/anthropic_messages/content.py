@@ -129,7 +129,8 @@ def _image(block: Given, field: str) -> Image:
     if source.type != "base64":
         raise _elsewhere(field)
     media_type = _required(source.media_type, f"{field}.source.media_type")
-    return Image(media_type, media.base64(_required(source.data, f"{field}.source.data"), f"{field}.source.data"))
+    at = f"{field}.source.data"
+    return media.checked(Image(media.known(media_type), media.base64(_required(source.data, at), at)), at)
 
 
 def _document(block: Given, field: str) -> Document:

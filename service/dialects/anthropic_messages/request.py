@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from service.dialects import body
+from service.dialects import body, bounds
 from service.dialects.anthropic_messages.content import Content, Given, blocks, texts
 from service.dialects.anthropic_messages.tools import CacheControl, ToolEntry, choose, tools
 from service.dialects.refusal import KnownRefusal, wrong
@@ -43,13 +43,13 @@ class Body(Struct):
     """What is read of the body; the rest is passed over, and named."""
 
     messages: list[Turn]
-    model: str | None = None
+    model: body.ModelName | None = None
     max_tokens: int | None = None
     system: str | list[Given] | None = None
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
-    stop_sequences: list[str] | None = None
+    stop_sequences: body.Stops | None = None
     stream: bool | None = None
     tools: list[ToolEntry] | None = None
     tool_choice: Json | None = None
@@ -78,6 +78,7 @@ def parse(given: object, *, betas: Iterable[str] = (), default_model_id: str = "
     Raises:
         InvalidRequest: the request is wrong, or wants what cannot be had; status 400.
     """
+    bounds.check(given)
     asked = body.read(given, Body)
     dropped = body.passed_over(given, Body) if isinstance(given, dict) else []
     _refuse(asked)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from service import generation
+from service.dialects import bounds, kinds
 from service.dialects.native.values import Base64, Characters, Object, Said
 
 DEFAULT_MAX_TOKENS = 500
@@ -37,6 +38,12 @@ class ImageBlock(_Strict):
     type: Literal["image"]
     media_type: Literal["image/png", "image/jpeg", "image/gif", "image/webp"]
     data: Base64
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if wrong := kinds.not_that_image(self.media_type, self.data):
+            raise ValueError(f"data: {wrong}")
+        return self
 
     def value(self) -> generation.Image:
         """Put it in our terms."""
@@ -79,7 +86,7 @@ class ToolResultBlock(_Strict):
 
     type: Literal["tool_result"]
     tool_use_id: ToolUseId
-    content: Characters | list[ResultBlock] = ""
+    content: Characters | Annotated[list[ResultBlock], Field(max_length=bounds.BLOCKS)] = ""
     is_error: bool = False
 
     def value(self) -> generation.ToolResult:
@@ -131,7 +138,7 @@ class Message(_Strict):
     """One turn."""
 
     role: Literal["user", "assistant"]
-    content: Said | Annotated[list[Block], Field(min_length=1)]
+    content: Said | Annotated[list[Block], Field(min_length=1, max_length=bounds.BLOCKS)]
 
     def value(self) -> generation.Message:
         """Put it in our terms."""
@@ -203,8 +210,10 @@ class Parameters(_Strict):
     temperature: float | None = Field(default=None, ge=0, le=1)
     top_p: float | None = Field(default=None, ge=0, le=1)
     top_k: int | None = Field(default=None, ge=0)
-    stop_sequences: list[Annotated[Characters, Field(min_length=1)]] = Field(default=[], max_length=2500)
-    tools: list[Tool] = []
+    stop_sequences: list[Annotated[Characters, Field(min_length=1)]] = Field(
+        default=[], max_length=bounds.STOP_SEQUENCES
+    )
+    tools: list[Tool] = Field(default=[], max_length=bounds.TOOLS)
     tool_choice: Literal["auto", "any", "none"] | NamedTool | None = None
     reasoning: Reasoning | None = None
     guardrail: Guardrail | None = None
@@ -217,6 +226,13 @@ class Parameters(_Strict):
         default={}, max_length=16
     )
     extra: Object = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _within_bounds(cls, given: Any) -> Any:
+        if isinstance(given, dict) and (found := bounds.mistakes(given)):
+            raise ValueError(f"{found[0].field}: {found[0].message}")
+        return given
 
     @model_validator(mode="after")
     def _tool_exists(self) -> Self:
@@ -234,7 +250,7 @@ class Generate(Parameters):
     """The body of `POST /api/generate`."""
 
     prompt: Said | None = None
-    messages: list[Message] | None = Field(default=None, min_length=1)
+    messages: list[Message] | None = Field(default=None, min_length=1, max_length=bounds.MESSAGES)
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:

@@ -1,12 +1,11 @@
 """Strings and objects of a native request, held to what those who read them after us can take."""
 
 import binascii
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-_DEEPEST = 64  # an object within another; nobody's schema is, and recursive readers give up at some hundred
+from service.nesting import values_of
 
 
 def _base64(value: str) -> str:
@@ -34,22 +33,10 @@ def _of_characters(value: str) -> str:
 
 def _plain(value: dict[str, Any]) -> dict[str, Any]:
     """Refuse what JSON can write and those who read it cannot: endless nesting, half a character."""
-    within: list[Any] = [value]
-    for _ in range(_DEEPEST):
-        within = [inner for outer in within for inner in _inside(outer)]
-        if not within:
-            return value
-    raise ValueError(f"is nested more than {_DEEPEST} deep")
-
-
-def _inside(value: Any) -> Iterator[Any]:
-    if isinstance(value, str):
-        _of_characters(value)
-    elif isinstance(value, dict):
-        yield from value
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
+    for inner in values_of(value):
+        if isinstance(inner, str):
+            _of_characters(inner)
+    return value
 
 
 Base64 = Annotated[str, Field(min_length=1), AfterValidator(_base64)]

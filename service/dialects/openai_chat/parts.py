@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from service.dialects.body import TTLS, spoken
 from service.dialects.media import document, image
 from service.dialects.refusal import wrong
 from service.generation import Block, CachePoint, Reasoning, Text, Tool, ToolChoice, ToolUse
+from service.nesting import read_object
 
 Json = dict[str, Any]
 
@@ -117,8 +117,8 @@ def _carried(data: str | None, file_id: str | None, field: str) -> str:
 def tool_use(call_id: str, name: str, arguments: str) -> ToolUse:
     """Read a call the model made earlier. What is no JSON object (a call cut short) is handed back as it was."""
     try:
-        said = msgspec.json.decode(arguments or "{}", type=Json)
-    except msgspec.DecodeError:
+        said = read_object(arguments or "{}")
+    except ValueError:
         said = {"raw_arguments": arguments}
     return ToolUse(call_id, name, said)
 

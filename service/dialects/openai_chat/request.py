@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 
-from service.dialects import body
+from service.dialects import body, bounds
 from service.dialects.openai_chat.parts import (
     Content,
     ToolEntry,
@@ -69,7 +69,7 @@ class Body(Struct):
     """What is read of the body; the rest is passed over, and named."""
 
     messages: list[Turn]
-    model: str | None = None
+    model: body.ModelName | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_completion_tokens: int | None = None
@@ -77,7 +77,7 @@ class Body(Struct):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
-    stop: str | list[str] | None = None
+    stop: str | body.Stops | None = None
     n: int | None = None
     tools: list[ToolEntry] | None = None
     tool_choice: str | Json | None = None
@@ -111,6 +111,7 @@ def parse(given: object, *, default_model_id: str = "") -> Parsed:
     Raises:
         InvalidRequest: the request is wrong, or wants what cannot be had; status 400.
     """
+    bounds.check(given)
     asked = body.read(given, Body)
     dropped = body.passed_over(given, Body) if isinstance(given, dict) else []
     _refuse(asked)

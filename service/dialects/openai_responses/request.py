@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from service.dialects import body
+from service.dialects import body, bounds
 from service.dialects.openai_chat.parts import ToolEntry, choose, effort, output_schema, tools
 from service.dialects.openai_responses.items import conversation
 from service.dialects.openai_responses.response import Options
@@ -24,7 +24,7 @@ class Body(Struct):
     """What is read of the body; the rest is passed over, and named."""
 
     input: str | list[Json] = ""
-    model: str | None = None
+    model: body.ModelName | None = None
     instructions: str | None = None
     stream: bool | None = None
     background: bool | None = None
@@ -116,6 +116,7 @@ def parse(
     Raises:
         InvalidRequest: the request is wrong, or wants what cannot be had; status 400.
     """
+    bounds.check(given)
     asked = body.read(given, Body)
     dropped = body.passed_over(given, Body) if isinstance(given, dict) else []
     _refuse(asked)

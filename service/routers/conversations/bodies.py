@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from service.conversations.values import Json
+from service.dialects import bounds
 from service.dialects.native.request import (
     CachePointBlock,
     DocumentBlock,
@@ -51,7 +52,7 @@ class Changes(_Strict):
 class Send(Parameters):
     """The body of `POST /api/conversations/{id}/messages`: a message, and the parameters of generate."""
 
-    content: Said | Annotated[list[Block], Field(min_length=1)] | None = None
+    content: Said | Annotated[list[Block], Field(min_length=1, max_length=bounds.BLOCKS)] | None = None
     replaces: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{32}$",
