@@ -23,7 +23,7 @@ from service.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _BACKLOG = 4096  # connections that wait to be accepted, when many come at once
-_CLOSE_S = 5  # for connections that do not end by themselves once the streams have
+CLOSE_S = 5  # for connections that do not end by themselves once the streams have
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,  # nothing here depends on the address a request comes from
-        timeout_graceful_shutdown=_CLOSE_S,
+        timeout_graceful_shutdown=CLOSE_S,
         timeout_keep_alive=ceil(settings.keep_alive),
         workers=settings.workers,
         backlog=_BACKLOG,
