@@ -150,6 +150,19 @@ async def test_no_word_of_what_was_said_leaves_in_a_trace() -> None:
         assert word not in collector.bodies
 
 
+async def test_fastapis_own_telemetry_stays_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would send addresses with their query, which is where an EventSource has its prompt."""
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    async with collecting() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        async with running(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url) as service:
+            await service.http.get("/api/generate", params={"prompt": QUESTION})
+            await service.http.get("/api/generate", params={"prompt": QUESTION, "xylophone": "yes"})
+            spans = await collector.has(2)
+    assert sorted(span.kind for span in spans) == ["CLIENT", "SERVER"]
+    assert b"xylophone" not in collector.bodies
+
+
 async def test_sampling_is_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "the-front-door")
