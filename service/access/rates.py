@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from math import ceil
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from service.access.caller import Caller
 from service.deltas import Usage
@@ -70,6 +70,19 @@ class Grant:
         if not self._closed:
             self._closed = True
             self._rates.withdraw(self)
+
+
+class Leave:
+    """Leave for a generation until it is begun: what was charged for one that was not is given back."""
+
+    grant: Grant | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.grant:
+            self.grant.withdraw()
 
 
 class Rates:

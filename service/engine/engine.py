@@ -5,15 +5,10 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from time import time
 from weakref import WeakSet
 
-from msgspec import Struct, structs
-
-from service.access import ceiling
 from service.access.caller import Caller
-from service.access.rates import USUAL_ANSWER, Grant, Rates, Wanted, open_rates
-from service.bedrock import estimate, parameters
+from service.access.rates import Grant, Leave, Rates, Wanted, open_rates
 from service.bedrock.catalog import Target
 from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Done, Failed, Metrics, Usage
@@ -22,17 +17,19 @@ from service.engine.attendance import Attendance
 from service.engine.fallbacks import allowed
 from service.engine.lanes import Circuit, Lanes
 from service.engine.listening import Listener, Silence
+from service.engine.orders import Order, record_of, wanted
 from service.engine.parts import Parts
 from service.engine.permission import permit
 from service.engine.producer import Producer
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
 from service.errors import CODES, ServiceError
-from service.generation import Policies, Request
 from service.settings import Settings
-from service.streams.journal import Journal, Key
+from service.streams.journal import Journal
 from service.streams.log import StreamLog
-from service.streams.record import Record, new_stream_id
+from service.streams.record import Record
+
+__all__ = ["Engine", "Order", "open_engine"]
 
 logger = logging.getLogger(__name__)
 
@@ -41,22 +38,6 @@ _FAREWELL_S = 1.0  # for readers to take the end of a stream that is to be forgo
 _LOOK_AGAIN_S = 0.01
 _YOUNG_OBJECTS = 20_000  # containers made before the collector looks at them
 _BEHIND_S = 1.0  # what one process has shown comes to another within milliseconds, and a reader may be quicker
-
-
-class Order(Struct, frozen=True):
-    """What a router asks of the engine. `options` are the dialect's own; `dropped` names what it left out.
-
-    `lenient`: what the model would refuse is taken out instead of being refused.
-    """
-
-    request: Request
-    caller: Caller
-    dialect: str
-    policies: Policies
-    options: dict[str, object] = {}
-    dropped: tuple[str, ...] = ()
-    key: Key | None = None
-    lenient: bool = False
 
 
 class Engine:
@@ -108,8 +89,8 @@ class Engine:
             raise refusal
         target = await self.upstream.resolve(order.request)
         permit(order.caller, order.request.model_id, target)
-        record = _record(order, target, allowed(order.request.model_id, order.caller, self.settings))
-        with _leave() as leave:
+        record = record_of(order, target, allowed(order.request.model_id, order.caller, self.settings))
+        with Leave() as leave:
             if order.key is None:
                 leave.grant = await self._grant(order.caller, record, target)
             log = await self.journal.begin(record, order.key)
@@ -136,7 +117,7 @@ class Engine:
             raise refusal
         if not record.fallbacks:
             self._parts.lanes.of(target, record.request).check()
-        return await self.rates.admit(caller, _wanted(record.request) if caller.tokens_per_minute else Wanted())
+        return await self.rates.admit(caller, wanted(record.request) if caller.tokens_per_minute else Wanted())
 
     async def _admit(self, log: StreamLog, order: Order, target: Target) -> Grant:
         """Charge it once the stream is begun: only then is it known that its key is bound to no other."""
@@ -308,55 +289,6 @@ async def _come_to(log: StreamLog, number: int) -> None:
     while len(log.events) < number and not log.end:
         log.take(0)  # it may have been dropped
         await log.wait(len(log.events))
-
-
-class _Leave:
-    """Leave for a generation, until its producer has it."""
-
-    grant: Grant | None = None
-
-
-@contextmanager
-def _leave() -> Iterator[_Leave]:
-    """Give back what was charged for a generation that was not begun after all."""
-    leave = _Leave()
-    try:
-        yield leave
-    finally:
-        if leave.grant:
-            leave.grant.withdraw()
-
-
-def _wanted(request: Request) -> Wanted:
-    return Wanted(estimate.tokens(request), request.max_tokens or USUAL_ANSWER)
-
-
-def _record(order: Order, target: Target, fallbacks: tuple[str, ...]) -> Record:
-    """Write a generation down, as its model can take it.
-
-    Raises:
-        InvalidRequest: it asks for what the model is known not to take, or for more than its key may have.
-    """
-    request, dropped = ceiling.under(order.request, order.caller.max_tokens, lower=order.lenient), list(order.dropped)
-    if order.lenient:
-        request, more = parameters.lenient(request, target)
-        dropped += more
-    else:
-        parameters.check(request, target)
-    stream_id = new_stream_id()
-    if request.fault:  # the attempts of one generation follow one script
-        request = structs.replace(request, fault=f"{request.fault};key={stream_id}")
-    return Record(
-        stream_id=stream_id,
-        caller=order.caller.id,
-        created=time(),
-        dialect=order.dialect,
-        request=request,
-        policies=order.policies,
-        options=dict(order.options),
-        dropped=tuple(dropped),
-        fallbacks=fallbacks,
-    )
 
 
 @contextmanager
