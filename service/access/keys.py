@@ -35,8 +35,8 @@ class Key(BaseModel):
     id: str = Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")
     name: str = Field(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")
     sha256: str
-    scopes: tuple[Scope, ...] = Field(default=("generate", "read"), min_length=1)
-    models: tuple[Pattern, ...] = Field(default=("*",), min_length=1)
+    scopes: tuple[Scope, ...] = ("generate", "read")
+    models: tuple[Pattern, ...] = ("*",)
     requests_per_minute: Bound | None = None
     tokens_per_minute: Bound | None = None
     streams: Bound | None = None
@@ -57,6 +57,13 @@ class Key(BaseModel):
     def _hash(cls, value: str) -> str:
         if not _SHA256.fullmatch(value):
             raise ValueError("should be the SHA-256 of the key: 64 hexadecimal digits in small letters")
+        return value
+
+    @field_validator("scopes", "models")
+    @classmethod
+    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:  # by `min_length` a list with a wrong member is too short as well
+            raise ValueError("should have one member at least")
         return value
 
     @field_serializer("expires", "created", "revoked")

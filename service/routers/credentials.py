@@ -41,14 +41,14 @@ class Credentials:
         """
         method, path = scope["method"], scope["path"]
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
+        if method == "GET" and path == _BY_QUERY and headers.get("last-event-id", "").startswith(f"{NOWHERE}-"):
+            return NOBODY, None  # an EventSource that was refused comes back, and is told that there is nothing more
         if _takes_ticket(method, path) and (ticket := query.get("ticket")):
             return await self._by_ticket(ticket[-1], comes_back="last-event-id" in headers, path=path)
         if self._keyring is None:
             return ANONYMOUS, None
         if _is_open(path):
             return (await self._known(headers) if path == "/readyz" else NOBODY), None
-        if method == "GET" and path == _BY_QUERY and headers.get("last-event-id", "").startswith(f"{NOWHERE}-"):
-            return NOBODY, None  # an EventSource that was refused comes back, and is told that there is nothing more
         for name in _IN_ADDRESS:
             if name in query:
                 sentence = (

@@ -1,0 +1,201 @@
+"""The file of keys: what it may hold, and how it is written."""
+
+import json
+import multiprocessing
+import os
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.access.keys import PREFIX, Key, hashed, moment, new_key
+from service.access.keys_file import editing, parse, read, read_some
+from service.settings import SettingsError
+from tests.access.holders import add_key
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HASH = hashed("a key").hex()
+GOOD = {"id": "key_1", "name": "web", "sha256": HASH, "created": "2026-11-24T12:00:00Z"}
+
+WRONG: dict[str, tuple[bytes, str]] = {
+    "nothing": (b"", "empty; `artesian keys create NAME`"),
+    "blanks": (b" \n", "empty"),
+    "no JSON": (b'{"keys": [}', "should be JSON, and is none, line 1 column 11"),
+    "no UTF-8": (b'{"keys": "\xff"}', "should be JSON"),
+    "a bare list": (b"[]", 'should be {"keys": [...]}'),
+    "another word": (b'{"key": []}', 'should be {"keys": [...]}'),
+    "one key for all": (b'{"keys": {}}', 'should be {"keys": [...]}'),
+    "no object": (b'{"keys": ["art_x"]}', "(keys.0)"),
+}
+WRONG_ENTRY: dict[str, tuple[dict[str, Any], str]] = {
+    "no hash": ({"sha256": None}, "(keys.1.sha256) of the key named 'web'"),
+    "the key itself": ({"sha256": "art_secret"}, "should be the SHA-256 of the key"),
+    "a scope nobody knows": ({"scopes": ["root"]}, "(keys.1.scopes.0) of the key named 'web': Input should be"),
+    "no scope": ({"scopes": []}, "(keys.1.scopes)"),
+    "no model": ({"models": []}, "(keys.1.models)"),
+    "no stream": (
+        {"streams": 0},
+        "(keys.1.streams) of the key named 'web': Input should be greater than or equal to 1",
+    ),
+    "a time without an offset": ({"expires": "2027-01-01T00:00:00"}, "(keys.1.expires)"),
+    "a word too many": ({"limit": 5}, "(keys.1.limit) of the key named 'web': is not a member of a key"),
+    "the id of those without a key": ({"id": "anonymous"}, "belongs to those who have no key"),
+    "an id with a blank": ({"id": "key 1"}, "(keys.1.id)"),
+    "a name of two lines": ({"name": "a\nb"}, "(keys.1.name)"),
+    "an id twice": ({}, "two keys have the id key_0"),
+    "a key twice": ({"id": "key_2", "sha256": hashed("another").hex()}, "key_2 holds the same key as another one"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), WRONG.values(), ids=WRONG)
+def test_a_file_that_is_none_is_one_line(content: bytes, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse(content, "keys.json")
+
+    [line] = caught.value.lines
+    assert line.startswith("ARTESIAN_API_KEYS_FILE")
+    assert said in line
+
+
+@pytest.mark.parametrize(("members", "said"), WRONG_ENTRY.values(), ids=WRONG_ENTRY)
+def test_a_wrong_entry_is_named_without_its_hash(members: dict[str, Any], said: str) -> None:
+    first = GOOD | {"id": "key_0", "sha256": hashed("another").hex()}
+    second = GOOD | ({"id": "key_0"} if not members else {}) | members
+
+    with pytest.raises(SettingsError) as caught:
+        parse(json.dumps({"keys": [first, second]}).encode(), "keys.json")
+
+    [line] = caught.value.lines
+    assert line.startswith("ARTESIAN_API_KEYS_FILE")
+    assert said in line
+    assert HASH not in line
+    assert "art_secret" not in line
+
+
+def test_each_mistake_is_a_line() -> None:
+    wrong = [GOOD | {"id": f"key_{number}", "sha256": "x", "streams": 0} for number in range(2)]
+
+    with pytest.raises(SettingsError) as caught:
+        parse(json.dumps({"keys": wrong}).encode(), "keys.json")
+
+    assert len(caught.value.lines) == 4
+
+
+def test_what_is_left_out_has_no_bound() -> None:
+    [key] = parse(json.dumps({"keys": [GOOD]}).encode(), "keys.json")
+
+    assert key.caller.scopes == ("generate", "read")
+    assert key.caller.may_use("anything")
+    assert (key.caller.max_tokens, key.caller.streams, key.expires) == (None, None, None)
+
+
+def test_a_service_does_not_start_without_a_key(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    with pytest.raises(SettingsError, match="not there; `artesian keys create NAME`"):
+        read_some(str(file))
+    file.write_text('{"keys": []}')
+    with pytest.raises(SettingsError, match="holds no key; `artesian keys create NAME`"):
+        read_some(str(file))
+    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+        read_some(str(tmp_path))
+
+
+def test_what_is_written_is_read_again_and_nobody_else_may(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    before = os.umask(0)
+    try:
+        add_key(file, "web", models=["a.*"], scopes=["read", "metrics"], tokens_per_minute=5, expires=NOW)
+    finally:
+        os.umask(before)
+
+    [key] = read(str(file))
+    assert (key.models, key.scopes, key.tokens_per_minute, key.expires) == (("a.*",), ("read", "metrics"), 5, NOW)
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == ["keys.json"]
+
+
+def test_a_file_that_is_wrong_is_not_written_over(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    file.write_text("by hand")
+
+    with pytest.raises(SettingsError):
+        add_key(file, "web")
+
+    assert file.read_text() == "by hand"
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    add_key(file, "web")
+    before = file.read_bytes()
+
+    def half() -> None:
+        with editing(str(file)) as keys:
+            keys.append(Key.model_validate(GOOD | {"name": "\ud800"}))  # which no file in UTF-8 can hold
+
+    with pytest.raises(ValueError, match=r"surrogate|string"):
+        half()
+
+    assert file.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["keys.json"]
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "keys.json"
+    link.symlink_to(tmp_path / "there" / "real.json")
+
+    add_key(link, "web")
+
+    assert link.is_symlink()
+    assert len(read(str(link))) == 1
+
+
+def _add_many(file: Path, writer: int) -> None:
+    for number in range(10):
+        add_key(file, f"key_{writer}_{number}")
+
+
+def test_two_that_write_wait_for_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    fork = multiprocessing.get_context("spawn")
+    writers = [fork.Process(target=_add_many, args=(file, number)) for number in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join(timeout=30)
+
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert len(read(str(file))) == 20
+
+
+def test_a_key_is_256_random_bits_behind_a_known_prefix() -> None:
+    made = {new_key() for _ in range(100)}
+
+    assert len(made) == 100
+    assert all(re.fullmatch(r"art_[A-Za-z0-9_-]{43}", key) for key in made)
+    assert PREFIX == "art_"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90m", NOW + timedelta(minutes=90)),
+        ("12h", NOW + timedelta(hours=12)),
+        ("90d", NOW + timedelta(days=90)),
+        ("4w", NOW + timedelta(weeks=4)),
+        ("2027-01-31", datetime(2027, 1, 31, tzinfo=UTC)),
+        ("2027-01-31T10:00:00+02:00", datetime(2027, 1, 31, 8, tzinfo=UTC)),
+        (" 2027-01-31T10:00:00Z ", datetime(2027, 1, 31, 10, tzinfo=UTC)),
+    ],
+)
+def test_a_key_expires_after_a_span_or_at_a_moment(text: str, expected: datetime) -> None:
+    assert moment(text, NOW) == expected
+
+
+@pytest.mark.parametrize("text", ["", "soon", "0d", "-1d", "5y", "2026-11-24", "2026-02-30", "9999999d"])
+def test_a_moment_that_is_none_or_past_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"should be a span|is past"):
+        moment(text, NOW)
