@@ -6,24 +6,28 @@ from typing import Literal
 
 import structlog
 
-_QUIET = ("botocore", "aiobotocore", "aioboto3", "boto3", "urllib3", "httpx", "httpcore", "sse_starlette", "asyncio")
-"""Libraries whose debug and info lines hold addresses, headers or bodies."""
+_OURS = "service"
+"""The loggers that `LOG_LEVEL` is for. Libraries are heard from `warning` on, whatever it says: below that they log
+addresses, headers, bodies and the parameters of SQL."""
 
-_BRIEF = ("uvicorn", "uvicorn.error")
-"""Whose greetings we say ourselves."""
+_OWN_LEVELS = ("botocore", "aiobotocore", "aioboto3", "boto3", "urllib3")
+"""Libraries that set a level for themselves, or that somebody may have set one for."""
 
 
 def configure_logs(log_format: Literal["console", "json"] | None, level: str) -> None:
     """Send every log line through structlog to standard error."""
     renderer: structlog.typing.Processor
     if (log_format or ("console" if sys.stderr.isatty() else "json")) == "console":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        renderer = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,  # rich's shows what the variables hold
+        )
         finish: list[structlog.typing.Processor] = [renderer]
     else:
         renderer = structlog.processors.JSONRenderer()
         finish = [structlog.processors.format_exc_info, renderer]
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        structlog.contextvars.merge_contextvars,  # the request's id
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
@@ -39,6 +43,7 @@ def configure_logs(log_format: Literal["console", "json"] | None, level: str) ->
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
-    for name in (*_QUIET, *_BRIEF):
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    logging.getLogger(_OURS).setLevel(level.upper())
+    for name in _OWN_LEVELS:
         logging.getLogger(name).setLevel(logging.WARNING)
