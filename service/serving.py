@@ -22,6 +22,11 @@ from uvicorn.supervisors import Multiprocess
 from service.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HEAD_BYTES = 65_536  # an address and its headers: ten times what browsers send, so that a prompt may stand in it
+_HEAD_TOO_LARGE = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Connection: close\r\n\r\nThe address and the headers have more than 65,536 bytes; send a prompt by POST."
+)
 _BACKLOG = 4096  # connections that wait to be accepted, when many come at once
 CLOSE_S = 5  # for connections that do not end by themselves once the streams have
 
@@ -66,12 +71,51 @@ def drain_on_signal(drain: Callable[[], Awaitable[None]], hurry: Callable[[], No
 
 
 class Connection(HttpToolsProtocol):
-    """Lets the app hang up (`hang_up` in a request's state): a close waits until all that was sent has been read."""
+    """Lets the app hang up (`hang_up` in a request's state): a close waits until all that was sent has been read.
+
+    It also bounds what comes before a body; httptools itself would take as much as anybody sends (0.8).
+    """
+
+    _head: int | None = None  # bytes of a head that has not come to its end; None: of none
+    _too_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Begin."""
         self.app_state = {**self.app_state, "hang_up": transport.abort}
         super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, within bounds. What a head begins with came along with other things and is not counted."""
+        going_on = self._head is not None
+        super().data_received(data)
+        if going_on and self._head is not None:
+            self._head += len(data)
+            if self._head > _HEAD_BYTES and not self.transport.is_closing():
+                self._refuse_head()
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        self._head = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Hand a request over, unless its head is too large."""
+        self._head = None
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _HEAD_BYTES:
+            self._too_large = True
+            raise ValueError  # the parser stops, and uvicorn tells the client by the method below
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell of a request that cannot be read."""
+        if self._too_large:
+            self._refuse_head()
+        else:
+            super().send_400_response(msg)
+
+    def _refuse_head(self) -> None:
+        self.transport.write(_HEAD_TOO_LARGE)
+        self.transport.close()
 
 
 def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
