@@ -1,0 +1,124 @@
+"""A model's lane: what it lets through at once, who waits, and what it shows of itself."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from service.bedrock.catalog import Target, resolve
+from service.engine.lanes import Bypass, Circuit, Lane, Lanes
+from service.errors import ServiceError, UpstreamError
+from service.generation import Request
+from tests.harness import CLAUDE, settings
+
+
+def lanes(**values: Any) -> Lanes:
+    """Lanes under some settings."""
+    return Lanes(settings(**values))
+
+
+def request(fault: str | None = None, model_id: str = CLAUDE) -> Request:
+    """A request, which may order a fault."""
+    return Request(model_id, (), fault=fault)
+
+
+def target(model_id: str = CLAUDE) -> Target:
+    """What is called for a model."""
+    return resolve(request(model_id=model_id))
+
+
+def lane_of(these: Lanes, model_id: str = CLAUDE) -> Lane:
+    """A lane that counts."""
+    lane = these.of(target(model_id), request())
+    assert isinstance(lane, Lane)
+    return lane
+
+
+async def throttled(lane: Lane, calls: int) -> None:
+    """Let so many calls go at once, and be throttled together."""
+    together = asyncio.Barrier(calls)
+
+    async def one() -> None:
+        async with lane.enter("a", lambda _: None):
+            await together.wait()
+            raise UpstreamError("throttled")
+
+    results = await asyncio.gather(*(one() for _ in range(calls)), return_exceptions=True)
+    assert all(isinstance(result, UpstreamError) for result in results)
+
+
+async def test_what_exceeds_the_learned_limit_waits_for_its_turn_and_is_told_its_place() -> None:
+    these = lanes()
+    lane = lane_of(these)
+    await throttled(lane, 4)
+    told: list[int] = []
+    inside: list[int] = []
+    release = asyncio.Event()
+
+    async def one(number: int) -> None:
+        async with lane.enter("a", told.append):
+            inside.append(number)
+            await release.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(4):
+            tasks.create_task(one(number))
+        async with asyncio.timeout(5):
+            while not told[1:]:  # noqa: ASYNC110 - a turn of the loop is all it takes
+                await asyncio.sleep(0)
+        assert inside == [0, 1]
+        assert these.circuits("eu-west-1") == [
+            Circuit("anthropic.claude-haiku-4-5-20251001-v1:0", "eu-west-1", "closed", 2, 2, 2)
+        ]
+        release.set()
+
+    assert told == [1, 2]
+    assert inside == [0, 1, 2, 3]
+
+
+async def test_profiles_of_a_model_share_a_lane_and_models_do_not() -> None:
+    these = lanes()
+
+    assert lane_of(these) is lane_of(these, CLAUDE.removeprefix("global."))
+    assert lane_of(these) is not lane_of(these, "amazon.nova-lite-v1:0")
+
+
+@pytest.mark.parametrize(("values", "word"), [({"max_queue": 0}, "too many"), ({"queue_timeout": 0.01}, "too long")])
+async def test_the_line_is_bounded_as_the_one_for_a_place_is(values: dict[str, Any], word: str) -> None:
+    lane = lane_of(lanes(**values))
+    await throttled(lane, 2)
+    async with lane.enter("a", lambda _: None):
+        with pytest.raises(ServiceError) as refused:
+            async with lane.enter("a", lambda _: None):
+                pass
+
+    assert refused.value.code.name == "overloaded"
+    assert refused.value.retry_after
+    assert word in refused.value.message
+
+
+async def test_who_has_another_model_to_go_to_does_not_wait() -> None:
+    lane = lane_of(lanes())
+    await throttled(lane, 2)
+    async with lane.enter("a", lambda _: None):
+        with pytest.raises(UpstreamError) as refused:
+            async with lane.enter("a", lambda _: None, wait=False):
+                pass
+
+    assert refused.value.code.name == "throttled"
+
+
+async def test_a_fault_counts_for_nothing_unless_it_says_so() -> None:
+    these = lanes()
+
+    assert isinstance(these.of(target(), request("throttle*;key=5")), Bypass)
+    assert isinstance(these.of(target(), request("throttle*;counted;key=5")), Lane)
+
+
+async def test_any_number_of_models_that_nobody_has_heard_of_take_a_bounded_room() -> None:
+    these = lanes()
+    for number in range(2000):
+        async with lane_of(these, f"nobody.model-{number}").enter("a", lambda _: None):
+            pass
+
+    assert len(these.circuits(None)) <= 512

@@ -1,0 +1,190 @@
+"""A model that keeps failing: how many calls it still gets, how soon callers are told, how service comes back."""
+
+import asyncio
+import time
+from collections import defaultdict
+
+import httpx
+import pytest
+
+from tests.harness import CLAUDE, Service, eventually, fault_header, running
+
+NOVA = "amazon.nova-lite-v1:0"
+
+
+async def outage(service: Service, fault: str) -> None:
+    """Let every call fail that orders no fault itself."""
+    (await service.bedrock.put("/_local/fault", content=fault)).raise_for_status()
+
+
+async def recovery(service: Service) -> None:
+    """Let all be well again."""
+    (await service.bedrock.delete("/_local/fault")).raise_for_status()
+
+
+async def ask(service: Service, fault: str | None = None, model_id: str = CLAUDE) -> httpx.Response:
+    """Ask for an answer, whatever comes."""
+    body = {"prompt": "Hi", "model_id": model_id}
+    return await service.http.post("/api/generate", json=body, headers=fault_header(fault))
+
+
+async def number_of_calls(service: Service) -> int:
+    """How many calls the local Bedrock has had; its list is bounded, the numbers are not."""
+    calls = await service.calls()
+    return int(calls[-1]["number"]) if calls else 0
+
+
+@pytest.mark.parametrize("fault", ["http=503*", "throttle*", "cut@open*"])
+async def test_a_thousand_requests_cause_at_most_a_hundred_and_thirty_calls_more(fault: str) -> None:
+    async with running(breaker=False) as service:
+        await outage(service, fault)
+        at_once = asyncio.Semaphore(100)
+
+        async def one() -> int:
+            async with at_once:
+                return (await ask(service)).status_code
+
+        began = time.monotonic()
+        statuses = await asyncio.gather(*(one() for _ in range(1000)))
+        took = time.monotonic() - began
+
+        calls = await number_of_calls(service)
+        assert set(statuses) <= {429, 502, 503}
+        assert 1000 < calls <= 1130 + max(0.0, took - 10) * 3  # a busy machine may take longer than ten seconds
+
+
+async def test_no_retry_comes_before_the_time_that_bedrock_names() -> None:
+    async with running(max_retries=1) as service:
+        asks = [ask(service, "throttle+retry-after=2*;counted") for _ in range(20)]
+        assert {response.status_code for response in await asyncio.gather(*asks)} == {429}
+        tries = defaultdict(list)
+        for call in await service.calls():
+            tries[call["key"]].append(call["started"])
+
+    assert len(tries) == 20
+    assert any(len(times) == 2 for times in tries.values())
+    assert all(later - earlier >= 1.99 for earlier, later in (times for times in tries.values() if len(times) == 2))
+
+
+async def test_the_calls_stop_refusals_are_quick_and_service_is_back_soon_after_bedrock() -> None:
+    async with running(max_retries=0) as service:
+        await outage(service, "http=503*")
+        for _ in range(20):
+            assert (await ask(service)).status_code == 503
+        took = []
+        for _ in range(50):
+            began = time.monotonic()
+            refused = await ask(service)
+            took.append(time.monotonic() - began)
+
+        assert refused.json()["code"] == "upstream_unavailable"
+        assert refused.json()["retryable"] is True
+        assert 1 <= int(refused.headers["retry-after"]) <= 2
+        assert sorted(took)[25] < 0.05
+        assert await number_of_calls(service) <= 21
+
+        await recovery(service)
+        began = time.monotonic()
+        await eventually(lambda: _answers(service))
+        assert time.monotonic() - began < 5
+        assert {(await ask(service)).status_code for _ in range(5)} == {200}
+
+
+async def _answers(service: Service) -> bool:
+    return (await ask(service)).status_code == 200
+
+
+async def test_a_stream_is_refused_in_the_same_way() -> None:
+    async with running(max_retries=0) as service:
+        await outage(service, "drop@headers*")
+        await asyncio.gather(*(ask(service) for _ in range(20)))
+        headers = {"Accept": "text/event-stream"}
+        streamed = await service.http.get("/api/generate", params={"prompt": "Hi"}, headers=headers)
+        chat = {"model": CLAUDE, "messages": [{"role": "user", "content": "Hi"}]}
+        chatted = await service.http.post("/v1/chat/completions", json=chat)
+
+    assert '"status":503' in streamed.text
+    assert chatted.status_code == 503
+    assert "retry-after" in chatted.headers
+
+
+async def test_a_refusal_leaves_the_idempotency_key_free() -> None:
+    async with running(max_retries=0) as service:
+        await asyncio.gather(*(ask(service, "http=503;counted") for _ in range(20)))
+        headers = {"Idempotency-Key": "once"}
+        refused = await service.http.post("/api/generate", json={"prompt": "Hi"}, headers=headers)
+        again = await eventually(lambda: _answer_of(service, headers))
+
+    assert refused.status_code == 503
+    assert again["text"]
+
+
+async def _answer_of(service: Service, headers: dict[str, str]) -> object:
+    response = await service.http.post("/api/generate", json={"prompt": "Hi"}, headers=headers)
+    return response.json() if response.status_code == 200 else None
+
+
+@pytest.mark.parametrize(
+    "fault", ["http=500", "timeout", "http=ModelErrorException", "cut@open", "cut@3", "crc", "reset@headers"]
+)
+async def test_what_is_bedrocks_failure_opens_the_breaker(fault: str) -> None:
+    async with running(max_retries=0, on_interruption="fail") as service:
+        await asyncio.gather(*(ask(service, f"{fault};counted") for _ in range(20)))
+
+        assert (await ask(service)).json()["code"] == "upstream_unavailable"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "http=503",  # without a word of counting
+        "http=ValidationException;counted",
+        "http=AccessDeniedException;counted",
+        "http=ModelErrorException+status=400;counted",
+        "throttle;counted",
+    ],
+)
+async def test_what_says_nothing_of_the_models_health_does_not(fault: str) -> None:
+    async with running(max_retries=0) as service:
+        await asyncio.gather(*(ask(service, fault) for _ in range(30)))
+
+        assert (await ask(service)).status_code == 200
+
+
+async def test_with_the_breaker_off_every_call_is_made() -> None:
+    async with running(max_retries=0, breaker=False) as service:
+        await outage(service, "http=503*")
+        await asyncio.gather(*(ask(service) for _ in range(60)))
+
+        assert await number_of_calls(service) == 60
+
+
+async def test_another_model_is_asked_as_ever() -> None:
+    async with running(max_retries=0) as service:
+        await asyncio.gather(*(ask(service, "http=503;counted") for _ in range(20)))
+
+        assert (await ask(service, model_id=NOVA)).status_code == 200
+        assert (await ask(service, model_id=CLAUDE.replace("global.", "us."))).status_code == 503
+
+
+async def test_with_a_fallback_an_open_breaker_costs_nothing_but_the_other_models_answer() -> None:
+    async with running(max_retries=0, fallbacks={CLAUDE: [NOVA]}) as service:
+        await asyncio.gather(*(ask(service, "http=503;counted") for _ in range(20)))
+        before = await number_of_calls(service)
+        answer = (await ask(service)).json()
+
+        assert answer["model_id"] == NOVA
+        assert answer["metrics"]["attempts"] == 1
+        assert [call["model"] for call in (await service.calls())[before:]] == [NOVA]
+
+
+async def test_who_waits_to_try_again_is_told_as_soon_as_the_breaker_opens() -> None:
+    async with running(retry_budget=1) as service:
+        waiting = asyncio.create_task(ask(service, "throttle+retry-after=30*;counted"))
+        await service.bedrock.get("/_local/calls/1?state=closed")
+        began = time.monotonic()
+        failing = [ask(service, "http=503*;counted") for _ in range(20)]
+        responses = await asyncio.gather(waiting, *failing)
+
+        assert time.monotonic() - began < 5
+        assert {response.status_code for response in responses} == {503}
