@@ -6,6 +6,8 @@ from typing import Literal
 
 import structlog
 
+from service.telemetry import tracebacks
+
 _OURS = "service"
 """The loggers that `LOG_LEVEL` is for. Libraries are heard from `warning` on, whatever it says: below that they log
 addresses, headers, bodies and the parameters of SQL."""
@@ -20,12 +22,12 @@ def configure_logs(log_format: Literal["console", "json"] | None, level: str) ->
     if (log_format or ("console" if sys.stderr.isatty() else "json")) == "console":
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,  # rich's shows what the variables hold
+            exception_formatter=tracebacks.write,  # rich's shows what the variables hold
         )
         finish: list[structlog.typing.Processor] = [renderer]
     else:
         renderer = structlog.processors.JSONRenderer()
-        finish = [structlog.processors.format_exc_info, renderer]
+        finish = [structlog.processors.ExceptionRenderer(tracebacks.render), renderer]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,  # the request's id
         structlog.stdlib.add_log_level,
@@ -45,5 +47,12 @@ def configure_logs(log_format: Literal["console", "json"] | None, level: str) ->
     root.handlers[:] = [handler]
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
     logging.getLogger(_OURS).setLevel(level.upper())
+    logging.getLogger("asyncio").addFilter(_first_line)
     for name in _OWN_LEVELS:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _first_line(record: logging.LogRecord) -> bool:
+    """Let asyncio say what happened, and not what the task and its exception look like: they may hold anything."""
+    record.msg, record.args = record.getMessage().partition("\n")[0], None
+    return True
