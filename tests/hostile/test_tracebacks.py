@@ -49,7 +49,7 @@ def noted() -> None:
 BUGS: dict[str, tuple[Callable[[], None], list[str]]] = {
     "a number": (by_number, ["ValueError"]),
     "a key": (by_key, ["KeyError"]),
-    "one behind another": (chained, ["ValueError", "direct cause", "RuntimeError"]),
+    "one behind another": (chained, ["ValueError", "The above exception was the direct cause", "RuntimeError"]),
     "one during another": (in_passing, ["ValueError", "During handling", "RuntimeError"]),
     "several": (grouped, ["ExceptionGroup", "1 of 2", "ValueError", "2 of 2", "KeyError"]),
     "the upstream's": (upstream, ["service.errors.UpstreamError: validation"]),
@@ -63,8 +63,7 @@ def test_a_traceback_names_places_and_kinds_and_repeats_nothing(bug: Callable[[]
 
     assert SECRET not in told
     assert f"in {bug.__name__}" in told
-    at = [told.index(kind) for kind in kinds]
-    assert at == sorted(at)
+    assert [kind for kind in kinds if f"\n{kind}" not in told] == []
 
 
 def test_what_the_system_says_and_our_own_codes_are_told() -> None:
