@@ -37,11 +37,28 @@ _HEADERS = {
 }
 
 
-def _answers(description: str, shape: str, events: str | None = None) -> Responses:
+LIMITS: Json = {
+    "RateLimit-Policy": {"schema": {"type": "string"}, "description": "The key's limits, where it has any"},
+    "RateLimit": {"schema": {"type": "string"}, "description": "What is left of them, and until when"},
+}
+_WAIT: Json = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds, where waiting helps"}}
+
+
+def waiting(status: int) -> Json:
+    """Describe the headers of a refusal that may pass."""
+    match status:
+        case 429:
+            return {"headers": _WAIT | LIMITS}
+        case 503 | 529:
+            return {"headers": _WAIT}
+    return {}
+
+
+def _answers(description: str, shape: str, events: str | None = None, headers: Json | None = None) -> Responses:
     content = _json(shape)
     if events:
         content["text/event-stream"] = {"itemSchema": ref(events)}
-    return {200: {"description": description, "headers": _HEADERS, "content": content}}
+    return {200: {"description": description, "headers": _HEADERS | (headers or {}), "content": content}}
 
 
 _REASONS = {
@@ -65,17 +82,19 @@ _NOTHING_MORE: Responses = {204: {"description": "With `Last-Event-ID`: that was
 
 
 def _errors(shape: str, statuses: Iterable[int]) -> Responses:
-    told: Responses = {status: {"description": _REASONS[status], "content": _json(shape)} for status in statuses}
+    told: Responses = {
+        status: {"description": _REASONS[status], **waiting(status), "content": _json(shape)} for status in statuses
+    }
     return told | {"default": {"description": "Another failure", "content": _json(shape)}}
 
 
 CHAT = (
-    _answers("The answer, or its stream", "ChatCompletion", "ChatEvent")
+    _answers("The answer, or its stream", "ChatCompletion", "ChatEvent", LIMITS)
     | _NOTHING_MORE
     | _errors("OpenAIError", _OF_A_GENERATION)
 )
 RESPONSE = (
-    _answers("The response, or its stream", "ResponseObject", "ResponseEvent")
+    _answers("The response, or its stream", "ResponseObject", "ResponseEvent", LIMITS)
     | _NOTHING_MORE
     | _errors("OpenAIError", _OF_A_GENERATION)
 )
@@ -87,7 +106,7 @@ RESPONSE_DELETED = _answers("It is deleted", "ResponseDeleted") | _errors("OpenA
 RESPONSE_INPUT = _answers("A page of items", "ResponseInputItems") | _errors("OpenAIError", _OF_A_LOOK)
 _OF_MESSAGES = [status for status in _OF_A_GENERATION if status != 503] + [529]  # noqa: PLR2004 - Anthropic's number for 503
 MESSAGE = (
-    _answers("The message, or its stream", "MessageObject", "MessageEvent")
+    _answers("The message, or its stream", "MessageObject", "MessageEvent", LIMITS)
     | _NOTHING_MORE
     | _errors("AnthropicError", _OF_MESSAGES)
 )

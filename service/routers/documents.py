@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from service.dialects.native import schema
-from service.routers.described import components
+from service.routers.described import LIMITS, components, waiting
 
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
@@ -25,6 +25,7 @@ _STREAM_HEADERS = {
     "X-Request-Id": {"schema": {"type": "string"}},
     "X-Artesian-Backend": {"schema": {"type": "string", "enum": ["local", "aws"]}},
 }
+_GENERATED_HEADERS = _STREAM_HEADERS | LIMITS
 
 
 def _ref(shape: type[BaseModel]) -> Json:
@@ -60,12 +61,12 @@ _EVENT_STREAM = {"text/event-stream": {"itemSchema": _item_schema()}}
 ANSWER_OR_EVENTS: Responses = {
     200: {
         "description": "The answer, or its stream",
-        "headers": _STREAM_HEADERS,
+        "headers": _GENERATED_HEADERS,
         "content": {**_json(schema.AnswerShape), **_EVENT_STREAM},
     }
 }
 EVENTS: Responses = {
-    200: {"description": "The stream", "headers": _STREAM_HEADERS, "content": _EVENT_STREAM},
+    200: {"description": "The stream", "headers": _GENERATED_HEADERS, "content": _EVENT_STREAM},
     204: {"description": "With `Last-Event-ID`: that was the last event"},
 }
 SNAPSHOT: Responses = {200: {"description": "The stream as it stands", "content": _json(schema.SnapshotShape)}}
@@ -83,7 +84,7 @@ def problems(*statuses: int) -> Responses:
     """Describe the errors of a call: those that any call may have, and its own."""
     content = {"application/problem+json": {"schema": _ref(schema.ProblemShape)}}
     return {
-        status: {"description": _REASONS[status], "content": content}
+        status: {"description": _REASONS[status], **waiting(status), "content": content}
         for status in sorted({400, 401, 403, 500, *statuses})
     }
 

@@ -172,6 +172,9 @@ class ProblemShape(_Shape):
     retryable: bool
     request_id: str | None
     errors: list[FieldErrorShape] | None = None
+    violated_policies: list[str] | None = Field(
+        default=None, alias="violated-policies", description="The limits of the key that it is over"
+    )
 
 
 EVENTS: dict[str | None, tuple[type[BaseModel], ...]] = {
