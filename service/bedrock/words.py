@@ -31,7 +31,7 @@ def no_words(field: str, sentence: str) -> InvalidRequest:
 def image_format(image: Image, field: str) -> str:
     """Bedrock's word for an image's format."""
     if image.media_type not in IMAGES:
-        raise no_words(field, f"images are {', '.join(sorted(set(IMAGES.values())))}, not {image.media_type}")
+        raise no_words(field, f"media_type: images are {', '.join(sorted(set(IMAGES.values())))}")
     return IMAGES[image.media_type]
 
 
@@ -39,7 +39,7 @@ def document_format(document: Document, field: str) -> str:
     """Bedrock's word for a document's format."""
     media_type = document.media_type.split(";")[0].strip()
     if media_type not in DOCUMENTS:
-        raise no_words(field, f"documents are {', '.join(DOCUMENTS.values())}, not {document.media_type}")
+        raise no_words(field, f"media_type: documents are {', '.join(DOCUMENTS.values())}")
     return DOCUMENTS[media_type]
 
 

@@ -124,7 +124,7 @@ def _source(document: Document, field: str) -> Json:
     if document.media_type == "application/pdf":
         return {"type": "base64", "media_type": document.media_type, "data": document.data}
     if not document.media_type.startswith("text/"):
-        raise no_words(field, f"by `invoke` this model takes PDF and text as documents, not {document.media_type}")
+        raise no_words(field, "media_type: by `invoke` this model takes PDF and text as documents")
     try:
         text = base64.b64decode(document.data, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):

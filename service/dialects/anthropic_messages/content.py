@@ -120,8 +120,8 @@ def _part(block: Given, field: str) -> Iterator[Text | Image | Document]:
             yield _search_result(block, field)
         case "tool_reference":
             yield Text(_required(block.tool_name, f"{field}.tool_name"))
-        case kind:
-            raise wrong(f"{field}.type", f"Bedrock has no place for a block of the type {kind!r}.")
+        case _:
+            raise wrong(f"{field}.type", "Bedrock has no place for a block of this type.")
 
 
 def _image(block: Given, field: str) -> Image:

@@ -5,6 +5,7 @@ out they are ordinary tools, which any model can call. What Anthropic itself run
 Bedrock lacks, and it is refused by name.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +16,9 @@ from service.dialects.refusal import wrong
 from service.generation import CachePoint, Tool, ToolChoice
 
 Json = dict[str, Any]
+
+_ELSEWHERE = re.compile(r"(web_search|web_fetch|code_execution|computer|tool_search_tool_(bm25|regex))_\d{8}")
+"""What Anthropic's own service has, and may therefore be named in a refusal: nobody wrote it for us to repeat."""
 
 
 class CacheControl(Struct):
@@ -66,7 +70,8 @@ def _tool(entry: ToolEntry, field: str) -> Tool:
 def _own(entry: ToolEntry, field: str) -> Tool:
     kind = (entry.type or "").rsplit("_", 1)[0]  # without its date
     if kind not in _OWN:
-        raise wrong(f"{field}.type", f"Bedrock has no tool {entry.type!r}.")
+        named = entry.type if _ELSEWHERE.fullmatch(entry.type or "") else "of this type"
+        raise wrong(f"{field}.type", f"Bedrock has no tool {named}; the client's own are {', '.join(_OWN)}.")
     name, description, schema = _OWN[kind]
     return Tool(entry.name or name, schema, description, entry.strict)
 

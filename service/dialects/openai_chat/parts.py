@@ -97,8 +97,8 @@ def _block(part: Part, field: str) -> Iterator[Block]:
         case "input_file":
             carried = _carried(part.file_data or part.file_url, part.file_id, field)
             yield document(carried, part.filename, f"{field}.file_data")
-        case kind:
-            raise wrong(f"{field}.type", f"Content of the type {kind!r} is not supported.")
+        case _:
+            raise wrong(f"{field}.type", "Content of this type is not supported: text, images and files are.")
 
 
 def _required(value: str | None, field: str) -> str:
@@ -162,7 +162,7 @@ def tools(entries: Sequence[ToolEntry], field: str = "tools") -> tuple[Tool, ...
 
 def _tool(entry: ToolEntry, field: str) -> Tool:
     if entry.type != "function":
-        raise wrong(f"{field}.type", f"Bedrock has no tool {entry.type!r}; only functions can be called.")
+        raise wrong(f"{field}.type", "Bedrock has no tool of this type; only functions can be called.")
     if entry.function is not None:
         return entry.function.tool
     name = _required(entry.name, f"{field}.name")

@@ -62,8 +62,8 @@ def _take(item: Item, field: str, system: list[Text | CachePoint], turns: body.T
             turns.add("user", [_result(item, field)])
         case "reasoning", _:
             turns.add("assistant", _reasoning(item))
-        case kind, _:
-            raise wrong(f"{field}.type", f"Bedrock has no place for an item of the type {kind!r}.")
+        case _:
+            raise wrong(f"{field}.type", "Bedrock has no place for an item of this type.")
 
 
 def _result(item: Item, field: str) -> ToolResult:
