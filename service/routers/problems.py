@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from service.dialects.native.events import refusal_event
-from service.errors import CODES, FieldError, InvalidRequest, ServiceError
+from service.errors import CODES, FieldError, InvalidRequest, RateLimited, ServiceError
 from service.routers.headers import EVENT_STREAM_HEADERS, wants_events
 from service.routers.surfaces import surface_of, tell
 from service.streams.record import NOWHERE
@@ -61,6 +61,8 @@ def problem(request: Request, error: ServiceError) -> Response:
         "retryable": error.retryable,
         "request_id": request_id,
     }
+    if isinstance(error, RateLimited):
+        body["violated-policies"] = [error.limit]  # as draft-ietf-httpapi-ratelimit-headers-11 names it
     if isinstance(error, InvalidRequest) and error.fields:
         body["errors"] = [field._asdict() for field in error.fields]
     return Response(
