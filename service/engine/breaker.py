@@ -97,6 +97,7 @@ class Breaker:
             self._probe, self._probe_at = None, self._clock()
 
     def _note(self, trial: Trial) -> None:
+        self._forget()
         trial.at = self._clock()
         self._trials.append(trial)
 

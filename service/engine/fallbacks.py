@@ -45,6 +45,8 @@ def names_of(model_id: str, settings: Settings) -> tuple[str, ...]:
 
 def allowed(model_id: str, caller: Caller, settings: Settings) -> tuple[str, ...]:
     """Name what may be tried instead of a model, in turn."""
+    if not settings.fallbacks:
+        return ()
     listed = next((found for name in names_of(model_id, settings) if (found := settings.fallbacks.get(name))), ())
     return tuple(name for name in listed if caller.may_use(*names_of(name, settings)))
 

@@ -101,7 +101,7 @@ class Lane:
         self._breaker = Breaker(self._loop.time, self._changed)
         self._allowance = Allowance(self._loop.time)
         self._places = Places(_NO_LIMIT, settings.max_queue, settings.queue_timeout)
-        self._opened = asyncio.Event()
+        self._opening = asyncio.Event()
 
     @property
     def idle(self) -> bool:
@@ -144,7 +144,7 @@ class Lane:
         """Wait before another try, but no longer than until the breaker opens: then there is nothing to wait for."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._opened.wait()
+                await self._opening.wait()
 
     @asynccontextmanager
     async def enter(self, owner: str, on_queued: Callable[[int], None], *, wait: bool = True) -> AsyncIterator[Passage]:
@@ -179,7 +179,8 @@ class Lane:
 
     def answered(self, trial: Trial) -> None:
         """Note that Bedrock has begun to answer a call."""
-        self._breaker.answered(trial)
+        if self._guarded:
+            self._breaker.answered(trial)
         self._allowance.passed(self._places.taken)
         self._resize()
 
@@ -189,7 +190,7 @@ class Lane:
             self._resize()
             if self._breaker.is_open:
                 self._breaker.answered(trial)  # Bedrock is back, and how much it takes is the limit's affair
-        elif error.code.name in _FAILURES and (error.code.name != "model_error" or error.retried):
+        elif self._guarded and error.code.name in _FAILURES and (error.code.name != "model_error" or error.retried):
             self._breaker.failed(trial)
         passage.judged = True
 
@@ -207,10 +208,10 @@ class Lane:
     def _changed(self) -> None:
         if self._breaker.is_open:
             logger.warning("Bedrock keeps failing for %s: the breaker is open", self._model_id)
-            self._opened.set()
+            self._opening.set()
+            self._opening = asyncio.Event()
         else:
             logger.warning("Bedrock answers for %s again: the breaker is closed", self._model_id)
-            self._opened.clear()
 
 
 class Lanes:

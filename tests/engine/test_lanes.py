@@ -108,6 +108,40 @@ async def test_who_has_another_model_to_go_to_does_not_wait() -> None:
     assert refused.value.code.name == "throttled"
 
 
+async def test_a_rest_ends_when_the_breaker_opens_and_only_then() -> None:
+    lane = lane_of(lanes())
+    resting = asyncio.create_task(lane.rest(30))
+    await asyncio.sleep(0)
+    for _ in range(20):
+        await failed(lane)
+    async with asyncio.timeout(5):
+        await resting
+
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await lane.rest(0.05)
+    assert clock() - began >= 0.05
+    with pytest.raises(UpstreamError) as refused:
+        lane.check()
+    assert refused.value.retry_after
+
+
+async def test_with_the_breaker_off_nothing_is_refused() -> None:
+    lane = lane_of(lanes(breaker=False))
+    for _ in range(40):
+        await failed(lane)
+
+    assert lane.circuit(None).state == "closed"
+    assert lane.free
+
+
+async def failed(lane: Lane) -> None:
+    """Let a call fail."""
+    with pytest.raises(UpstreamError):
+        async with lane.enter("a", lambda _: None):
+            raise UpstreamError("upstream_unavailable")
+
+
 async def test_a_fault_counts_for_nothing_unless_it_says_so() -> None:
     these = lanes()
 

@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from tests.harness import CLAUDE, Json, Service, fault_header, running, text_of
+from tests.harness import CLAUDE, Json, Service, eventually, fault_header, running, text_of
 
 NOVA = "amazon.nova-lite-v1:0"
 MISTRAL = "mistral.mistral-large-2402-v1:0"
@@ -174,6 +175,30 @@ async def test_an_interrupted_fallback_is_gone_on_with_by_itself() -> None:
 
     assert called[1:] == [CLAUDE, CLAUDE_TOO, CLAUDE_TOO]
     assert text_of(events) == plain["text"]
+
+
+async def test_a_process_that_takes_over_asks_the_model_that_had_begun(tmp_path: Path) -> None:
+    shared: Json = {"journal_url": f"sqlite:///{tmp_path / 'journal.db'}", "fallbacks": {CLAUDE: [CLAUDE_TOO]}}
+    async with running(**shared) as other:
+        async with running(**shared) as one:
+            plain = await one.ask(model_id=CLAUDE_TOO)
+            async with one.open(fault="throttle,gate@3,ok") as events:
+                begun = [await anext(events) for _ in range(5)]
+                stream_id = begun[0].data["stream_id"]
+        await eventually(lambda: _calls(other, 1))  # throttled, as the script begins anew with another Bedrock
+        await eventually(lambda: _calls(other, 2))
+        await other.bedrock.post("/_local/release")
+        rest = await other.resume(f"{stream_id}-{begun[-1].n}")
+        called = [call["model"] for call in await other.calls()]
+
+    assert begun[0].data["model_id"] == CLAUDE_TOO
+    assert set(called) == {CLAUDE_TOO}
+    assert text_of(begun + rest) == plain["text"]
+    assert rest[-1].data["metrics"]["model_id"] == CLAUDE_TOO
+
+
+async def _calls(service: Service, number: int) -> bool:
+    return len(await service.calls()) >= number
 
 
 CLAUDE_TOO = "global.anthropic.claude-sonnet-4-5-20250929-v1:0"

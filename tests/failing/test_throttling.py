@@ -73,7 +73,7 @@ async def test_the_service_learns_what_a_model_takes_and_holds_the_rest(narrow: 
         assert steady.count(200) == 60
         assert bedrock.throttled <= 6  # of 60 at once, 52 of which would be too many
         bedrock.room = 1000
-        await asyncio.gather(*(ask() for _ in range(100)))
+        await asyncio.gather(*(ask() for _ in range(200)))
         assert bedrock.most > ROOM
 
 
