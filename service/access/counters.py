@@ -45,15 +45,15 @@ class Counters:
 
     def __init__(self, url: str) -> None:
         self._local = MemoryStorage()
-        self._pool = None if url.startswith(("memory:", "sqlite:")) else _pool(url)
-        self._shared = _storage(self._pool) if self._pool else None
+        self.pool = None if url.startswith(("memory:", "sqlite:")) else _pool(url)
+        self._shared = _storage(self.pool) if self.pool else None
         self._away_until = 0.0
         self._ends: dict[str, float] = {}
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._pool:
-            await self._pool.disconnect()
+        if self.pool:
+            await self.pool.disconnect()
 
     async def add(self, name: str, most: int, owner: str, amount: int) -> Count:
         """Count what is used, be it too much or not."""

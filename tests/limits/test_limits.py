@@ -212,6 +212,14 @@ async def test_one_key_over_its_streams_does_not_hold_up_another(tmp_path: Path)
     assert other.status_code == 200
 
 
+@pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
+async def test_whoever_has_an_answer_may_ask_the_next_thing_at_once(tmp_path: Path, *, stream: bool) -> None:
+    async with limited(tmp_path, {"k": {"streams": 1}}) as service:
+        answers = [await ask(service, "k", stream=stream) for _ in range(20)]
+
+    assert {answer.status_code for answer in answers} == {200}
+
+
 async def test_a_key_with_fifty_waiting_does_not_delay_anothers_first(tmp_path: Path) -> None:
     async with (
         limited(tmp_path, {"many": {}, "one": {}}, max_streams=1, commit_after=0.01) as service,

@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 import pytest_asyncio
+from redis.asyncio import SSLConnection
 
 from service.access.caller import ANONYMOUS, Caller
+from service.access.counters import Counters
 from service.access.rates import Grant, Rates, Wanted, open_rates
 from service.deltas import Usage
 from service.errors import RateLimited
@@ -234,3 +236,26 @@ async def test_what_is_charged_is_what_bedrock_counts(rates: Rates, usage: Usage
     (await rates.admit(caller, Wanted(10, 5))).settle(usage)
 
     await settled(rates, caller, "tokens", 100 - used)
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("valkey://user:secret@host:7000/2", {"host": "host", "port": 7000, "db": 2, "username": "user"}),
+        ("redis://host", {"host": "host"}),
+        ("unix:///tmp/socket", {"path": "/tmp/socket"}),  # noqa: S108 - nothing is opened there
+    ],
+)
+async def test_the_journals_address_is_where_it_is_counted(url: str, place: dict[str, object]) -> None:
+    counters = Counters(url)
+    pool = counters.pool
+    assert pool is not None
+    assert pool.connection_kwargs.items() >= place.items()
+    await counters.close()
+
+
+async def test_an_encrypted_connection_is_one_here_too() -> None:
+    counters = Counters("valkeys://host")
+    assert counters.pool is not None
+    assert counters.pool.connection_class is SSLConnection
+    await counters.close()
