@@ -146,7 +146,7 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
             archive.ended(log, end)
 
         engine = await stack.enter_async_context(open_engine(settings, upstream, journal, ended, telemetry))
-        telemetry.pulse.show(_standing(settings, engine))
+        telemetry.pulse.show(_standing(settings, engine, telemetry.names))
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
         stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))
         if app.state.address:
@@ -179,9 +179,16 @@ def _model_names(settings: Settings) -> "ModelNames":
     return ModelNames(catalogue, aliases, [settings.default_model_id, *fallbacks])
 
 
-def _standing(settings: Settings, engine: Engine) -> "Callable[[], Standing]":
+def _standing(settings: Settings, engine: Engine, names: "ModelNames") -> "Callable[[], Standing]":
     """What the gauges show of this process."""
-    from service.telemetry.pulse import Standing
+    from service.telemetry.pulse import Lane, Standing
+
+    def lanes() -> dict[str, list[Lane]]:
+        shown: dict[str, list[Lane]] = {}
+        for lane in engine.circuits():
+            standing = Lane(lane.state != "closed", lane.in_flight, lane.queued, lane.limit or 0)
+            shown.setdefault(names.label(lane.model_id), []).append(standing)
+        return shown
 
     def stand() -> Standing:
         return Standing(
@@ -193,6 +200,7 @@ def _standing(settings: Settings, engine: Engine) -> "Callable[[], Standing]":
             memory_limit_bytes=settings.stream_memory,
             journal_up=engine.journal.available,
             draining=engine.draining,
+            lanes=lanes(),
         )
 
     return stand

@@ -215,12 +215,13 @@ class Generation:
 
     def _count(self, end: Done | Failed, outcome: str, usage: Usage, times: Metrics) -> None:
         metrics, model = self.told.metrics, self._model
+        answered_by = self.told.names.label(times.model_id or "", default=model)  # a fallback, perhaps
         metrics.requests.labels(self._surface, model, outcome).inc()
         metrics.key_requests.labels(self._caller, outcome).inc()
         if isinstance(end, Done) and outcome == OK:
-            metrics.stops.labels(model, end.stop_reason.value).inc()
+            metrics.stops.labels(answered_by, end.stop_reason.value).inc()
         for kind, count in _kinds(usage):
-            metrics.tokens.labels(model, kind).inc(count)
+            metrics.tokens.labels(answered_by, kind).inc(count)
             metrics.key_tokens.labels(self._caller, kind).inc(count)
         if times.latency is not None:
             metrics.duration.labels(model, outcome).observe(times.latency)

@@ -92,6 +92,15 @@ class Metrics:
         self.fallbacks = counter("artesian_fallbacks_total", "Changes to another model", ["model"])
         self.hedges = counter("artesian_hedges_total", "Second calls beside a slow first", ["model"])
         self.takeovers = counter("artesian_takeovers_total", "Answers taken over from another process", ["model"])
+        gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
+        self.breakers = gauge(
+            "artesian_breakers_open", "Processes that do not ask a model that keeps failing", ["model"]
+        )
+        self.in_flight = gauge("artesian_upstream_calls_in_flight", "Calls to Bedrock under way", ["model"])
+        self.held_back = gauge("artesian_upstream_calls_held", "Calls that wait for the learned limit", ["model"])
+        self.learned = gauge(
+            "artesian_upstream_learned_limit", "Calls at once that throttles have taught; 0: none", ["model"]
+        )
 
     def _streams(self) -> None:
         gauge = partial(Gauge, registry=self.registry, multiprocess_mode="livesum")
@@ -124,7 +133,11 @@ class Metrics:
             "artesian_event_loop_lag_seconds", "How late a timer ran", buckets=LAG, registry=self.registry
         )
         self.build = Gauge(
-            "artesian_build_info", "1, with the version", ["version"], registry=self.registry, multiprocess_mode="max"
+            "artesian_build_info",
+            "1, with the version",
+            ["version"],
+            registry=self.registry,
+            multiprocess_mode="livemax",
         )
 
     def between(self, model: str) -> Tally:

@@ -17,6 +17,6 @@ class ModelNames:
         for name in also:
             self._known.setdefault(name, name)
 
-    def label(self, model_id: str, base_id: str = "") -> str:
+    def label(self, model_id: str, base_id: str = "", *, default: str = OTHER) -> str:
         """Name a model, by the id that was asked for or by the id of the model behind it."""
-        return self._known.get(model_id) or self._known.get(base_id) or OTHER
+        return self._known.get(model_id) or self._known.get(base_id) or default

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from service import __version__
 from service.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -14,6 +16,15 @@ if TYPE_CHECKING:
 BEAT_S = 0.5
 _STATM = "/proc/self/statm"
 _SECOND_FIELD = 1  # resident pages
+
+
+class Lane(NamedTuple):
+    """How a process stands with one model."""
+
+    breaker_open: bool = False
+    in_flight: int = 0
+    held: int = 0
+    limit: int = 0
 
 
 class Standing(NamedTuple):
@@ -27,6 +38,8 @@ class Standing(NamedTuple):
     memory_limit_bytes: int
     journal_up: bool
     draining: bool
+    lanes: Mapping[str, Sequence[Lane]]
+    """By the model's label; several models may share one."""
 
 
 class Pulse:
@@ -37,12 +50,14 @@ class Pulse:
         self._metrics = metrics
         self._timer: asyncio.TimerHandle | None = None
         self._cpu_s = 0.0
+        self._models: set[str] = set()  # that have been shown: one that goes is shown as nothing
         self._statm: int | None = None
 
     def __enter__(self) -> Self:
         with suppress(OSError):
             self._statm = os.open(_STATM, os.O_RDONLY)
         self._metrics.workers.set(1)
+        self._metrics.build.labels(__version__).set(1)
         self._loop = asyncio.get_running_loop()
         self._next(self._loop.time() + BEAT_S)
         return self
@@ -89,3 +104,14 @@ class Pulse:
         metrics.memory_limit.set(stands.memory_limit_bytes)
         metrics.journal_up.set(stands.journal_up)
         metrics.draining.set(stands.draining)
+        self._show_lanes(stands.lanes)
+
+    def _show_lanes(self, lanes: Mapping[str, Sequence[Lane]]) -> None:
+        metrics = self._metrics
+        self._models |= lanes.keys()
+        for model in self._models:
+            these = lanes.get(model, ())
+            metrics.breakers.labels(model).set(any(lane.breaker_open for lane in these))
+            metrics.in_flight.labels(model).set(sum(lane.in_flight for lane in these))
+            metrics.held_back.labels(model).set(sum(lane.held for lane in these))
+            metrics.learned.labels(model).set(sum(lane.limit for lane in these))

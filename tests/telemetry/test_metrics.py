@@ -294,3 +294,25 @@ async def test_a_client_that_speaks_no_http_word_of_ours_is_counted_too(service:
     seen = await scrape(service)
     assert seen("artesian_requests_total", surface="native", outcome="unsupported_media_type") == 1
     assert seen("artesian_http_requests_total", route="other", status="415") == 1
+
+
+async def test_a_model_that_keeps_failing_is_shown_as_given_up() -> None:
+    async with running(max_retries=0) as service:
+        for _ in range(20):
+            await service.http.post("/api/generate", json={"prompt": "Hi"}, headers=fault_header("http=500*;counted"))
+        seen = await scrape(service)
+    assert seen("artesian_breakers_open", model=HAIKU) == 1
+    assert seen("artesian_upstream_calls_in_flight", model=HAIKU) == 0
+    assert seen("artesian_requests_total", outcome="ok") == 0
+
+
+async def test_tokens_are_put_down_to_the_model_that_answered() -> None:
+    nova = "amazon.nova-lite-v1:0"
+    async with running(fallbacks={CLAUDE: [nova]}, max_retries=0) as service:
+        answer = await service.ask(fault="http=500")
+
+        seen = await scrape(service)
+    assert seen("artesian_requests_total", model=HAIKU, outcome="ok") == 1
+    assert seen("artesian_fallbacks_total", model=HAIKU) == 1
+    assert seen("artesian_tokens_total", model=nova, kind="output") == answer["usage"]["output_tokens"] > 0
+    assert seen("artesian_tokens_total", model=HAIKU) == 0
