@@ -80,7 +80,7 @@ class Guard:
         except Exception:
             if started:  # too late for a word: the connection is cut, which no reader takes for an end
                 raise
-            told = {"request_id": request_id, "caller": scope["artesian.caller"].id}
+            told = {"request_id": request_id, "key_id": scope["artesian.caller"].id}
             logger.exception("Unhandled error", extra=told)
             await answer(Request(scope, receive), ServiceError("internal"))(scope, receive, send_with_id)
 

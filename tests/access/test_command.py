@@ -1,0 +1,161 @@
+"""`artesian keys`, and a service that is started with what it wrote."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.harness import client, running
+
+
+class Ended(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+async def artesian(folder: Path, *arguments: str, **environment: str) -> Ended:
+    """Run the command in a folder of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ARTESIAN_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "service.cli", *arguments,
+        cwd=folder, env=clean | environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+async def keys(folder: Path, *arguments: str) -> Ended:
+    """Run `artesian keys`."""
+    return await artesian(folder, "keys", *arguments, ARTESIAN_API_KEYS_FILE="keys.json")
+
+
+def last_line(ended: Ended) -> str:
+    """What `tail -1` would give."""
+    assert ended.status == 0, ended.err
+    return ended.out.rstrip("\n").split("\n")[-1]
+
+
+async def test_a_key_is_shown_once_last_and_comes_in_at_once(tmp_path: Path) -> None:
+    first = last_line(await keys(tmp_path, "create", "web"))
+    async with running(api_keys_file=str(tmp_path / "keys.json")) as service, client(service.url) as http:
+        made = await keys(tmp_path, "create", "phone", "--scope", "read")
+        key = last_line(made)
+        for each in (first, key):
+            assert (await http.get("/api/models", headers={"Authorization": f"Bearer {each}"})).status_code == 200
+
+        listed = json.loads((await keys(tmp_path, "list", "--json")).out)
+        assert [entry["name"] for entry in listed] == ["web", "phone"]
+        ended = await keys(tmp_path, "revoke", listed[0]["id"])
+
+        assert ended.out == f"{listed[0]['id']}, web: revoked.\n"
+        assert (await http.get("/api/models", headers={"x-api-key": first})).status_code == 401
+        assert (await http.get("/api/models", headers={"x-api-key": key})).status_code == 200
+    assert key.startswith("art_")
+    assert made.out.count(key) == 1
+    written = (tmp_path / "keys.json").read_text()
+    shown = (await keys(tmp_path, "list")).out + json.dumps(listed)
+    for secret in (first, key):
+        assert secret not in written
+        assert secret not in shown
+    assert "sha256" not in shown
+
+
+async def test_what_a_key_may_do_is_said_when_it_is_made(tmp_path: Path) -> None:
+    made = await keys(
+        tmp_path, "create", "batch", "--scope", "generate", "--scope", "metrics", "--model", "anthropic.*",
+        "--model", "fast", "--requests-per-minute", "60", "--tokens-per-minute", "9000", "--streams", "3",
+        "--max-tokens", "800", "--expires", "2099-01-31",
+    )  # fmt: skip
+    [entry] = json.loads((tmp_path / "keys.json").read_text())["keys"]
+
+    assert made.status == 0
+    assert entry["scopes"] == ["generate", "metrics"]
+    assert entry["models"] == ["anthropic.*", "fast"]
+    assert (entry["requests_per_minute"], entry["tokens_per_minute"]) == (60, 9000)
+    assert (entry["streams"], entry["max_tokens"], entry["expires"]) == (3, 800, "2099-01-31T00:00:00Z")
+    listed = (await keys(tmp_path, "list")).out
+    assert listed.split("\t")[:3] == [entry["id"], "good", "batch"]
+    assert "60 requests a minute" in listed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("create", "x", "--scope", "root"), 2, "scope: Input should be 'generate'"),
+        (("create", "x", "--expires", "soon"), 2, "--expires: should be a span"),
+        (("create", ""), 2, "name: "),
+        (("create", "x", "--streams", "0"), 2, "--streams"),
+        (("create", "x", "--file", "nowhere/keys.json"), 1, "nowhere/keys.json cannot be written: No such file"),
+        (("list",), 2, "keys.json is not there; `artesian keys create NAME`"),
+        (("revoke", "key_1"), 1, "There is no key key_1 in keys.json"),
+    ],
+)
+async def test_a_mistake_is_a_sentence_and_a_status(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    ended = await keys(tmp_path, *arguments)
+
+    assert ended.status == status
+    assert ended.out == ""
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+async def test_without_a_file_the_command_asks_which(tmp_path: Path) -> None:
+    ended = await artesian(tmp_path, "keys", "create", "x")
+
+    assert ended.status == 2
+    assert "ARTESIAN_API_KEYS_FILE" in ended.err
+
+
+async def test_a_key_revoked_twice_stays_revoked_since_the_first_time(tmp_path: Path) -> None:
+    await keys(tmp_path, "create", "web")
+    [entry] = json.loads((await keys(tmp_path, "list", "--json")).out)
+    await keys(tmp_path, "revoke", entry["id"])
+    before = (tmp_path / "keys.json").read_text()
+
+    ended = await keys(tmp_path, "revoke", entry["id"])
+
+    assert ended.out == f"{entry['id']}, web: was revoked before.\n"
+    assert (tmp_path / "keys.json").read_text() == before
+    assert (await keys(tmp_path, "list")).out.split("\t")[1] == "revoked"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "keys.json is not there; `artesian keys create NAME`"),
+        ("", "keys.json is empty"),
+        ('{"keys": []}', "keys.json holds no key; `artesian keys create NAME`"),
+        ('{"keys": [{"name": "web"}]}', "(keys.0.id) of the key named 'web': is needed"),
+    ],
+)
+async def test_a_file_of_no_use_stops_the_start(tmp_path: Path, content: str | None, said: str, workers: str) -> None:
+    if content is not None:
+        (tmp_path / "keys.json").write_text(content)
+    journal = {"ARTESIAN_JOURNAL_URL": "sqlite:///streams.db", "ARTESIAN_WORKERS": workers}
+
+    ended = await artesian(tmp_path, "serve", "--port", "0", ARTESIAN_API_KEYS_FILE="keys.json", **journal)
+
+    assert ended.status == 2
+    lines = ended.err.splitlines()
+    assert all(line.startswith("ARTESIAN_API_KEYS_FILE") for line in lines)
+    assert said in lines[0]
+
+
+async def test_other_commands_send_the_key_of_the_environment(tmp_path: Path) -> None:
+    key = last_line(await keys(tmp_path, "create", "web"))
+    async with running(api_keys_file=str(tmp_path / "keys.json")) as service:
+        with_key = await artesian(tmp_path, "ask", 'Say "Let in."', ARTESIAN_URL=service.url, ARTESIAN_API_KEY=key)
+        without = await artesian(tmp_path, "ask", "Hi", ARTESIAN_URL=service.url)
+
+    assert with_key.out == "Let in.\n"
+    assert without.status == 1
+    assert without.err.endswith("Set ARTESIAN_API_KEY.\n")

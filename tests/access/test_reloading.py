@@ -1,0 +1,109 @@
+"""Keys that change under a running service: it notices by itself, and a file gone wrong locks nobody out."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from tests.access.holders import Holder, add_key, held
+from tests.harness import events_of, eventually
+
+
+async def status(holder: Holder, key: str | None = None) -> int:
+    """Ask for something small."""
+    headers = {"x-api-key": key or holder.key}
+    return int((await holder.service.http.get("/api/conversations", headers=headers)).status_code)
+
+
+def revoke(file: Path, name: str) -> None:
+    """Revoke a key by hand, as an editor would: another file takes the old one's place."""
+    content = json.loads(file.read_text())
+    for entry in content["keys"]:
+        if entry["name"] == name:
+            entry["revoked"] = "2026-11-24T00:00:00Z"
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(content))
+    new.replace(file)
+
+
+async def test_a_new_key_comes_in_the_moment_it_is_made(tmp_path: Path) -> None:
+    async with held(tmp_path, {"ann": {}}) as [ann]:
+        assert await status(ann, "art_nobody") == 401
+        for number in range(3):
+            made = add_key(tmp_path / "keys.json", f"bob{number}")
+            assert await status(ann, made) == 200
+
+
+async def test_a_revoked_key_is_refused_at_once_and_what_it_began_goes_on(tmp_path: Path) -> None:
+    async with held(tmp_path, {"ann": {}, "bob": {}}) as [ann, bob]:
+        body, headers = {"prompt": "Hi"}, {**ann.header, "X-Artesian-Fault": "gate@1"}
+        async with ann.service.http.stream("POST", "/api/generate/stream", json=body, headers=headers) as response:
+            events = events_of(response)
+            first = await anext(events)
+            revoke(tmp_path / "keys.json", "ann")
+
+            async def refused() -> bool:
+                return await status(ann) == 401
+
+            await eventually(refused)
+            resumed = await ann.ask("GET", f"/api/streams/{first.data['stream_id']}")
+            await ann.service.bedrock.post("/_local/release")
+            last = [event async for event in events][-1]
+
+        assert resumed.status_code == 401
+        assert last.data["done"] is True
+        assert await status(bob) == 200
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"keys": [{"id": "x"}]}', None], ids=["cut", "half", "wrong", "gone"])
+async def test_a_file_gone_wrong_keeps_the_keys_and_the_log_says_so(
+    tmp_path: Path, content: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "keys.json"
+    async with held(tmp_path, {"ann": {}}) as [ann]:
+        good = file.read_text()
+        if content is None:
+            file.unlink()
+        else:
+            file.write_text(content)
+
+        async def told() -> bool:
+            assert await status(ann) == 200
+            return any("ARTESIAN_API_KEYS_FILE" in record.getMessage() for record in caplog.records)
+
+        await eventually(told)
+        wrong = [record for record in caplog.records if "The keys stay as they were" in record.getMessage()]
+        assert {record.levelno for record in wrong} == {logging.ERROR}
+        before = len(wrong)
+        assert await status(ann, "art_nobody") == 401  # which looks again, and has nothing new to say
+        assert sum("The keys stay as they were" in record.getMessage() for record in caplog.records) == before
+        file.write_text(good)
+        made = add_key(file, "bob")
+
+        assert await status(ann, made) == 200
+
+
+async def test_a_file_without_a_key_lets_nobody_in_any_more(tmp_path: Path) -> None:
+    async with held(tmp_path, {"ann": {}}) as [ann]:
+        (tmp_path / "keys.json").write_text('{"keys": []}')
+
+        async def refused() -> bool:
+            return await status(ann) == 401
+
+        await eventually(refused)
+
+
+async def test_powers_that_change_hold_from_the_next_request(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    async with held(tmp_path, {"ann": {}}) as [ann]:
+        assert (await ann.generate()).status_code == 200
+        content = json.loads(file.read_text())
+        content["keys"][0]["scopes"] = ["read"]
+        file.write_text(json.dumps(content))
+
+        async def refused() -> bool:
+            return bool((await ann.generate()).status_code == 403)
+
+        await eventually(refused)
+        assert await status(ann) == 200
