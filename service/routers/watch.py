@@ -23,6 +23,7 @@ _SURFACES = (
 )
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _OTHER = "other"
+_NOBODY = "none"  # has no key that we know
 _TRACE_HEADERS = ("traceparent", "tracestate")
 
 
@@ -58,7 +59,7 @@ def _count(telemetry: "Telemetry", scope: Scope, asked: Asked) -> None:
     code = scope.get("artesian.refused")
     if code and not asked.began and (surface := _surface(scope)):
         caller: Caller = scope.get("artesian.caller", ANONYMOUS)
-        telemetry.refused(surface, caller.id, code)
+        telemetry.refused(surface, caller.id or _NOBODY, code)
 
 
 def _route(scope: Scope) -> str:
