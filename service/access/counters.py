@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 60
-_PATIENCE_S = 0.5  # for an answer of the server: every generation of a limited key waits for it
-_AWAY_S = 2.0  # how long a server that has failed is left alone
+_PATIENCE_S = 1.0  # for an answer of the server: every generation of a limited key waits for it
+_AWAY_S = 5.0  # how long a server that has failed is left alone
 _CONNECTIONS = 4
 _CLOSING_S = 0.5  # what ends sooner is not corrected any more
 _REMEMBERED = 10_000
@@ -47,7 +47,9 @@ class Counters:
         self._local = MemoryStorage()
         self.pool = None if url.startswith(("memory:", "sqlite:")) else _pool(url)
         self._shared = _storage(self.pool) if self.pool else None
-        self._away_until = 0.0
+        self._turn = asyncio.Semaphore(_CONNECTIONS)
+        self._away = False
+        self._look_again = 0.0
         self._ends: dict[str, float] = {}
 
     async def close(self) -> None:
@@ -58,18 +60,40 @@ class Counters:
     async def add(self, name: str, most: int, owner: str, amount: int) -> Count:
         """Count what is used, be it too much or not."""
         key = RateLimitItemPerMinute(most, namespace=name).key_for(owner)
-        if self._shared and time.monotonic() >= self._away_until:
+        if self._shared and (count := await self._add_shared(self._shared, key, amount)):
+            return count
+        return await self._add(self._local, key, amount)
+
+    async def _add_shared(self, storage: "RedisStorage", key: str, amount: int) -> Count | None:
+        """Count for all processes; None where the server is away. The wait for a connection is no fault of its."""
+        async with self._turn:
+            if not self._here:
+                return None
             try:
                 async with asyncio.timeout(_PATIENCE_S):
-                    return await self._add(self._shared, key, amount)
+                    count = await self._add(storage, key, amount)
             except (StorageError, OSError, TimeoutError) as error:
-                self._away_until = time.monotonic() + _AWAY_S
-                logger.warning("Limits are counted in this process alone: %s", type(error).__name__)
-        return await self._add(self._local, key, amount)
+                self._lost(error)
+                return None
+        if self._away:
+            self._away = False
+            logger.info("Limits are counted for all processes again")
+        return count
+
+    @property
+    def _here(self) -> bool:
+        """Whether every process counts together, as far as is known."""
+        return self._shared is not None and time.monotonic() >= self._look_again
+
+    def _lost(self, error: Exception) -> None:
+        self._look_again = time.monotonic() + _AWAY_S
+        if not self._away:
+            self._away = True
+            logger.warning("Limits are counted in this process alone: %s", type(error).__name__)
 
     async def correct(self, name: str, most: int, owner: str, amount: int, count: Count) -> Count | None:
         """Count more, or less, in the window of an earlier count. None: that window is over."""
-        if count.over or count.shared != (self._shared is not None and time.monotonic() >= self._away_until):
+        if count.over or count.shared != self._here:
             return None
         return await self.add(name, most, owner, amount)
 

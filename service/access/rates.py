@@ -92,6 +92,7 @@ class Rates:
         self._url = journal_url
         self._tasks = tasks
         self._counters: Counters | None = None
+        self._opening = asyncio.Lock()
         self._running: Counter[str] = Counter()
         self._known: dict[tuple[str, str], Count] = {}
 
@@ -151,16 +152,15 @@ class Rates:
                 raise RateLimited("tokens", spent, retry_after=_until(count))
 
     async def _add(self, name: str, most: int, caller_id: str, amount: int) -> "Count":
-        count = await self._open().add(name, most, caller_id, amount)
+        count = await (await self._open()).add(name, most, caller_id, amount)
         self._known[caller_id, name] = count
         return count
 
-    def _open(self) -> "Counters":
-        """Load the library where the first limit is met: most services have none."""
-        if self._counters is None:
-            from service.access.counters import Counters
-
-            self._counters = Counters(self._url)
+    async def _open(self) -> "Counters":
+        """Load the library where the first limit is met: most services have none, and it takes a tenth of a second."""
+        async with self._opening:
+            if self._counters is None:
+                self._counters = await asyncio.to_thread(_load, self._url)
         return self._counters
 
     def settle(self, grant: Grant, used: int | None) -> None:
@@ -183,14 +183,14 @@ class Rates:
     async def _correct(self, grant: Grant, charged: "Count", used: int) -> None:
         """Give back what was set aside and not used; what was used beyond it counts, in a later minute if need be."""
         most, difference = grant.caller.tokens_per_minute or 0, used - sum(grant.wanted)
-        corrected = await self._open().correct("tokens", most, grant.caller.id, difference, charged)
+        corrected = await (await self._open()).correct("tokens", most, grant.caller.id, difference, charged)
         if corrected:
             self._known[grant.caller.id, "tokens"] = corrected
         elif difference > 0:
             await self._add("tokens", most, grant.caller.id, difference)
 
     async def _take_back(self, grant: Grant) -> None:
-        caller, counters = grant.caller, self._open()
+        caller, counters = grant.caller, await self._open()
         for name, most, count, amount in (
             ("requests", caller.requests_per_minute, grant.request, 1),
             ("tokens", caller.tokens_per_minute, grant.tokens, sum(grant.wanted)),
@@ -212,6 +212,12 @@ class Rates:
         if (most := caller.streams) is not None:
             found.append(Standing("streams", most, max(0, most - self._running[caller.id]), None))
         return found
+
+
+def _load(journal_url: str) -> "Counters":
+    from service.access.counters import Counters
+
+    return Counters(journal_url)
 
 
 def _too_many(caller: Caller, count: "Count") -> RateLimited:

@@ -209,16 +209,29 @@ async def test_a_valkey_that_is_away_stops_nobody_and_each_process_counts_for_it
         assert (await refused(rates, CALLER)).limit == "requests"
 
 
-async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(server: Server) -> None:
+async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
     async with open_rates(server.url) as rates:
         await rates.admit(CALLER, SMALL)
         server.pause()
+        many = [Caller(f"key {number}", requests_per_minute=1) for number in range(50)]
         try:
             async with asyncio.timeout(3):
-                for number in range(50):
-                    await rates.admit(Caller(f"key {number}", requests_per_minute=1), SMALL)
+                await asyncio.gather(*(rates.admit(caller, SMALL) for caller in many))
         finally:
             server.resume()
+
+    assert caplog.text.count("in this process alone") == 1
+
+
+async def test_a_crowd_waits_for_valkey_rather_than_take_it_for_away(server: Server) -> None:
+    caller = Caller("key", requests_per_minute=1000, tokens_per_minute=1_000_000)
+    async with open_rates(server.url) as rates:
+        grants = await asyncio.gather(*(rates.admit(caller, SMALL) for _ in range(1000)))
+
+        assert all(grant.request and grant.request.shared for grant in grants)
+        assert (await refused(rates, caller)).limit == "requests"
 
 
 @pytest.mark.parametrize(
