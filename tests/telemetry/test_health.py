@@ -1,0 +1,59 @@
+"""`/readyz`: what is wrong, a sentence each, and in time."""
+
+import asyncio
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.harness import running
+
+
+async def test_nothing_is_wrong_with_a_service_that_is_ready() -> None:
+    async with running() as service:
+        ready = await service.http.get("/readyz")
+
+    assert ready.status_code == 200
+    assert (ready.json()["status"], ready.json()["problems"]) == ("ready", [])
+
+
+async def test_without_credentials_and_a_region_it_says_both(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    async with running(backend="aws") as service:
+        ready = await service.http.get("/readyz")
+
+    assert ready.status_code == 503
+    assert ready.json()["status"] == "not ready"
+    credentials, region = ready.json()["problems"]
+    assert credentials.startswith("No AWS credentials are found")
+    assert region.startswith("No region is set")
+
+
+async def test_a_journal_that_is_away_is_a_problem_and_no_reason_to_be_restarted() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        async with running(journal_url=f"valkey://127.0.0.1:{nobody.getsockname()[1]}") as service:
+            ready = await service.http.get("/readyz")
+            alive = await service.http.get("/healthz")
+            metrics = (await service.http.get("/metrics")).text
+
+    assert (ready.status_code, alive.status_code) == (503, 200)
+    assert ready.json()["status"] == "degraded"
+    assert ready.json()["problems"] == ["The journal of streams cannot be reached: see `ARTESIAN_JOURNAL_URL`."]
+    assert "\nartesian_journal_up 0.0\n" in metrics
+
+
+async def test_a_database_that_never_answers_keeps_no_probe_waiting() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"postgresql+asyncpg://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        async with running(database_url=address) as service:
+            asking = asyncio.create_task(service.http.get("/api/conversations"))
+            for _ in range(3):
+                began = time.monotonic()
+                await service.http.get("/readyz")
+                assert time.monotonic() - began < 2
+            asking.cancel()
