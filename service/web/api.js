@@ -32,7 +32,7 @@ export async function ask(path, { method = "GET", body, headers = {}, signal } =
     if (response.ok) return response;
     const problem = await response.json().catch(() => ({}));
     if (response.status !== 401) throw new Refusal(response.status, problem);
-    await askForKey(key ? "That key was not accepted." : null);
+    await askForKey(key ? `That key was not accepted. ${problem.error ?? ""}` : null);
   }
 }
 

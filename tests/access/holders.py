@@ -1,5 +1,6 @@
 """Holders of keys, and a service that knows them."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,9 +32,9 @@ class Holder:
         """The key as a header."""
         return {"Authorization": f"Bearer {self.key}"}
 
-    async def ask(self, method: str, path: str, json: Any = None, **headers: str) -> Any:
+    async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Ask with the key."""
-        return await self.service.http.request(method, path, json=json, headers={**self.header, **headers})
+        return await self.service.http.request(method, path, json=body, headers={**self.header, **headers})
 
     async def generate(self, **body: Any) -> Any:
         """Ask for a whole answer."""
@@ -61,6 +62,17 @@ def add_key(file: Path, name: str, **powers: Any) -> str:
     with editing(str(file)) as keys:
         keys.append(Key.model_validate(entry | powers))
     return made
+
+
+def revoke(file: Path, name: str) -> None:
+    """Revoke a key by hand, as an editor would: another file takes the old one's place."""
+    content = json.loads(file.read_text())
+    for entry in content["keys"]:
+        if entry["name"] == name:
+            entry["revoked"] = "2026-11-24T00:00:00Z"
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(content))
+    new.replace(file)
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.access.holders import Holder, add_key, held
+from tests.access.holders import Holder, add_key, held, revoke
 from tests.harness import events_of, eventually
 
 
@@ -14,17 +14,6 @@ async def status(holder: Holder, key: str | None = None) -> int:
     """Ask for something small."""
     headers = {"x-api-key": key or holder.key}
     return int((await holder.service.http.get("/api/conversations", headers=headers)).status_code)
-
-
-def revoke(file: Path, name: str) -> None:
-    """Revoke a key by hand, as an editor would: another file takes the old one's place."""
-    content = json.loads(file.read_text())
-    for entry in content["keys"]:
-        if entry["name"] == name:
-            entry["revoked"] = "2026-11-24T00:00:00Z"
-    new = file.with_suffix(".new")
-    new.write_text(json.dumps(content))
-    new.replace(file)
 
 
 async def test_a_new_key_comes_in_the_moment_it_is_made(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from service.access.tickets import START_S, Tickets
-from tests.access.holders import EVENTS, SECRET, Holder, add_key, held, read
-from tests.harness import events_of, eventually, text_of
+from tests.access.holders import EVENTS, SECRET, Holder, add_key, held, read, revoke
+from tests.harness import events_of, eventually, running, text_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -261,8 +261,6 @@ async def test_a_ticket_is_good_at_another_replica_with_the_same_secret(tmp_path
 
 
 async def test_without_keys_a_page_works_with_tickets_too() -> None:
-    from tests.harness import running
-
     async with running() as service:
         ticket = (await service.http.post("/api/tickets")).json()["ticket"]
         _, events = await read(service, f"{ASKED}&ticket={ticket}")
@@ -273,8 +271,6 @@ async def test_without_keys_a_page_works_with_tickets_too() -> None:
 
 
 async def test_a_key_that_was_revoked_takes_its_tickets_along(tmp_path: Path) -> None:
-    from tests.access.test_reloading import revoke
-
     async with held(tmp_path, {"ann": {}, "bob": {}}) as [ann, _]:
         ticket = await ann.ticket()
         revoke(tmp_path / "keys.json", "ann")

@@ -1,14 +1,15 @@
 """What a model says cannot harm its reader, and everybody can read it."""
 
 import asyncio
-import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Route, expect
+from playwright.async_api import Browser, expect
 
-from tests.harness import Service
+from tests.access.holders import held, revoke
+from tests.harness import Service, eventually
 from tests.page.browsing import Chat, tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -96,32 +97,51 @@ async def _look(chat: Chat, name: str) -> None:
     assert serious == [], name
 
 
-async def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Browser, service: Service) -> None:
-    """The door that wants a key is the browser's own here, so that it can be opened and shut."""
-    async with tab(chromium, service.url) as chat:
-
-        async def door(route: Route) -> None:
-            if route.request.headers.get("authorization") == "Bearer the-key":
-                await route.continue_()
-            else:
-                problem = {"error": "An API key is needed.", "code": "unauthenticated"}
-                await route.fulfill(status=401, json=problem, content_type="application/problem+json")
-
-        await chat.page.route(re.compile("/api/"), door)
+async def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Browser, tmp_path: Path) -> None:
+    async with held(tmp_path, {"ann": {}}, local_rate=200) as [ann], tab(chromium, ann.service.url) as chat:
         await chat.page.goto(chat.url)
         field = chat.page.get_by_label("API key")
         await field.fill("wrong")
         await field.press("Enter")
-        await expect(chat.page.get_by_text("That key was not accepted.")).to_be_visible()
+        await expect(chat.page.get_by_text("That key was not accepted. This API key is not known.")).to_be_visible()
         await chat.picture("key")
-        await field.fill("the-key")
+        await field.fill(ann.key)
         await field.press("Enter")
         await chat.ask('Say "Let in."')
         await chat.done()
         await chat.page.reload()
 
         await expect(chat.answer.locator(".markdown")).to_have_text("Let in.")
-        assert "the-key" not in chat.page.url
+        assert ann.key not in chat.page.url
+        assert await chat.page.evaluate("JSON.stringify(localStorage) + document.cookie") == "{}"
+        assert (await ann.ask("GET", "/api/conversations")).json()["conversations"] != []
+
+
+async def test_a_key_that_was_revoked_is_asked_for_again_and_can_be_forgotten(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    async with held(tmp_path, {"ann": {}, "bob": {}}) as [ann, bob], tab(chromium, ann.service.url) as chat:
+        await chat.page.goto(chat.url)
+        field = chat.page.get_by_label("API key")
+        await field.fill(ann.key)
+        await field.press("Enter")
+        await expect(chat.page.locator("#model option").first).to_be_attached()
+        revoke(tmp_path / "keys.json", "ann")
+
+        async def refused() -> bool:
+            return bool((await ann.ask("GET", "/api/models")).status_code == 401)
+
+        await eventually(refused)
+        await chat.ask('Say "Still here."')
+        await expect(chat.page.get_by_text("This API key was revoked.")).to_be_visible()
+        await field.fill(bob.key)
+        await field.press("Enter")
+        await chat.done()
+        await chat.button("Settings").click()
+        await chat.button("Forget the key").click()
+
+        await expect(field).to_be_visible()
+        assert await chat.page.evaluate("sessionStorage.getItem('artesian.key')") is None
 
 
 async def test_nothing_is_wider_than_a_phone(chromium: Browser, service: Service) -> None:
@@ -155,3 +175,33 @@ async def test_the_keyboard_is_enough(chat: Chat) -> None:
     await chat.page.keyboard.press("Enter")
     await chat.done()
     await expect(chat.answer.locator(".markdown")).to_have_text("Typed.")
+
+
+WITH_A_TICKET = """
+async (key) => {
+  const answer = await fetch("/api/tickets", { method: "POST", headers: { Authorization: `Bearer ${key}` } });
+  const { ticket } = await answer.json();
+  const source = new EventSource(`/api/generate?prompt=Say+%22Let+in.%22&ticket=${ticket}`);
+  let text = "";
+  let refusal = null;
+  await new Promise((resolve) => {
+    source.onmessage = (event) => {
+      const data = JSON.parse(event.data);
+      text += data.text ?? "";
+      refusal = data.error ?? null;
+    };
+    source.onerror = () => source.readyState === EventSource.CLOSED && resolve(); // it has come back, and got 204
+  });
+  return { text, refusal };
+}
+"""
+
+
+async def test_an_event_source_brings_a_ticket_and_stops_by_itself(chromium: Browser, tmp_path: Path) -> None:
+    async with held(tmp_path, {"ann": {}}) as [ann], tab(chromium, ann.service.url) as chat:
+        await chat.page.goto(chat.url)
+
+        answered = await chat.page.evaluate(WITH_A_TICKET, ann.key)
+
+        assert answered == {"text": "Let in.", "refusal": None}
+        assert len(await ann.service.calls()) == 1
