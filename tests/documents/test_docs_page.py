@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page, expect
 
 from tests.harness import Service
+from tests.limits.keyed import limited
 from tests.native.gates import call_of, release
 from tests.page.browsing import Chat, browser, tab
 
@@ -203,30 +205,25 @@ async def test_the_keyboard_is_enough(docs: Page) -> None:
     assert reached == ["address", "body", "summary", "start", "shown"]
 
 
-async def test_a_refusal_is_shown_and_a_key_goes_in_a_header(chromium: Browser, shared: Service) -> None:
-    """The door that wants a key is the browser's own here, so that it can be opened and shut."""
-    async with tab(chromium, shared.url) as opened:
+async def test_a_refusal_is_shown_and_a_key_goes_in_a_header(chromium: Browser, tmp_path: Path) -> None:
+    async with limited(tmp_path, {"the-key": {}}) as service, tab(chromium, service.url) as opened:
+        addresses: list[str] = []
+        opened.page.on("request", lambda request: addresses.append(request.url))
         page = await opened_docs(opened)
-
-        async def door(route: Any) -> None:
-            if route.request.headers.get("authorization") == "Bearer the-key" and "the-key" not in route.request.url:
-                await route.continue_()
-            else:
-                problem = {"error": "An API key is needed.", "code": "unauthenticated"}
-                await route.fulfill(status=401, json=problem, content_type="application/problem+json")
-
-        await page.route(re.compile("/api/"), door)
         await choose(page, "POST /api/generate/stream")
         await page.get_by_role("button", name="Stream", exact=True).click()
         await expect(state(page)).to_have_text("Refused with status 401.")
-        await expect(page.locator("#answer")).to_contain_text("An API key is needed.")
+        await expect(page.locator("#answer")).to_contain_text("An API key is needed")
         await expect(page.get_by_label("Key, where the service wants one")).to_be_focused()
 
         await page.keyboard.type("the-key")
+        await order(page, "gate@2")
         await page.get_by_role("button", name="Stream", exact=True).click()
+        await expect(events(page).filter(has_text='"text"')).to_have_count(2)
+        await page.get_by_role("button", name="Stop", exact=True).click()
 
-        await expect(events(page).last).to_contain_text('"done":true')
-        assert opened.strangers == []
+        await expect(events(page).last).to_contain_text('"stop_reason":"cancelled"')
+        assert [address for address in addresses if "the-key" in address] == []
 
 
 async def test_nobody_but_this_service_is_asked(docs: Page) -> None:

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser
 
-from tests.documents.examples import ROOT, Example, examples, examples_of, fits
+from tests.documents.examples import Example, examples, fits
 from tests.harness import Service, running
 from tests.node.test_node import installed  # the folder with other people's packages
 from tests.page.browsing import browser, tab
@@ -126,65 +126,3 @@ async def test_an_example_that_is_not_run_says_why_and_is_well_formed(tmp_path: 
     _, complaints = await process.communicate()
 
     assert (process.returncode, complaints) == (0, b"")
-
-
-async def test_commands_stand_in_blocks_that_are_run() -> None:
-    """Without a language a block would be passed over."""
-    for page in {example.page for example in ALL} - {"CHANGELOG.md"}:
-        text = next(ROOT.rglob(page)).read_text()
-        assert (
-            re.findall(r"^```(?:shell|console|bash session|javascript|py|mjs)?\n(?:curl|artesian|import|\$ )", text)
-            == []
-        )
-
-
-class TestReading:
-    """How a page is read."""
-
-    PAGE = """
-<!-- not run: it needs AWS -->
-```sh
-aws sts get-caller-identity
-```
-
-```sh
-curl a
-```
-
-<!-- output -->
-```json
-{"id": "9a…", "n": 1, …: …}
-```
-
-<!-- after the one above -->
-<!-- ends with 22 -->
-```sh
-curl b
-```
-"""
-
-    async def test_notes_and_output_belong_to_their_blocks(self) -> None:
-        first, second, third = examples_of(self.PAGE, "a.md")
-
-        assert (first.why_not, first.line) == ("it needs AWS", 3)
-        assert (second.why_not, second.status, second.program) == (None, 0, "curl a\n")
-        assert second.shown is not None
-        assert (third.status, third.program) == (22, "curl a\n\ncurl b\n")
-
-    @pytest.mark.parametrize(
-        ("shown", "printed", "expected"),
-        [
-            ('{"a": "9…", "b": 1, "c": null}', '{"a": "x", "b": 2.5, "c": {}}', True),
-            ('{"a": …}', '{"a": {"b": 1}}', True),
-            ('{"a": 1}', '{"a": 1, "b": 2}', False),
-            ('{"a": 1, …}', '{"a": 1, "b": 2}', True),
-            ('{"a": {…}, "c": […]}', '{"a": {"b": 1}, "c": []}', True),
-            ('{"a": 1, …}', '{"b": 2}', False),
-            ('{"a": 1}', '{"a": "1"}', False),
-            ('{"a": [{"b": 1}]}', '{"a": [{"b": 1}, {"b": 3}]}', True),
-            ("id: …-1\nevent: start\n…\ndone", "id: 5f-1\nevent: start\ndata: {}\n\ndone\n", True),
-            ("id: …-1\nevent: start", "id: 5f-1\nevent: end", False),
-        ],
-    )
-    async def test_an_output_is_compared_by_its_shape(self, shown: str, printed: str, *, expected: bool) -> None:
-        assert fits(shown, printed) is expected
