@@ -126,6 +126,20 @@ async def test_a_rest_ends_when_the_breaker_opens_and_only_then() -> None:
     assert refused.value.retry_after
 
 
+async def test_a_probe_that_is_throttled_closes_the_breaker_and_holds_the_calls() -> None:
+    lane = lane_of(lanes())
+    for _ in range(20):
+        await failed(lane)
+    async with asyncio.timeout(5):
+        while lane.refuses:  # noqa: ASYNC110 - its time comes by itself
+            await asyncio.sleep(0.02)
+
+    await throttled(lane, 1)
+
+    assert lane.circuit(None).state == "closed"
+    assert lane.circuit(None).limit == 1
+
+
 async def test_with_the_breaker_off_nothing_is_refused() -> None:
     lane = lane_of(lanes(breaker=False))
     for _ in range(40):

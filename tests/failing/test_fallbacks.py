@@ -178,15 +178,15 @@ async def test_an_interrupted_fallback_is_gone_on_with_by_itself() -> None:
 
 
 async def test_a_process_that_takes_over_asks_the_model_that_had_begun(tmp_path: Path) -> None:
-    shared: Json = {"journal_url": f"sqlite:///{tmp_path / 'journal.db'}", "fallbacks": {CLAUDE: [CLAUDE_TOO]}}
+    shared: Json = {"journal_url": f"sqlite:///{tmp_path / 'journal.db'}", "fallbacks": {CLAUDE: [NOVA, CLAUDE_TOO]}}
     async with running(**shared) as other:
         async with running(**shared) as one:
             plain = await one.ask(model_id=CLAUDE_TOO)
-            async with one.open(fault="throttle,gate@3,ok") as events:
-                begun = [await anext(events) for _ in range(5)]
+            async with one.open(fault="throttle*2,gate@3,ok") as events:
+                begun = [await anext(events) for _ in range(6)]
                 stream_id = begun[0].data["stream_id"]
-        await eventually(lambda: _calls(other, 1))  # throttled, as the script begins anew with another Bedrock
-        await eventually(lambda: _calls(other, 2))
+        await eventually(lambda: _calls(other, 2))  # throttled, as the script begins anew with another Bedrock
+        await eventually(lambda: _calls(other, 3))
         await other.bedrock.post("/_local/release")
         rest = await other.resume(f"{stream_id}-{begun[-1].n}")
         called = [call["model"] for call in await other.calls()]
@@ -241,6 +241,19 @@ async def test_a_model_that_cannot_do_what_was_asked_is_passed_over() -> None:
 
     assert called == [CLAUDE, NOVA]
     assert answer["model_id"] == NOVA
+
+
+async def test_a_model_that_sees_no_pictures_is_passed_over() -> None:
+    picture = {"type": "image", "media_type": "image/png", "data": PIXEL}
+    messages = [{"role": "user", "content": [picture, {"type": "text", "text": "What is this?"}]}]
+    body = {"messages": messages, "model_id": CLAUDE}
+    async with running(fallbacks={CLAUDE: ["amazon.nova-micro-v1:0", NOVA]}, max_retries=0) as service:
+        answer = await service.http.post("/api/generate", json=body, headers=fault_header("throttle"))
+
+    assert answer.json()["model_id"] == NOVA
+
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
 async def test_a_silent_model_is_left_after_a_while_and_the_last_is_waited_for() -> None:

@@ -82,10 +82,27 @@ async def test_where_both_fail_the_generation_does() -> None:
     assert response.json()["code"] == "upstream_stalled"
 
 
-async def test_an_answer_without_a_word_is_an_answer() -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [f"slow-first={SOON_S * 3},stall", "stall,ok", f"slow={SOON_S * 2}+http=500,slow-first={SOON_S * 3}"],
+    ids=["of the first", "of the second", "of the second alone"],
+)
+async def test_an_answer_without_a_word_is_an_answer(fault: str) -> None:
     async with hedging() as service:
-        events = await service.stream(fault=f"slow-first={SOON_S * 2},stall", prompt='say ""')
-        assert events[-1].data["done"]
+        events = await service.stream(fault=fault, prompt='say "hello"', stop_sequences=["hello"])
+        for number in (1, 2):
+            await closed(service, number)
+
+    assert text_of(events) == ""
+    assert events[-1].data["stop_reason"] == "stop_sequence"
+
+
+async def test_the_caller_is_told_how_the_last_of_two_failed() -> None:
+    async with hedging() as service:
+        fault = f"slow={SOON_S * 2}+http=500,slow={SOON_S * 3}+throttle"
+        response = await service.http.post("/api/generate", json={"prompt": "Hi"}, headers=fault_header(fault))
+
+    assert response.json()["code"] == "throttled"
 
 
 async def test_a_failure_after_the_first_words_is_the_winners_alone() -> None:
