@@ -119,7 +119,8 @@ class Responses:
         """Forget a caller's response. False: there was none."""
         async with self._database.write() as connection:
             gone = await connection.execute(delete(responses).where(_is(caller, response_id)))
-            return gone.rowcount > 0
+        await self._database.wipe()
+        return gone.rowcount > 0
 
     async def expire(self) -> None:
         """Forget what can no longer be referred to."""

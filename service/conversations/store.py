@@ -114,7 +114,9 @@ class Store:
             )
             await connection.execute(delete(messages).where(messages.c.conversation_id == conversation_id))
             await connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
-            return list(streams.scalars())
+            named = list(streams.scalars())
+        await self.database.wipe()
+        return named
 
 
 async def one(connection: AsyncConnection, caller: str, conversation_id: str) -> RowMapping:

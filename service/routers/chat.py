@@ -30,5 +30,5 @@ async def complete(asking: AskingDep) -> Response:
     """Answer with one JSON object, or with `stream: true` with chunks and `[DONE]`."""
     given = await asking.body()
     parsed = openai_chat.parse(given, default_model_id=asking.engine.settings.default_model_id)
-    log = await asking.start(parsed, "chat", given)
+    log = await asking.start(parsed, "chat", given, store=parsed.store)
     return await asking.answer(log, "chat", stream=parsed.stream)

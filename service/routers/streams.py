@@ -48,6 +48,7 @@ async def read_stream(
 
 @router.delete("/{stream_id}", summary="Cancel a generation", responses=SNAPSHOT | READING)
 async def cancel_stream(
+    request: Request,
     stream_id: StreamId,
     engine: EngineDep,
     caller: OwnerDep,
@@ -58,6 +59,8 @@ async def cancel_stream(
     log = await engine.cancel(parse_stream_id(stream_id), caller)
     answer = _snapshot(log)
     if purge:
+        if log.record.dialect == "responses":
+            await request.state.archive.forget(caller, log.stream_id)
         await engine.purge(log)
     return answer
 

@@ -71,6 +71,7 @@ class Body(Struct):
     messages: list[Turn]
     model: body.ModelName | None = None
     stream: bool | None = None
+    store: bool | None = None
     stream_options: StreamOptions | None = None
     max_completion_tokens: int | None = None
     max_tokens: int | None = None
@@ -97,12 +98,13 @@ class Options(Struct, frozen=True):
 
 
 class Parsed(Struct, frozen=True):
-    """A request, and what else was asked for. `dropped` names what was passed over."""
+    """A request, and what else was asked for. `store` false: in memory only. `dropped` names what was passed over."""
 
     request: Request
     stream: bool
     options: Options
     dropped: list[str]
+    store: bool = True
 
 
 def parse(given: object, *, default_model_id: str = "") -> Parsed:
@@ -137,7 +139,7 @@ def parse(given: object, *, default_model_id: str = "") -> Parsed:
         metadata=body.metadata(asked.metadata, dropped),
     )
     options = Options(include_usage=bool(asked.stream_options and asked.stream_options.include_usage))
-    return Parsed(request, bool(asked.stream), options, dropped)
+    return Parsed(request, bool(asked.stream), options, dropped, asked.store is not False)
 
 
 def _refuse(asked: Body) -> None:
