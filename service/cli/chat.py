@@ -45,7 +45,8 @@ def chat(
             offered = artesian.models()
         except ArtesianError as error:
             stop(told(error), status_of(error))
-        transcript = Transcript(model or offered.default, system and sendable(system))
+        usual = offered.default or next((one.id for one in offered), None)
+        transcript = Transcript(model or usual, system and sendable(system))
         typer.echo(f"{transcript.model_id} at {artesian.url}. /help tells what there is; exit leaves.\n")
         parameters: Parameters = {"max_tokens": max_tokens, "temperature": temperature}
         parameters["on_interruption"] = "continue"  # what is shown cannot be cleared

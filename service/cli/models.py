@@ -50,4 +50,5 @@ def _table(found: "Models") -> None:
         table.add_row(names, model.provider, _abilities(model), style="bold" if model.id == found.default else None)
     console = Console(highlight=False)
     console.print(table)
-    console.print(f"\nWhere nothing else is asked for: {found.default}", soft_wrap=True)
+    if found.default:
+        console.print(f"\nWhere nothing else is asked for: {found.default}", soft_wrap=True)

@@ -32,10 +32,10 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models on offer, and the one that is taken where a request names none."""
+    """The models on offer, and the one that is taken where a request names none; None: not with this key."""
 
     models: list[Model]
-    default: str
+    default: str | None
     raw: Json = field(repr=False)
 
     def __iter__(self) -> Iterator[Model]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request
 from msgspec import to_builtins
 
+from service.engine.fallbacks import names_of
 from service.routers.deps import CallerDep, SettingsDep
 from service.routers.documents import problems
 
@@ -18,8 +19,12 @@ router = APIRouter(prefix="/api", tags=["Models"])
 async def list_models(request: Request, caller: CallerDep, settings: SettingsDep) -> dict[str, Any]:
     """List the models the backend offers, with what each can do and the names that stand for it.
 
-    A key sees those that it may use.
+    A key sees those that it may use; `default` is null where that is not among them.
     """
     offers: Offers = request.state.offers
     usable = [offer for offer in await offers.all() if caller.may_use(*offer.names)]
-    return {"models": to_builtins(usable), "default": settings.default_model_id}
+    default = settings.default_model_id
+    return {
+        "models": to_builtins(usable),
+        "default": default if caller.may_use(*names_of(default, settings)) else None,
+    }

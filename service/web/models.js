@@ -39,8 +39,8 @@ export class Models {
     }
     const providers = [...groups.keys()].sort((one, other) => one.localeCompare(other));
     this._select.replaceChildren(...providers.map((name) => make("optgroup", { label: name }, ...groups.get(name))));
-    this._usual = usual;
-    this.choose(sessionStorage.getItem(CHOSEN) ?? usual);
+    this._usual = usual ?? models[0]?.id; // a key may not be for the usual one
+    this.choose(sessionStorage.getItem(CHOSEN) ?? this._usual);
   }
 
   /** Choose a model, one that is not in the list too. */

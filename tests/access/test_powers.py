@@ -113,6 +113,8 @@ async def test_the_lists_name_what_the_key_may_use(powers: dict[str, Holder]) ->
     assert claude < everything
     assert fast == {NOVA}  # it goes by the alias
     assert fast_cards >= {"fast"}
+    assert (await powers["claude"].ask("GET", "/api/models")).json()["default"] == CLAUDE
+    assert (await powers["fast"].ask("GET", "/api/models")).json()["default"] is None
 
 
 async def test_one_model_is_looked_at_by_those_who_may_use_it(powers: dict[str, Holder]) -> None:
