@@ -6,6 +6,7 @@ one line of JSON goes out.
 """
 
 import asyncio
+import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -69,7 +70,10 @@ def prepare_file(path: str) -> None:
 
     Raises:
         sqlite3.OperationalError: there can be none.
+        OSError: nor can the file be made.
     """
+    if not Path(path).exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # for its owner's eyes alone
     until = monotonic() + _PATIENCE_S
     while True:
         try:
@@ -93,7 +97,7 @@ async def _run(address: str, encryption_key: str) -> dict[str, Any]:
         return {"error": error.message}
     except ServiceError as error:
         return {"error": _words(error.__cause__ or error)}
-    except sqlite3.OperationalError as error:
+    except (sqlite3.OperationalError, OSError) as error:
         return {"error": _words(error)}
     finally:
         await database.close()

@@ -50,6 +50,11 @@ def names_in(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+def modes_in(folder: Path) -> dict[str, int]:
+    """Who may do what with the files of a folder."""
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+
+
 def dump(server: Server) -> str:
     """All that a Valkey holds: the names of keys, and what is behind them."""
     told: list[object] = []
@@ -250,6 +255,13 @@ async def test_what_is_purged_is_nowhere_any_more(tmp_path: Path) -> None:
         assert said_in(tmp_path) == []
         for stream_id in streams:
             assert (await service.http.get(f"/v1/responses/resp_{stream_id}")).status_code == 404
+
+
+async def test_files_are_for_the_eyes_of_their_owner_alone(tmp_path: Path) -> None:
+    async with running(**on_disk(tmp_path)) as service:
+        await say_everything(service)
+
+        assert {name: mode for name, mode in modes_in(tmp_path).items() if mode != 0o600} == {}
 
 
 async def test_a_deleted_response_is_nowhere_any_more(tmp_path: Path) -> None:
