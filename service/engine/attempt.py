@@ -61,6 +61,7 @@ class Attempt:
         self.show = show
         self._upstream = parts.upstream
         self._watchdog = parts.watchdog
+        self._pace = parts.pace
         self._idle_s = parts.settings.idle_timeout
         self._leg = leg
         self._way = way
@@ -95,6 +96,8 @@ class Attempt:
             while (batch := await self._listen(began, answer.read())) is not None:
                 if batch:
                     self._sort(batch)
+                    if window := self._pace.window():
+                        await window
 
     def _call(self, target: Target) -> CallListener:
         return self._listener.call(target.model_id, target.model.id, operation_of(target))

@@ -18,6 +18,7 @@ from service.engine.fallbacks import allowed
 from service.engine.lanes import Circuit, Lanes
 from service.engine.listening import Listener, Silence
 from service.engine.orders import Order, record_of, wanted
+from service.engine.pace import Pace
 from service.engine.parts import Parts
 from service.engine.permission import permit
 from service.engine.producer import Producer
@@ -327,6 +328,7 @@ async def open_engine(
         places=Places(settings.max_streams, settings.max_queue, settings.queue_timeout),
         lanes=Lanes(settings),
         budget=Budget(settings.retry_budget, asyncio.get_running_loop().time),
+        pace=Pace(settings.max_flush_window),
         on_end=on_end,
         listener=listener or Silence(),
     )

@@ -8,6 +8,7 @@ from service.deltas import Done, Failed
 from service.engine.admission import Places
 from service.engine.lanes import Lanes
 from service.engine.listening import Listener, Silence
+from service.engine.pace import Pace
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
 from service.settings import Settings
@@ -26,5 +27,6 @@ class Parts:
     places: Places
     lanes: Lanes
     budget: Budget
+    pace: Pace
     on_end: Callable[[StreamLog, Done | Failed], None]
     listener: Listener = field(default_factory=Silence)

@@ -224,7 +224,10 @@ class Tables:
 
     def unbind(self, key: Key) -> None:
         """Free a key."""
-        self.database.execute("DELETE FROM binding WHERE caller = ? AND key = ? AND fingerprint = ?", tuple(key))
+        self.database.execute(
+            "DELETE FROM binding WHERE caller = ? AND key = ? AND fingerprint = ?",
+            (key.caller, key.key, key.fingerprint),
+        )
 
     def purge(self, stream_id: str, epoch: int | None) -> None:
         """Forget a stream; its row stays for as long as a key may be bound to it.
