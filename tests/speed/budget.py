@@ -1,8 +1,9 @@
 """What a delta may cost, counted and not timed: `.venv/bin/python -m tests.speed.budget` writes the counts anew.
 
 Each path is run over one answer of many deltas, once as they come under load (all in one read) and once as they come
-alone (a read each). Counted are calls (Python's and C's), bytecodes, and blocks of memory that stay; each per delta, and
-the same on every machine with one version of Python.
+alone (a read each). Counted are calls (Python's and C's), bytecodes, and blocks of memory that stay; all of it a delta,
+and the same on every machine with one version of Python.
+
 """
 
 import asyncio
