@@ -25,7 +25,7 @@ _LISTS = {"messages": MESSAGES, "input": MESSAGES, "tools": TOOLS}
 
 def mistakes(body: Mapping[str, Any]) -> list[FieldError]:
     """Name the members that hold too much."""
-    return [FieldError(_named(name), why) for name, value in body.items() if (why := _too_much(name, value))] or (
+    return [FieldError(named(name), why) for name, value in body.items() if (why := _too_much(name, value))] or (
         _all_together(body)
     )
 
@@ -63,12 +63,12 @@ def _all_together(body: Mapping[str, Any]) -> list[FieldError]:
             for _ in values_of(value, DEEPEST + _OWN_LEVELS):
                 count += 1
                 if count > VALUES:
-                    return [FieldError(_named(name), f"with it the request holds more than {VALUES:,} values")]
+                    return [FieldError(named(name), f"with it the request holds more than {VALUES:,} values")]
         except TooDeep as error:
-            return [FieldError(_named(name), str(error))]
+            return [FieldError(named(name), str(error))]
     return []
 
 
-def _named(name: str) -> str:
+def named(name: str) -> str:
     """A member's name, as far as a name may be long; half a character in it is replaced."""
     return name[:NAME_LENGTH].encode(errors="replace").decode()

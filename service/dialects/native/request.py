@@ -2,13 +2,22 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from service import generation
 from service.dialects import bounds, kinds
 from service.dialects.native.values import Base64, Characters, Object, Said
 
 DEFAULT_MAX_TOKENS = 500
+_MOST_MISTAKES = 1000
 _MEDIA_TYPE = r"^[a-z0-9.+-]+/[a-z0-9.+-]+$"
 
 
@@ -201,7 +210,27 @@ class Guardrail(_Strict):
         return generation.Guardrail(self.id, self.version, trace, self.stream_mode)
 
 
-class Parameters(_Strict):
+class Body(_Strict):
+    """A body as it came: looked at for how much it holds before it is read, and for how much was wrong afterwards."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _within_bounds(cls, given: Any, read: ModelWrapValidatorHandler[Self]) -> Self:
+        """Refuse what is too much in one sentence: pydantic takes a kilobyte to tell of each mistake."""
+        if isinstance(given, dict) and (found := bounds.mistakes(given)):
+            raise ValueError(f"{found[0].field}: {found[0].message}")
+        try:
+            return read(given)
+        except ValidationError as error:
+            if error.error_count() <= _MOST_MISTAKES:
+                raise
+            worst = max(given, key=lambda name: len(given[name]) if isinstance(given[name], list) else 0)
+            raise ValueError(
+                f"{bounds.named(worst)}: with it the request has more than {_MOST_MISTAKES} mistakes"
+            ) from None
+
+
+class Parameters(Body):
     """What may accompany a prompt, wherever it stands."""
 
     model_id: Characters | None = Field(default=None, min_length=1, max_length=2048)
@@ -226,13 +255,6 @@ class Parameters(_Strict):
         default={}, max_length=16
     )
     extra: Object = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _within_bounds(cls, given: Any) -> Any:
-        if isinstance(given, dict) and (found := bounds.mistakes(given)):
-            raise ValueError(f"{found[0].field}: {found[0].message}")
-        return given
 
     @model_validator(mode="after")
     def _tool_exists(self) -> Self:

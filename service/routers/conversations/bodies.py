@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from service.conversations.values import Json
 from service.dialects import bounds
 from service.dialects.native.request import (
+    Body,
     CachePointBlock,
     DocumentBlock,
     ImageBlock,
@@ -27,11 +28,7 @@ Block = Annotated[
 ]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class NewConversation(_Strict):
+class NewConversation(Body):
     """The body of `POST /api/conversations`; all of it may be left out."""
 
     title: Title | None = Field(default=None, description="Made from the first message where it is absent")
@@ -40,7 +37,7 @@ class NewConversation(_Strict):
     max_messages: Count = Field(default=MAX_MESSAGES, description="How many messages the model is shown")
 
 
-class Changes(_Strict):
+class Changes(Body):
     """The body of `PATCH /api/conversations/{id}`: what it names is changed, null empties."""
 
     title: Title | None = None
