@@ -1,4 +1,4 @@
-"""How many images and documents Bedrock takes in one request, and how large (Converse's API reference, 2026-11).
+"""How many images and documents Bedrock takes in one request, how large, and of which kinds (Converse's API reference).
 
 InvokeModel names no numbers of its own. Its makers' do not contradict them: 3.75 MB are 5 MB of base64, which is what
 Anthropic takes of an image.
@@ -6,6 +6,7 @@ Anthropic takes of an image.
 
 from collections.abc import Iterator
 
+from service.bedrock.words import DOCUMENTS as KINDS
 from service.bedrock.words import placed
 from service.errors import FieldError
 from service.generation import Block, Document, Image, Request, ToolResult
@@ -24,6 +25,8 @@ def refusals(request: Request) -> Iterator[FieldError]:
             yield from _judged(field, block.data, "images", images, IMAGES, IMAGE_BYTES)
         elif isinstance(block, Document):
             documents += 1
+            if block.media_type.split(";")[0].strip() not in KINDS:
+                yield FieldError(field, f"media_type: documents are {', '.join(KINDS.values())}")
             yield from _judged(field, block.data, "documents", documents, DOCUMENTS, DOCUMENT_BYTES)
 
 

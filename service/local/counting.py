@@ -43,5 +43,5 @@ async def count(job: Job, body: object, model: Model) -> None:
 def _inner(given: dict[str, Any]) -> object:
     try:
         return msgspec.json.decode(b64decode(str(given.get("body", "")), validate=True))
-    except (Error, ValueError) as mistake:
+    except (Error, ValueError, RecursionError) as mistake:
         raise Refused("The value at input.invokeModel.body is not JSON in base64.") from mistake

@@ -83,5 +83,5 @@ async def _fail(job: Job, failed: str) -> None:
 def _json(body: bytes) -> object:
     try:
         return msgspec.json.decode(body or b"{}")
-    except msgspec.DecodeError as mistake:
+    except (ValueError, RecursionError) as mistake:
         raise Refused("Malformed input request, please reformat your input and try again.") from mistake

@@ -176,7 +176,7 @@ def _about_results(turn: Turn) -> Iterator[str]:
 def _readable(text: str) -> str:
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _shortened(text, 200)
     if isinstance(values, dict) and values:
         return ", ".join(f"{name} is {value}" for name, value in list(values.items())[:6])

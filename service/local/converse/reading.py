@@ -155,7 +155,7 @@ def _schema(request: ConverseRequest, extras: Extras) -> dict[str, Any] | None:
     if request.output_config and request.output_config.text_format:
         try:
             schema = json.loads(request.output_config.text_format.structure.json_schema.schema)
-        except ValueError:
+        except (ValueError, RecursionError):
             schema = None
         if not isinstance(schema, dict):
             raise Refused(

@@ -137,7 +137,7 @@ def _parts(message: Message) -> Iterator[PromptPart]:
 def _arguments(written: str) -> object:
     try:
         return json.loads(written or "{}")
-    except ValueError as mistake:
+    except (ValueError, RecursionError) as mistake:
         raise Refused("tool_calls: the arguments are not JSON.") from mistake
 
 
