@@ -106,7 +106,7 @@ _REASONS = {
     504: "The model took too long",
 }
 GENERATING = problems(404, 410, 413, 415, 422, 429, 502, 503, 504)
-READING = problems(404, 410, 422)
+READING = problems(404, 410, 422, 503)
 
 
 _SCHEMES: Json = {
