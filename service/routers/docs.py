@@ -12,7 +12,10 @@ from starlette.staticfiles import StaticFiles
 
 _PAGE = files("service") / "web" / "docs" / "index.html"
 
-_POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'"
+_POLICY = (
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 """Swagger UI writes style attributes; scripts come from this service alone."""
 
 router = APIRouter(include_in_schema=False)
