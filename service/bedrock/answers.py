@@ -85,6 +85,8 @@ class StreamedAnswer:
 
     def _event(self, frame: Frame) -> list[Delta]:
         """Read Converse's frame: the event's name, and its JSON."""
+        if frame.name == "contentBlockDelta" and (text := self._decoder.text(frame.payload)):
+            return [text]
         if is_failure(frame.name):
             raise broken_off(frame)
         return self._decoder.decode({frame.name: read_json(frame.payload)})
@@ -96,7 +98,10 @@ class StreamedAnswer:
                 raise broken_off(frame)
             return [Unknown(frame.name)]
         try:
-            chunk = _parse(_parse_part(frame.payload).bytes)
+            said = _parse_part(frame.payload).bytes
+            if text := self._decoder.text(said):
+                return [text]
+            chunk = _parse(said)
         except ValueError as mistake:
             raise UpstreamError("upstream_corrupt") from mistake
         return self._decoder.decode(chunk)

@@ -20,7 +20,7 @@ from service.bedrock.reading import (
     raise_if_error,
     truncated,
 )
-from service.deltas import SHOWN, Delta, GuardrailTrace, Stop, StopReason, Timing, Unknown, Usage
+from service.deltas import SHOWN, Delta, GuardrailTrace, Stop, StopReason, TextDelta, Timing, Unknown, Usage
 from service.generation import Request
 
 
@@ -131,6 +131,10 @@ class ChunkDecoder(ABC):
         self.prefill = prefill
         self.blocks = Blocks()
         self.ending = Ending()
+
+    def text(self, chunk: bytes) -> TextDelta | None:  # noqa: ARG002 - families whose streams are worth it look
+        """Recognise nothing at first sight."""
+        return None
 
     def decode(self, chunk: Any) -> list[Delta]:
         """Translate one chunk. Writer ends its streams with the JSON string `"[DONE]"` (litellm): it says nothing."""

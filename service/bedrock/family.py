@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from service.bedrock.models import Model
-from service.deltas import Delta
+from service.deltas import Delta, TextDelta
 from service.generation import Request
 
 Json = dict[str, Any]
@@ -19,6 +19,12 @@ Json = dict[str, Any]
 
 class Decoder(Protocol):
     """Turns one answer into deltas; its state is the answer so far."""
+
+    def text(self, chunk: bytes) -> TextDelta | None:
+        """Recognise the commonest chunk, a piece of text, without a tree of its JSON; None: `decode` has to look.
+
+        What it recognises, `decode` would have translated to the same.
+        """
 
     def decode(self, chunk: Any) -> list[Delta]:
         """Translate one chunk of a stream. Empty text yields nothing; what is not understood yields `Unknown`.

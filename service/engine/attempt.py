@@ -1,9 +1,9 @@
 """One call to Bedrock: what it says, sorted into what readers see and what the account keeps."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from service.bedrock.catalog import Target
 from service.bedrock.upstream import operation_of
@@ -29,8 +29,6 @@ from service.errors import UpstreamError
 
 if TYPE_CHECKING:
     from service.engine.watchdog import Watch
-
-T = TypeVar("T")
 
 
 class Attempt:
@@ -83,44 +81,45 @@ class Attempt:
             ServiceError: it did not come to the call.
         """
         self._task = asyncio.current_task()
-        leg = self._leg
-        async with AsyncExitStack() as stack:
-            self._passage = await stack.enter_async_context(self._way)
-            self._made()
-            self.began_at = began = self._watchdog.time()
-            self._watch = stack.enter_context(self._watchdog.watch(self._silence_s, self._silence))
-            listener = stack.enter_context(told(self._call(leg.target)))
-            call = self._upstream.open(leg.request, leg.target, prefill=leg.seam.prefill if leg.seam else "")
-            answer = await self._listen(began, stack.enter_async_context(call))
-            listener.answered(answer.request_id)
-            while (batch := await self._listen(began, answer.read())) is not None:
-                if batch:
-                    self._sort(batch)
-                    if window := self._pace.window():
-                        await window
-
-    def _call(self, target: Target) -> CallListener:
-        return self._listener.call(target.model_id, target.model.id, operation_of(target))
-
-    async def _listen(self, began: float, sound: Awaitable[T]) -> T:
-        """Wait for Bedrock under the watch: before the first piece since the call began, then since the last read."""
-        since = self._watchdog.time()
-        watch = self._watch
-        assert watch is not None  # noqa: S101 - `run` has set it
-        watch.since = since if self.heard else began
         try:
-            return await sound
+            await self._run()
         except asyncio.CancelledError:
             if not self._stalled or self._task is None:
                 raise
             self._task.uncancel()
             raise self._stall() from None
-        finally:
-            watch.since = None
-            self.account.waited(since)
+
+    async def _run(self) -> None:
+        leg, watchdog, account = self._leg, self._watchdog, self.account
+        async with AsyncExitStack() as stack:
+            self._passage = await stack.enter_async_context(self._way)
+            self._made()
+            self.began_at = began = since = watchdog.time()
+            watch = self._watch = stack.enter_context(watchdog.watch(self._silence_s, self._silence))
+            listener = stack.enter_context(told(self._call(leg.target)))
+            call = self._upstream.open(leg.request, leg.target, prefill=leg.seam.prefill if leg.seam else "")
+            watch.since = began
+            try:
+                answer = await stack.enter_async_context(call)
+                listener.answered(answer.request_id)
+                while (batch := await answer.read()) is not None:
+                    watch.since = None
+                    since = account.waited(since)
+                    if batch:
+                        self._sort(batch)
+                        if window := self._pace.window():
+                            await window
+                    since = watchdog.time()
+                    watch.since = since if self.heard else began
+            finally:
+                watch.since = None
+                account.waited(since)
+
+    def _call(self, target: Target) -> CallListener:
+        return self._listener.call(target.model_id, target.model.id, operation_of(target))
 
     def _silence(self) -> None:
-        """Wake the task out of its wait; the watch is armed only while it waits in `_listen`."""
+        """Wake the task out of its wait; the watch is armed only while it waits for Bedrock."""
         self._stalled = True
         if self._task:
             self._task.cancel()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from time import thread_time
+from time import monotonic, thread_time
 
 _LOOK_S = 0.1  # how often the load is looked at
 _EASY = 0.6  # of a core: below it nobody waits
@@ -18,12 +18,12 @@ class Pace:
     """
 
     def __init__(
-        self, longest_s: float, *, clock: Callable[[], float] | None = None, used: Callable[[], float] = thread_time
+        self, longest_s: float, *, clock: Callable[[], float] = monotonic, used: Callable[[], float] = thread_time
     ) -> None:
         self.window_s = 0.0
         self._longest_s = longest_s
         self._loop = asyncio.get_running_loop()
-        self._clock = clock or self._loop.time
+        self._clock = clock
         self._used = used
         self._looked_at = self._clock()
         self._used_then = used()

@@ -38,9 +38,9 @@ class Producer:
         self._parts = parts
         self._settings = parts.settings
         self._loop = asyncio.get_running_loop()
-        self._account = Account(self._loop.time, parts.upstream.region)
+        self._account = Account(parts.watchdog.time, parts.upstream.region)
         self._retries = Retries(parts.settings.max_retries, parts.budget)
-        self._meter = Meter(log.record.request.max_tokens, parts.settings.expected_token_rate, self._loop.time)
+        self._meter = Meter(log.record.request.max_tokens, parts.settings.expected_token_rate, parts.watchdog.time)
         self._held: list[Event] | None = None if log.events else []  # what waits for the commit; None: committed
         self._shown = any(isinstance(event, SHOWN) for event in log.events)
         self._stop: Stop | None = None
@@ -249,7 +249,7 @@ class Producer:
     def _show(self, events: list[Event], said: bool) -> None:  # noqa: FBT001 - one of two facts of a callback
         """Give readers a batch, with a word on its progress where that is due."""
         if said:
-            self.log.heard = now = self._loop.time()
+            self.log.heard = now = self._parts.watchdog.time()
             self.listener.shown(now)
         if leg_mark := self._leg.mark if said else None:
             events = [leg_mark, *events]

@@ -6,6 +6,7 @@ A timer re-armed at each read would cost a third of a delta that comes alone; he
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 _GRAIN_S = 0.02  # silences are measured no finer than this
 _REST_S = 3600.0
@@ -30,7 +31,7 @@ class Watchdog:
         self._watches: set[Watch] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._next = float("inf")
-        self.time = self._loop.time
+        self.time = monotonic  # which is the loop's time (CPython's), without its call of a method
 
     @contextmanager
     def watch(self, limit_s: float, expire: Callable[[], None]) -> Iterator[Watch]:

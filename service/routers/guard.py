@@ -55,6 +55,7 @@ class Guard:
         scope["artesian.request_id"] = request_id
         bind_request_id(request_id)
         scope["artesian.caller"] = NOBODY
+        scope["artesian.send"] = send
         started = False
 
         async def send_with_id(message: Message) -> None:

@@ -17,6 +17,7 @@ BATCH = 512
 """Events a reader takes at once: a bound on the bytes of one write when it has much to catch up."""
 
 _EVENT_BYTES = 96  # a struct, its slot in the list and its index, measured with CPython 3.11
+_WORTH_TELLING = 2_048  # bytes: a bound on memory needs no word for each delta
 _OTHER_BYTES = 400  # an event with more than a text: few in a stream
 
 
@@ -45,7 +46,8 @@ class StreamLog:
         self.readers = 0
         self.on_readers: Callable[[int], None] = _ignore
         self.on_empty: Callable[[], None] = _nothing
-        self.on_growth: Callable[[int], None] = _ignore
+        self._on_growth: Callable[[int], None] = _ignore
+        self._untold = 0  # bytes of growth
         self._gone: ServiceError | None = None
         self._waiting: set[asyncio.Future[None]] = set()
         self._loop = asyncio.get_running_loop()  # whose look-up is a system call a time (CPython 3.11 asks for its pid)
@@ -87,20 +89,30 @@ class StreamLog:
             raise AssertionError(f"stream {self.stream_id}: event {first} shown after {len(self.events)}")
         self.events.extend(events)
         self.numbered = max(self.numbered, len(self.events))
-        self._grow(sum(map(size_of, events)))
+        self.size += (grown := sum(map(size_of, events)))
+        self._untold += grown
         if type(last := events[-1]) is Done or type(last) is Failed:
             self.state = _state_after(last)
             self.ended_at = self._loop.time()
+            self._tell_growth()
+        elif self._untold >= _WORTH_TELLING:
+            self._tell_growth()
         self.wake()
 
-    def _grow(self, size: int) -> None:
-        self.size += size
-        self.on_growth(size)
+    def watch_growth(self, on_growth: Callable[[int], None]) -> None:
+        """Tell somebody of what is added from now on, some kilobytes at a time, and of what is dropped."""
+        self._on_growth, self._untold = on_growth, 0
+
+    def _tell_growth(self) -> None:
+        grown, self._untold = self._untold, 0
+        self._on_growth(grown)
 
     def drop(self, error: ServiceError) -> None:
         """Forget the events: whoever still reads is told why, and sees no gap."""
         self._gone = error
-        self._grow(-self.size)
+        self._untold -= self.size
+        self.size = 0
+        self._tell_growth()
         self.events = []
         self.wake()
 

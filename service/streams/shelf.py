@@ -56,7 +56,7 @@ class Shelf:
         """Hold a log and watch its growth."""
         self._logs[log.stream_id] = log
         self.size += log.size
-        log.on_growth = lambda size: self._grown(log, size)
+        log.watch_growth(lambda size: self._grown(log, size))
         if log.end:
             self._finished[log.stream_id] = log
             self._make_room()

@@ -9,6 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+from msgspec import Struct
+
 from service.bedrock.converse.answer import whole_answer
 from service.bedrock.converse.members import reasoning_of, says, stop_of, timing_of, trace_of, usage_of
 from service.bedrock.decoding import Blocks
@@ -163,12 +166,32 @@ def _index(said: Json) -> int:
     return index
 
 
+class _Piece(Struct, forbid_unknown_fields=True, gc=False):
+    text: str
+
+
+class _Text(Struct, gc=False):
+    contentBlockIndex: int  # noqa: N815 -- Bedrock's name
+    delta: _Piece
+
+
+_parse_text = msgspec.json.Decoder(_Text).decode
+
+
 class ConverseDecoder(EventReader):
     """Decodes one streamed answer; a chunk is `{event type: payload}`."""
 
     def __init__(self, request: Request, model: Model, prefill: str = "") -> None:  # noqa: ARG002 - as all decoders
         super().__init__()
         self._stopped = False
+
+    def text(self, chunk: bytes) -> TextDelta | None:
+        """Recognise a piece of text by the payload of a `contentBlockDelta`."""
+        try:
+            said = _parse_text(chunk)
+        except ValueError:
+            return None
+        return TextDelta(self.blocks.at(said.contentBlockIndex), said.delta.text) if said.delta.text else None
 
     def decode(self, chunk: Any) -> list[Delta]:
         """Translate one event."""

@@ -4,6 +4,9 @@ Shapes as recorded from the real Bedrock (public test suites, 2024 to 2026). Tok
 message_start, of output in message_delta; the count in message_start (1 to 8, recorded) is a beginning and not told.
 """
 
+import msgspec
+from msgspec import Struct
+
 from service.bedrock.converse.answer import compact
 from service.bedrock.decoding import ChunkDecoder
 from service.bedrock.families.citations import from_anthropic
@@ -34,6 +37,18 @@ STOP_REASONS = {
 }
 
 
+class _Piece(Struct, tag_field="type", tag="text_delta", forbid_unknown_fields=True, gc=False):
+    text: str
+
+
+class _Text(Struct, tag_field="type", tag="content_block_delta", forbid_unknown_fields=True, gc=False):
+    index: int
+    delta: _Piece
+
+
+_parse_text = msgspec.json.Decoder(_Text).decode
+
+
 class Decoder(ChunkDecoder):
     """Reads Anthropic's events, and the whole message."""
 
@@ -49,6 +64,14 @@ class Decoder(ChunkDecoder):
             "message_stop": _silent,
             "ping": _silent,
         }
+
+    def text(self, chunk: bytes) -> TextDelta | None:
+        """Recognise a piece of text."""
+        try:
+            said = _parse_text(chunk)
+        except ValueError:
+            return None
+        return TextDelta(self.blocks.at(said.index), said.delta.text) if said.delta.text else None
 
     def read(self, chunk: Json) -> list[Delta]:
         """Translate one event."""

@@ -21,7 +21,7 @@ from service.bedrock.families import (
 )
 from service.bedrock.models import Model
 from service.bedrock.reading import Json, object_of, raise_if_error
-from service.deltas import Delta
+from service.deltas import Delta, TextDelta
 from service.generation import Request
 
 body = openai_chat.body
@@ -58,6 +58,10 @@ class Decoder:
     def __init__(self, request: Request, model: Model, prefill: str = "") -> None:
         self._for = (request, model, prefill)
         self._inner: ChunkDecoder = _Unread(request, model, prefill)
+
+    def text(self, chunk: bytes) -> TextDelta | None:  # noqa: ARG002 - its shape is not known before it is seen
+        """Recognise nothing at first sight."""
+        return None
 
     def decode(self, chunk: Any) -> list[Delta]:
         """Translate one chunk."""
