@@ -107,9 +107,9 @@ def overload(bench: Bench) -> Figures:
 def open_streams(bench: Bench) -> Figures:
     """1,000 streams that are open at once: the memory each adds."""
     before = bench.process.memory_kb
-    asked = tools.request(model(3, 1500))
+    asked = tools.request(model(3, 3000))
     readers = tools.start_load(bench.folder, LOAD_CORE, bench.port, asked, total=1000, readers=1000, open_ms=1000)
-    time.sleep(3.0)
+    time.sleep(4.0)
     grown = bench.process.memory_kb - before
     readers.communicate(timeout=60)
     return {"open_kb": grown / 1000}

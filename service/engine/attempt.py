@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
 from service.bedrock.catalog import Target
@@ -91,29 +91,27 @@ class Attempt:
 
     async def _run(self) -> None:
         leg, watchdog, account = self._leg, self._watchdog, self.account
-        async with AsyncExitStack() as stack:
-            self._passage = await stack.enter_async_context(self._way)
+        async with self._way as self._passage:
             self._made()
             self.began_at = began = since = watchdog.time()
-            watch = self._watch = stack.enter_context(watchdog.watch(self._silence_s, self._silence))
-            listener = stack.enter_context(told(self._call(leg.target)))
             call = self._upstream.open(leg.request, leg.target, prefill=leg.seam.prefill if leg.seam else "")
-            watch.since = began
-            try:
-                answer = await stack.enter_async_context(call)
-                listener.answered(answer.request_id)
-                while (batch := await answer.read()) is not None:
+            with watchdog.watch(self._silence_s, self._silence) as watch, told(self._call(leg.target)) as listener:
+                self._watch, watch.since = watch, began
+                try:
+                    async with call as answer:
+                        listener.answered(answer.request_id)
+                        while (batch := await answer.read()) is not None:
+                            watch.since = None
+                            since = account.waited(since)
+                            if batch:
+                                self._sort(batch)
+                                if window := self._pace.window():
+                                    await window
+                            since = watchdog.time()
+                            watch.since = since if self.heard else began
+                finally:
                     watch.since = None
-                    since = account.waited(since)
-                    if batch:
-                        self._sort(batch)
-                        if window := self._pace.window():
-                            await window
-                    since = watchdog.time()
-                    watch.since = since if self.heard else began
-            finally:
-                watch.since = None
-                account.waited(since)
+                    account.waited(since)
 
     def _call(self, target: Target) -> CallListener:
         return self._listener.call(target.model_id, target.model.id, operation_of(target))

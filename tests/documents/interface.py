@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 from service.app import create_app
-from service.settings import Settings
+from tests.harness import settings
 
 FILE = Path(__file__).parents[2] / "docs" / "openapi.json"
 
 
 def written() -> str:
     """What the file should hold: a line for each member, so that a change shows in a diff."""
-    document = create_app(Settings(_env_file=None)).openapi()
+    document = create_app(settings()).openapi()
     return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 

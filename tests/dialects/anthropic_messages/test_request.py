@@ -273,7 +273,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a call without an id": (block(type="tool_use", name="act", input={}), "messages.0.content.0.id"),
     "an image from the system": (
-        {"system": [{"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}]},
+        {
+            "system": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}}
+            ]
+        },
         "system",
     ),
     "web search": ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools.0.type"),
