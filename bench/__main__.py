@@ -3,7 +3,6 @@
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from bench import report, scenarios, tools
 from bench.gateways import ROOT, gateway
 from bench.processes import free_port, running, valkey_binary
 
+_OWN = {"PYTHONPATH": str(ROOT)}
 _GATEWAYS = ("naive", "raw", "artesian", "artesian-sqlite", "artesian-valkey")
 
 
@@ -28,10 +28,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "bench", help="where the results go")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        try:
-            tools.build(Path(name))
-        except tools.NoCompilerError as missing:
-            sys.exit(str(missing))
+        if not tools.build(Path(name)):
+            print(
+                "No C compiler here: Python stands in for the upstream and the load, and the overload run is smaller."
+            )
         runs = _measure(asked, Path(name))
     _write(runs, asked.out)
 
@@ -86,7 +86,8 @@ def _one(
 @contextmanager
 def _upstream(folder: Path) -> Iterator[str]:
     port = free_port()
-    with running([str(folder / "upstream"), str(port)], scenarios.LOAD_CORE, {}, folder):
+    with running([*tools.program(folder, "upstream"), str(port)], scenarios.LOAD_CORE, _OWN, folder) as upstream:
+        upstream.wait_until_up(port)
         yield f"http://127.0.0.1:{port}"
 
 

@@ -1,30 +1,36 @@
-"""The upstream and the load generator: small C programs of ours, compiled where they are run."""
+"""The upstream and the load generator: small C programs of ours, compiled where they are run, or Python's stand-ins."""
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from bench.processes import python
+
 HERE = Path(__file__).parent
 
 
-class NoCompilerError(Exception):
-    """There is no C compiler on this machine."""
-
-
-def build(folder: Path) -> None:
-    """Compile both programs into a folder.
-
-    Raises:
-        NoCompilerError: nothing here compiles C.
-    """
+def build(folder: Path) -> bool:
+    """Compile both programs into a folder. False: nothing here compiles C, and plain Python stands in for them."""
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
-        raise NoCompilerError("make bench needs a C compiler (cc) for its upstream and its load generator.")
+        return False
     for name in ("upstream", "load"):
         command = [compiler, "-O2", "-o", str(folder / name), str(HERE / f"{name}.c")]
         subprocess.run(command, check=True)
+    return True
+
+
+def compiled(folder: Path) -> bool:
+    """Whether the programs in a folder are the quick ones."""
+    return (folder / "load").exists()
+
+
+def program(folder: Path, name: str) -> list[str]:
+    """The command that runs a program, and its stand-in where it was not compiled."""
+    return [str(folder / name)] if compiled(folder) else python("-m", f"bench.plain_{name}")
 
 
 def request(model_id: str) -> bytes:
@@ -53,5 +59,6 @@ def start_load(
     """Start the load generator."""
     file = folder / f"request-{abs(hash(asked))}.txt"
     file.write_bytes(asked)
-    command = ["taskset", "-c", str(core), str(folder / "load"), str(port), str(file), str(total), str(readers)]
-    return subprocess.Popen([*command, str(open_ms)], stdout=subprocess.PIPE)
+    command = ["taskset", "-c", str(core), *program(folder, "load"), str(port), str(file), str(total), str(readers)]
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent)}
+    return subprocess.Popen([*command, str(open_ms)], stdout=subprocess.PIPE, env=environment)
