@@ -38,6 +38,7 @@ class Keyring:
         """
         self._path = path
         self._signature = self._sign()
+        self._told: list[str] = []  # what is wrong with the file
         keys = keys_file.read_some(path)
         self._looked = float("-inf")
         self._looking = asyncio.Lock()
@@ -101,17 +102,23 @@ class Keyring:
         signature = self._sign()
         if signature == self._signature:
             return
-        self._signature = signature
         try:
             keys = keys_file.read(self._path)
         except SettingsError as mistake:
-            wrong = mistake.lines
-        else:
-            self._take(keys)
-            logger.warning("The keys have changed: there are %d now", len(keys))
+            if not isinstance(mistake.__cause__, OSError):  # else it is tried again: no revocation may be missed
+                self._signature = signature
+            self._complain(mistake.lines)
             return
-        for line in wrong:
-            logger.error("The keys stay as they were: %s", line)
+        self._signature, self._told = signature, []
+        self._take(keys)
+        logger.warning("The keys have changed: there are %d now", len(keys))
+
+    def _complain(self, lines: list[str]) -> None:
+        """Say once what is wrong."""
+        if lines != self._told:
+            for line in lines:
+                logger.error("The keys stay as they were: %s", line)
+        self._told = lines
 
 
 def _good(entry: Key | None) -> Caller:

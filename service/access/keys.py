@@ -119,7 +119,10 @@ def moment(text: str, now: datetime) -> datetime:
         ValueError: it is none of these, or it is past.
     """
     if span := _SPAN.fullmatch(text.strip()):
-        return now + timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
+        try:
+            return now + timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
+        except OverflowError:
+            raise ValueError("is further away than a calendar goes") from None
     try:
         read = datetime.fromisoformat(text.strip())
     except ValueError:

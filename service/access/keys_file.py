@@ -6,6 +6,7 @@ A reader never sees half of it: a new file takes the old one's place. Two that w
 import fcntl
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -59,7 +60,7 @@ def parse(text: bytes, path: str) -> list[Key]:
         raise _wrong(f"{path} is empty; {_HOW}")
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         where = f", line {error.lineno} column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise _wrong(f"{path} should be JSON, and is none{where}") from None
     if not (isinstance(content, dict) and content.keys() == {"keys"} and isinstance(content["keys"], list)):
@@ -151,7 +152,11 @@ def _write(target: Path, keys: Sequence[Key]) -> None:
 
 
 def _keep_owner(target: Path, written: Path) -> None:
-    """Leave the file to whom it belongs: the service may run as another user than the one who makes keys."""
+    """Leave the file to whom it belongs: the service may run as another user than the one who makes keys.
+
+    What others may not read they cannot be given, and a group keeps what it could.
+    """
     with suppress(FileNotFoundError, PermissionError):
         status = target.stat()
         os.chown(written, status.st_uid, status.st_gid)
+        written.chmod(stat.S_IMODE(status.st_mode) & 0o660)

@@ -116,9 +116,9 @@ class Places:
             self._pace.begin()
         waiting = _Waiting(on_queued)
         waiting.place = self._line.add(owner, waiting)
-        on_queued(waiting.place)
-        self._tell_later(_TELL_S)
         try:
+            on_queued(waiting.place)
+            self._tell_later(_TELL_S)
             async with asyncio.timeout(self._timeout_s):
                 await waiting.turn
         except BaseException as error:

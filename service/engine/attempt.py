@@ -80,38 +80,34 @@ class Attempt:
             UpstreamError: Bedrock refused, broke off or fell silent.
             ServiceError: it did not come to the call.
         """
-        self._task = asyncio.current_task()
-        try:
-            await self._run()
-        except asyncio.CancelledError:
-            if not self._stalled or self._task is None:
-                raise
-            self._task.uncancel()
-            raise self._stall() from None
-
-    async def _run(self) -> None:
-        leg, watchdog, account = self._leg, self._watchdog, self.account
+        self._task = task = asyncio.current_task()
+        leg, watchdog = self._leg, self._watchdog
         async with self._way as self._passage:
             self._made()
             self.began_at = began = since = watchdog.time()
             call = self._upstream.open(leg.request, leg.target, prefill=leg.seam.prefill if leg.seam else "")
-            with watchdog.watch(self._silence_s, self._silence) as watch, told(self._call(leg.target)) as listener:
+            with told(self._call(leg.target)) as listener, watchdog.watch(self._silence_s, self._silence) as watch:
                 self._watch, watch.since = watch, began
                 try:
                     async with call as answer:
                         listener.answered(answer.request_id)
                         while (batch := await answer.read()) is not None:
                             watch.since = None
-                            since = account.waited(since)
+                            since = self.account.waited(since)
                             if batch:
                                 self._sort(batch)
                                 if window := self._pace.window():
                                     await window
                             since = watchdog.time()
                             watch.since = since if self.heard else began
+                except asyncio.CancelledError:
+                    if task is None or not self._stalled:
+                        raise
+                    task.uncancel()
+                    raise self._stall() from None  # in here: the listener and the breaker are to hear of it
                 finally:
                     watch.since = None
-                    account.waited(since)
+                    self.account.waited(since)
 
     def _call(self, target: Target) -> CallListener:
         return self._listener.call(target.model_id, target.model.id, operation_of(target))

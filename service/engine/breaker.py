@@ -107,6 +107,8 @@ class Breaker:
             self._failures -= self._trials.popleft().failed
 
     def _open(self) -> None:
+        for trial in self._trials:
+            trial.at = None  # what becomes of it counts anew, should the breaker be closed by then
         self._trials.clear()
         self._failures = 0
         self._probe, self._probe_at = None, self._clock() + REST_S

@@ -96,7 +96,7 @@ class Engine:
                 leave.grant = await self._grant(order.caller, record, target)
             log = await self.journal.begin(record, order.key)
             if log.stream_id == record.stream_id:
-                grant = leave.grant or await self._admit(log, order, target)
+                leave.grant = grant = leave.grant or await self._admit(log, order, target)
                 self._produce(Producer(log, target, self._parts, key=order.key), grant)
                 leave.grant = None
         self._handed_out.add(log)

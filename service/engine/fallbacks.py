@@ -72,19 +72,28 @@ class Fallbacks:
         self._asked = asked
         self._tried = {asked.target.model_id}
         self._upstream = upstream
+        self._ready: tuple[Leg, str] | None = None
 
-    @property
-    def left(self) -> bool:
-        """Whether there may be another."""
-        return bool(self._left)
+    async def ahead(self) -> bool:
+        """Whether there is another that can take the request."""
+        if self._ready is None and self._left:
+            self._ready = await self._prepare()
+        return self._ready is not None
 
     async def next(self, why: str = "") -> Leg | None:
         """Prepare the next model that can take the request; its leg's mark says `why` it answers, and without what."""
+        if not await self.ahead() or self._ready is None:
+            return None
+        (leg, without), self._ready = self._ready, None
+        message = f"{why} Another model answers.{without}".strip()
+        return structs.replace(leg, mark=Status("fallback", model_id=leg.target.model_id, message=message))
+
+    async def _prepare(self) -> tuple[Leg, str] | None:
         while self._left:
             name = self._left.popleft()
             try:
-                if leg := await self._leg(structs.replace(self._asked.request, model_id=name), why):
-                    return leg
+                if found := await self._leg(structs.replace(self._asked.request, model_id=name)):
+                    return found
             except ServiceError as error:  # it takes no images, say, or no one-sided history
                 logger.info("A fallback cannot take the request: %s", error.code.name, extra={"model_id": name})
         return None
@@ -96,7 +105,7 @@ class Fallbacks:
                 return structs.replace(leg, mark=None)
         return None
 
-    async def _leg(self, request: Request, why: str) -> Leg | None:
+    async def _leg(self, request: Request) -> tuple[Leg, str] | None:
         target = await self._upstream.resolve(request)
         if target.model_id in self._tried:
             return None
@@ -106,8 +115,7 @@ class Fallbacks:
             logger.info("A fallback does not take what was asked for", extra={"model_id": target.model_id})
             return None
         without = f" It does not take {', '.join(dropped)}." if dropped else ""
-        message = f"{why} Another model answers.{without}".strip()
-        return Leg(request, target, mark=Status("fallback", model_id=target.model_id, message=message))
+        return Leg(request, target), without
 
 
 def adapted(request: Request, asked: Target, target: Target) -> tuple[Request, list[str]]:

@@ -100,7 +100,9 @@ class Lane:
         self._guarded = settings.breaker
         self._breaker = Breaker(self._loop.time, self._changed)
         self._allowance = Allowance(self._loop.time)
-        self._places = Places(_NO_LIMIT, settings.max_queue, settings.queue_timeout)
+        # Who waits here holds one of the process's places: one model's line must leave some to the others.
+        line = min(settings.max_queue, settings.max_streams // 2)
+        self._places = Places(_NO_LIMIT, line, settings.queue_timeout)
         self._opening = asyncio.Event()
 
     @property

@@ -177,7 +177,9 @@ class Producer:
         """Make one attempt. False: it failed, and the time for the next has come."""
         leg, unshown = self._leg, not self._shown
         try:
-            attempt = await self._calling.call(leg, unshown=unshown, alternative=unshown and self._fallbacks.left)
+            attempt = await self._calling.call(
+                leg, unshown=unshown, alternative=unshown and await self._fallbacks.ahead()
+            )
         except ServiceError as error:
             self._account.cut(self._meter.attempt_tokens)
             await self._recover(error)

@@ -106,9 +106,17 @@ class StreamReply(EventSourceResponse):
                 task.cancel()
 
         watchdog = self._engine.watchdog
+
+        async def watched(message: Message) -> None:  # the status line and the last word; batches go the way below
+            self._sending.since = watchdog.time()
+            try:
+                await send(message)
+            finally:
+                self._sending.since = None
+
         with watchdog.watch(self._engine.settings.send_timeout, expire) as self._sending:
             try:
-                await super()._stream_response(send)
+                await super()._stream_response(watched)
             except asyncio.CancelledError:
                 if task is None or not self._too_slow:
                     raise

@@ -195,7 +195,19 @@ def test_a_key_expires_after_a_span_or_at_a_moment(text: str, expected: datetime
     assert moment(text, NOW) == expected
 
 
-@pytest.mark.parametrize("text", ["", "soon", "0d", "-1d", "5y", "2026-11-24", "2026-02-30", "9999999d"])
+@pytest.mark.parametrize("text", ["", "soon", "0d", "-1d", "5y", "2026-11-24", "2026-02-30", "9999999d", "999999w"])
 def test_a_moment_that_is_none_or_past_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"should be a span|is past"):
+    with pytest.raises(ValueError, match=r"should be a span|is past|further away"):
         moment(text, NOW)
+
+
+def test_a_file_that_its_group_may_read_stays_so(tmp_path: Path) -> None:
+    file = tmp_path / "keys.json"
+    with editing(str(file)) as keys:
+        assert not keys
+    file.chmod(0o644)
+
+    with editing(str(file)) as keys:
+        assert not keys
+
+    assert file.stat().st_mode & 0o777 == 0o640

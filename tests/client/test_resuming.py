@@ -49,7 +49,7 @@ async def test_cut_anywhere_the_text_is_the_same_and_nothing_is_asked_twice(shar
 
 async def test_cut_again_and_again_it_still_arrives(shared: Service) -> None:
     whole, _ = await read(shared.url)
-    async with cutting(shared.url, [0, 0, 700, 650, 0, 650, 700]) as proxy:
+    async with cutting(shared.url, [0, 0, 1000, 950, 0, 950, 1000]) as proxy:
         said, events = await read(proxy.url)
 
     assert said == whole

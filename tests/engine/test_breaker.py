@@ -173,6 +173,7 @@ class Machine(RuleBasedStateMachine):
         self.clock = Clock()
         self.breaker = Breaker(self.clock, self.changed)
         self.noted: dict[Trial, tuple[float, bool]] = {}  # when its outcome came, and whether it failed
+        self.heard: set[Trial] = set()
         self.last_probe = -REST_S
 
     def changed(self) -> None:
@@ -200,7 +201,8 @@ class Machine(RuleBasedStateMachine):
     @rule(trial=trials)
     def answer(self, trial: Trial) -> None:
         """Bedrock begins to answer, where it has not yet."""
-        if trial.at is None and not trial.failed:
+        if trial not in self.heard and not trial.failed:
+            self.heard.add(trial)
             closes = self.breaker.is_open and trial.probe
             counts = closes or not self.breaker.is_open
             self.breaker.answered(trial)

@@ -134,6 +134,15 @@ async def test_what_is_bedrocks_failure_opens_the_breaker(fault: str) -> None:
         assert (await ask(service)).json()["code"] == "upstream_unavailable"
 
 
+@pytest.mark.parametrize("fault", ["stall@0", "stall@3"], ids=["from the start", "in the middle"])
+async def test_silence_opens_the_breaker_too(fault: str) -> None:
+    limits = {"first_event_timeout": 0.3, "idle_timeout": 0.3}
+    async with running(max_retries=0, on_interruption="fail", **limits) as service:
+        await asyncio.gather(*(ask(service, f"{fault};counted") for _ in range(20)))
+
+        assert (await ask(service)).json()["code"] == "upstream_unavailable"
+
+
 @pytest.mark.parametrize(
     "fault",
     [

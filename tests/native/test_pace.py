@@ -17,7 +17,7 @@ from service.local.server import serve_local
 from tests.harness import Service, running, serving, settings
 from tests.native.gates import call_of, release
 
-LONGEST_TURN_S = 0.1 if sys.gettrace() is None else 1.0  # whoever measures coverage measures nothing else
+LONGEST_TURN_S = 0.25 if sys.gettrace() is None else 1.0  # whoever measures coverage measures nothing else
 
 T = TypeVar("T")
 
