@@ -107,6 +107,7 @@ async def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Browser, tm
         await chat.picture("key")
         await field.fill(ann.key)
         await field.press("Enter")
+        await expect(field).to_be_hidden()  # nobody types behind the question for a key
         await chat.ask('Say "Let in."')
         await chat.done()
         await chat.page.reload()
