@@ -197,7 +197,7 @@ class Client:
         try:
             with sdk_errors(exchange):
                 params = prepared.with_body_of(exchange)
-                await self._planes["bedrock-runtime"]._make_request(prepared.operation, params, params["context"])  # noqa: SLF001
+                await self._planes["bedrock-runtime"]._make_request(prepared.operation, params, params["context"])  # noqa: SLF001 - see Prepared
         except BaseException:
             exchange.close()
             raise
