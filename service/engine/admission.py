@@ -2,6 +2,9 @@
 
 Who waits is told the place in the line as it moves: at most once a second, and far from the front only when a good part
 of the way is done, so that a line of a thousand costs no more than some fifty words for each of them.
+
+Nobody can fill the line against others: where it is full, one of an owner that has fewer in it comes in for the newest
+of the owner that has most.
 """
 
 import asyncio
@@ -19,6 +22,11 @@ _WORTH_TELLING = 10  # near the front each place counts, further back each tenth
 _LEARNING = 0.2  # what the latest interval weighs in the mean
 _SOONEST_S, _LATEST_S = 1.0, 30.0  # of `Retry-After`
 
+_FULL_AT_ONCE = "The service is full."
+_FULL = "The service is full, and so is its queue."
+_LET_GO = "The service is full, and in its queue a key that has fewer waiting comes before this one."
+_LATE = "The wait for a place took too long."
+
 Told = Callable[[int], None]
 
 
@@ -28,9 +36,22 @@ class _Waiting:
     __slots__ = ("place", "tell", "turn")
 
     def __init__(self, tell: Told) -> None:
-        self.turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()  # False: it is let go
         self.place = 0
         self.tell = tell
+
+    @property
+    def served(self) -> bool:
+        """Whether it was given a place."""
+        return self.turn.done() and not self.turn.cancelled() and self.turn.result()
+
+    def end(self, *, served: bool) -> bool:
+        """Take it for out of the line, with a place or without. False: it is leaving in this very turn of the loop."""
+        self.place = 0
+        if self.turn.done():
+            return False
+        self.turn.set_result(served)
+        return True
 
     def move(self, place: int) -> None:
         """Say the place, where the way to it is worth a word."""
@@ -51,6 +72,8 @@ class Places:
         self._line: FairLine[_Waiting] = FairLine()
         self._telling: asyncio.TimerHandle | None = None
         self._pace = _Pace()
+        self.expected = Expected()
+        """Whoever was let in and will ask for a place: to be entered while its stream is begun."""
 
     @property
     def queued(self) -> int:
@@ -77,13 +100,19 @@ class Places:
         self._size = size
         self._hand_out()
 
-    @property
-    def refusal(self) -> ServiceError | None:
-        """Why a further one could not even wait, if so: `overloaded`, the line is full."""
-        if not self.full:
+    def refusal(self, owner: str) -> ServiceError | None:
+        """Say why a further one of an owner's could not even wait, if so: `overloaded`, the line is full."""
+        free = max(0, self._size - self._taken) + self._queue - len(self._line)
+        if free > self.expected.count or self._line.yields_to(owner):
             return None
-        full = "The service is full, and so is its queue." if self._queue else "The service is full."
-        return ServiceError("overloaded", full, retry_after=self.expected_wait_s)
+        return self._refusal
+
+    @property
+    def _refusal(self) -> ServiceError:
+        return self._overloaded(_FULL if self._queue else _FULL_AT_ONCE)
+
+    def _overloaded(self, sentence: str) -> ServiceError:
+        return ServiceError("overloaded", sentence, retry_after=self.expected_wait_s)
 
     @property
     def expected_wait_s(self) -> float:
@@ -97,21 +126,35 @@ class Places:
         `admitted`: another process had a place for it and died, so there is one beyond the bound.
 
         Raises:
-            ServiceError: `overloaded`, the queue is full or the wait took too long.
+            ServiceError: `overloaded`, the queue is full, or the wait took too long, or another owner came first.
         """
         if admitted or self._taken < self._size:
             self._taken += 1
         else:
-            if refusal := self.refusal:
-                raise refusal
+            if self.full:
+                self._make_room(owner)
             await self._wait(owner, on_queued)
         try:
             yield
         finally:
             self._give_back()
 
+    def _make_room(self, owner: str) -> None:
+        """Let one go that waits, where that is fair.
+
+        Raises:
+            ServiceError: `overloaded`, it is not.
+        """
+        if not self._line.yields_to(owner):
+            raise self._refusal
+        self._line.pop_newest().end(served=False)
+
     async def _wait(self, owner: str, on_queued: Told) -> None:
-        """Wait until somebody hands over a place."""
+        """Wait until somebody hands over a place.
+
+        Raises:
+            ServiceError: `overloaded`, it took too long, or this one was let go for another.
+        """
         if not self._line:
             self._pace.begin()
         waiting = _Waiting(on_queued)
@@ -120,16 +163,17 @@ class Places:
             on_queued(waiting.place)
             self._tell_later(_TELL_S)
             async with asyncio.timeout(self._timeout_s):
-                await waiting.turn
+                served = await waiting.turn
         except BaseException as error:
-            if waiting.turn.done() and not waiting.turn.cancelled():
+            if waiting.served:
                 self._give_back()  # the place came in the moment of leaving
             elif waiting.place:
                 self._line.remove(owner, waiting)
             if isinstance(error, TimeoutError):
-                late = "The wait for a place took too long."
-                raise ServiceError("overloaded", late, retry_after=self.expected_wait_s) from None
+                raise self._overloaded(_LATE) from None
             raise
+        if not served:
+            raise self._overloaded(_LET_GO)
 
     def _give_back(self) -> None:
         self._taken -= 1
@@ -138,10 +182,7 @@ class Places:
     def _hand_out(self) -> None:
         """Give free places to those whose turn it is."""
         while self._line and self._taken < self._size:
-            waiting = self._line.pop()
-            waiting.place = 0
-            if not waiting.turn.done():  # else it is leaving in this very turn of the loop
-                waiting.turn.set_result(None)
+            if self._line.pop().end(served=True):
                 self._taken += 1
                 self._pace.note()
 
@@ -164,6 +205,23 @@ class Places:
             self._tell_later(_PAUSE_S, order, told)
         else:
             self._tell_later(_TELL_S)
+
+
+class Expected:
+    """How many are about to ask for a place: there is room for them, and for no others in their stead."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._loop = asyncio.get_running_loop()
+
+    def __enter__(self) -> None:
+        self.count += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon(self._less)  # after the first step of what was made in the block, which asks for the place
+
+    def _less(self) -> None:
+        self.count -= 1
 
 
 class _Pace:

@@ -106,7 +106,7 @@ class Engine:
         """Say why a further generation cannot be begun, where that is certain at once."""
         if self.draining:
             return ServiceError("draining", retry_after=1)
-        return self.rates.refusal(caller) or self._parts.places.refusal
+        return self.rates.refusal(caller) or self._parts.places.refusal(caller.id)
 
     async def _grant(self, caller: Caller, record: Record, target: Target) -> Grant:
         """Charge a generation to its key.

@@ -15,6 +15,7 @@ class FairLine(Generic[T]):
 
     def __init__(self) -> None:
         self._owners: OrderedDict[str, OrderedDict[T, None]] = OrderedDict()
+        self._lengths = _Lengths()
         self._length = 0
 
     def __len__(self) -> int:
@@ -24,8 +25,16 @@ class FairLine(Generic[T]):
         """Let something wait at the end of its owner's own line; return its place, counted from 1."""
         own = self._owners.setdefault(owner, OrderedDict())
         own[item] = None
-        self._length += 1
+        self._changed(owner, len(own), 1)
         return self._last_place(owner, len(own))
+
+    def yields_to(self, owner: str) -> bool:
+        """Whether the newest of the longest line should make room for one more of an owner's.
+
+        Not where that would only turn the tables: then each could drive the other out again, and nobody would wait for
+        long enough to be served.
+        """
+        return len(self._owners.get(owner, ())) + 1 < self._lengths.longest
 
     def _last_place(self, owner: str, rank: int) -> int:
         """Count who goes before the last of an owner's line: of each other owner as many as that owner has turns."""
@@ -47,11 +56,20 @@ class FairLine(Generic[T]):
         if owner is None or own is None:
             raise KeyError
         item, _ = own.popitem(last=False)
-        self._length -= 1
+        self._changed(owner, len(own), -1)
         if own:
             self._owners.move_to_end(owner)
-        else:
-            del self._owners[owner]
+        return item
+
+    def pop_newest(self) -> T:
+        """Take out the newest of the longest line; of several as long, of the one that came to it last.
+
+        Raises:
+            KeyError: nobody waits.
+        """
+        owner = self._lengths.owner_of_longest
+        item, _ = self._owners[owner].popitem()
+        self._changed(owner, len(self._owners[owner]), -1)
         return item
 
     def remove(self, owner: str, item: T) -> None:
@@ -62,8 +80,12 @@ class FairLine(Generic[T]):
         """
         own = self._owners[owner]
         del own[item]
-        self._length -= 1
-        if not own:
+        self._changed(owner, len(own), -1)
+
+    def _changed(self, owner: str, length: int, by: int) -> None:
+        self._length += by
+        self._lengths.change(owner, length - by, length)
+        if not length:
             del self._owners[owner]
 
     def order(self) -> list[T]:
@@ -79,3 +101,31 @@ class FairLine(Generic[T]):
                     break
             lines = longer
         return order
+
+
+class _Lengths:
+    """Owners by the length of their lines, so that the longest is known without a look at all of them."""
+
+    def __init__(self) -> None:
+        self._owners: dict[int, dict[str, None]] = {}
+        self.longest = 0
+
+    @property
+    def owner_of_longest(self) -> str:
+        """Who has the longest line; of several, who came to it last.
+
+        Raises:
+            KeyError: nobody has one.
+        """
+        return next(reversed(self._owners[self.longest]))
+
+    def change(self, owner: str, before: int, now: int) -> None:
+        """Note that an owner's line has become longer or shorter by one."""
+        if now:
+            self._owners.setdefault(now, {})[owner] = None
+        if before:
+            del self._owners[before][owner]
+            if not self._owners[before]:
+                del self._owners[before]
+        if now > self.longest or self.longest not in self._owners:
+            self.longest = now

@@ -38,10 +38,10 @@ async def test_who_comes_when_all_places_are_taken_waits_in_turn() -> None:
 async def test_a_full_queue_refuses_at_once() -> None:
     places = Places(1, 0, 5.0)
     async with places.place("a", lambda _: None):
-        refusal = places.refusal
+        refusal = places.refusal("a")
     assert refusal is not None
     assert refusal.code.name == "overloaded"
-    assert places.refusal is None
+    assert places.refusal("a") is None
 
 
 async def test_a_wait_has_its_end() -> None:

@@ -51,15 +51,35 @@ class Lines(RuleBasedStateMachine):
     def leave(self, data: Any) -> None:
         owner = data.draw(st.sampled_from(sorted(self.model)))
         item = data.draw(st.sampled_from(self.model[owner]))
+        self.remove(owner, item)
+        self.line.remove(owner, item)
+
+    @precondition(lambda self: self.model)
+    @rule()
+    def let_go(self) -> None:
+        newest = {own[-1]: owner for owner, own in self.model.items() if len(own) == self.longest}
+        item = self.line.pop_newest()
+        assert item in newest
+        self.remove(newest[item], item)
+
+    def remove(self, owner: str, item: int) -> None:
         self.model[owner].remove(item)
         if not self.model[owner]:
             del self.model[owner]
-        self.line.remove(owner, item)
+
+    @property
+    def longest(self) -> int:
+        return max(map(len, self.model.values()), default=0)
 
     @invariant()
     def the_order_is_the_models(self) -> None:
         assert self.line.order() == self.order
         assert len(self.line) == sum(map(len, self.model.values()))
+
+    @invariant()
+    def it_yields_to_whoever_has_fewer_even_then(self) -> None:
+        for owner in "abcd":
+            assert self.line.yields_to(owner) == (len(self.model.get(owner, [])) + 1 <= self.longest - 1)
 
 
 TestLines = Lines.TestCase

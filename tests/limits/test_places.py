@@ -33,13 +33,20 @@ class Crowd:
 
     async def come(self, owner: str, name: str) -> None:
         """Let one more come, and wait until it has a place or waits."""
-        self.tasks[name] = asyncio.create_task(self._hold(owner, name))
+        self.tasks[name] = asyncio.create_task(self.hold(owner, name))
         await turns(2)
 
-    async def _hold(self, owner: str, name: str) -> None:
+    async def hold(self, owner: str, name: str) -> None:
         async with self.places.place(owner, self.told[name].append):
             self.served.append(name)
             await self._done[name].wait()
+
+    async def end_of(self, name: str) -> ServiceError:
+        """Wait until it is refused, and say how."""
+        with pytest.raises(ServiceError) as refused:
+            async with asyncio.timeout(5):
+                await self.tasks[name]
+        return refused.value
 
     async def leave(self, name: str) -> None:
         """Give its place back."""
@@ -147,7 +154,7 @@ async def test_a_full_line_says_when_it_is_worth_coming_back() -> None:
     async with crowd(1, queue=1) as people:
         await people.come("owner", "a")
         await people.come("owner", "b")
-        refusal = people.places.refusal
+        refusal = people.places.refusal("owner")
 
     assert refusal is not None
     assert refusal.retry_after is not None
@@ -173,3 +180,98 @@ async def test_one_that_leaves_as_its_turn_comes_loses_nobody_a_place() -> None:
 
         assert people.served == ["a", "c"]
         assert (people.places.taken, people.places.queued) == (1, 0)
+
+
+async def test_a_full_line_lets_one_of_its_longest_go_for_whoever_has_fewer_in_it() -> None:
+    async with crowd(1, queue=3) as people:
+        for number in range(4):
+            await people.come("many", f"many {number}")
+        assert people.places.refusal("many") is not None
+        assert people.places.refusal("few") is None
+        await people.come("few", "few 0")
+
+        assert (await people.end_of("many 3")).code.name == "overloaded"
+        assert (people.places.taken, people.places.queued) == (1, 3)
+        for name in ("many 0", "many 1", "few 0"):
+            await people.leave(name)
+        assert people.served == ["many 0", "many 1", "few 0", "many 2"]
+
+
+async def test_nobody_is_let_go_where_that_would_only_turn_the_tables() -> None:
+    """Else two that keep coming would drive each other out for as long as they come."""
+    async with crowd(1, queue=3) as people:
+        for number in range(4):
+            await people.come("many", f"many {number}")
+        await people.come("few", "few 0")
+
+        assert people.places.refusal("few") is not None
+        assert people.places.refusal("many") is not None
+        assert people.places.refusal("third") is None
+        await people.come("third", "third 0")
+        await people.end_of("many 2")
+        assert [people.places.refusal(owner) is None for owner in ("many", "few", "third", "fourth")] == [False] * 4
+
+
+async def test_a_line_of_one_owner_is_first_come_first_served_and_then_full() -> None:
+    async with crowd(1, queue=2) as people:
+        for name in "abcd":
+            await people.come("owner", name)
+        assert (await people.end_of("d")).code.name == "overloaded"
+        for name in "ab":
+            await people.leave(name)
+
+        assert people.served == ["a", "b", "c"]
+
+
+async def test_who_was_let_go_for_another_is_told_when_it_is_worth_coming_back() -> None:
+    async with crowd(1, queue=2) as people:
+        for name in "abc":
+            await people.come("many", name)
+        await people.come("few", "d")
+        refusal = await people.end_of("c")
+
+    assert refusal.retry_after is not None
+    assert 1 <= refusal.retry_after <= 30
+
+
+async def test_one_that_leaves_as_it_is_let_go_leaves_the_line_as_it_is() -> None:
+    async with crowd(1, queue=2) as people:
+        for name in "abc":
+            await people.come("many", name)
+        people.tasks["c"].cancel()  # it notices only in the next turn of the loop
+        await people.come("few", "d")
+        await turns()
+        assert (people.places.taken, people.places.queued) == (1, 2)
+
+        people.tasks["b"].cancel()
+        await turns()
+        await people.leave("a")
+        assert people.served == ["a", "d"]
+
+
+async def test_one_that_is_cancelled_once_it_was_let_go_gives_no_place_back() -> None:
+    async with crowd(1, queue=2) as people:
+        for name in "abc":
+            await people.come("many", name)
+        people.tasks["d"] = asyncio.create_task(people.hold("few", "d"))
+        await asyncio.sleep(0)  # "c" is let go, and has not noticed
+        people.tasks["c"].cancel()
+        await turns()
+
+        assert (people.places.taken, people.places.queued) == (1, 2)
+
+
+async def test_room_is_kept_for_those_that_are_being_begun() -> None:
+    async with crowd(1, queue=1) as people:
+        with people.places.expected:
+            assert people.places.refusal("owner") is None
+            with people.places.expected:
+                assert people.places.refusal("owner") is not None
+            await people.come("owner", "a")
+        await turns()
+        assert people.places.refusal("owner") is None
+        await people.come("owner", "b")
+        assert people.places.refusal("owner") is not None
+
+        await people.leave("a")
+        assert people.served == ["a", "b"]
