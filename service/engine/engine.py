@@ -28,7 +28,7 @@ from service.errors import CODES, ServiceError
 from service.settings import Settings
 from service.streams.journal import Journal
 from service.streams.log import StreamLog
-from service.streams.record import Record
+from service.streams.turns import Turns
 
 __all__ = ["Engine", "Order", "open_engine"]
 
@@ -50,6 +50,7 @@ class Engine:
         self.rates = rates
         self._producers: dict[str, Producer] = {}
         self._taking_over: set[str] = set()
+        self._beginning = Turns()  # by idempotency key
         self._handed_out: WeakSet[StreamLog] = WeakSet()  # for readers, wherever they are produced
         self._idle = asyncio.Event()
         self.draining = False
@@ -83,6 +84,8 @@ class Engine:
     async def start(self, order: Order) -> StreamLog:
         """Begin a generation, or attach to the one that the order's key is bound to.
 
+        Who asks twice at once with one key waits for what becomes of the first.
+
         Raises:
             ServiceError: the generation was not admitted, and nothing was bound.
         """
@@ -90,15 +93,11 @@ class Engine:
             raise refusal
         target = await self.upstream.resolve(order.request)
         permit(order.caller, order.request.model_id, target)
-        record = record_of(order, target, allowed(order.request.model_id, order.caller, self.settings))
-        with Leave() as leave:
-            if order.key is None:
-                leave.grant = await self._grant(order.caller, record, target)
-            log = await self.journal.begin(record, order.key)
-            if log.stream_id == record.stream_id:
-                leave.grant = grant = leave.grant or await self._admit(log, order, target)
-                self._produce(Producer(log, target, self._parts, key=order.key), grant)
-                leave.grant = None
+        if order.key is None:
+            log = await self._begin(order, target)
+        else:
+            async with self._beginning.of(order.key[:2]):
+                log = await self.journal.find_bound(order.key) or await self._begin(order, target)
         self._handed_out.add(log)
         return log
 
@@ -108,27 +107,28 @@ class Engine:
             return ServiceError("draining", retry_after=1)
         return self.rates.refusal(caller) or self._parts.places.refusal(caller.id)
 
-    async def _grant(self, caller: Caller, record: Record, target: Target) -> Grant:
-        """Charge a generation to its key.
+    async def _begin(self, order: Order, target: Target) -> StreamLog:
+        """Begin a generation and charge it to its key, or return what another process has begun for the order's key.
+
+        Whatever is certain by then is refused before the journal has any work with it.
 
         Raises:
-            ServiceError: there can be none, and nothing was charged.
+            ServiceError: there can be none; nothing was charged, written or bound.
         """
+        caller = order.caller
         if refusal := self.refusal(caller):
             raise refusal
+        record = record_of(order, target, allowed(order.request.model_id, caller, self.settings))
         if not record.fallbacks:
             self._parts.lanes.of(target, record.request).check()
-        return await self.rates.admit(caller, wanted(record.request) if caller.tokens_per_minute else Wanted())
-
-    async def _admit(self, log: StreamLog, order: Order, target: Target) -> Grant:
-        """Charge it once the stream is begun: only then is it known that its key is bound to no other."""
-        try:
-            return await self._grant(order.caller, log.record, target)
-        except BaseException:
-            if order.key:
-                await self.journal.unbind(order.key)
-            await self.journal.purge(log)
-            raise
+        with self._parts.places.expected, Leave() as leave:
+            tokens = wanted(record.request) if caller.tokens_per_minute else Wanted()
+            leave.grant = grant = await self.rates.admit(caller, tokens)
+            log = await self.journal.begin(record, order.key)
+            if log.stream_id == record.stream_id:
+                self._produce(Producer(log, target, self._parts, key=order.key), grant)
+                leave.grant = None
+        return log
 
     def _produce(self, producer: Producer, grant: Grant) -> None:
         log = producer.log

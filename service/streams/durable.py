@@ -24,7 +24,7 @@ from service.streams.memory import MemoryJournal
 from service.streams.mirrors import Mirrors
 from service.streams.outbox import Doubt, Outbox
 from service.streams.record import Record, State
-from service.streams.store import Standing, Store, Unavailable
+from service.streams.store import Bound, Standing, Store, Unavailable
 
 _OTHER_KEY = (
     "ARTESIAN_ENCRYPTION_KEY: the journal holds streams that are encrypted with another key; put that one behind "
@@ -136,6 +136,17 @@ class DurableJournal:
         finally:
             self._beginning.discard(log)
 
+    async def find_bound(self, key: Key) -> StreamLog | None:
+        """Return the stream that a key is bound to, here or in the store."""
+        if log := self._memory.bound(key):
+            return log
+        try:
+            await self._wait_for_store()
+            bound = await self._link.call(self._store.bound(key))
+        except Unavailable:
+            return None
+        return await self._find_bound(key, bound) if bound else None
+
     def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
         """Keep events and then show them; those of a stream that is produced elsewhere by now go nowhere."""
         self._outbox.append(log, events, state)
@@ -235,12 +246,15 @@ class DurableJournal:
             return self._keep_here(log, key)
         if key and already:
             self.shelf.take_out(log)
-            check_fingerprint(key, already.fingerprint)
-            if found := await self.find(already.stream_id):
-                return found
-            raise stream_of_key_gone(key)
+            return await self._find_bound(key, already)
         self._outbox.hold(log)
         return log
+
+    async def _find_bound(self, key: Key, bound: Bound) -> StreamLog:
+        check_fingerprint(key, bound.fingerprint)
+        if log := await self.find(bound.stream_id):
+            return log
+        raise stream_of_key_gone(key)
 
     def _keep_here(self, log: StreamLog, key: Key | None, *, told: bool = False) -> StreamLog:
         """Keep a stream in memory alone; or return the one that has the key by now."""

@@ -90,6 +90,12 @@ class Journal(Protocol):
             ServiceError: `gone`, the key's stream is no longer kept.
         """
 
+    async def find_bound(self, key: Key) -> StreamLog | None:
+        """Return the stream that a key is bound to; None where it is free, or where nobody can say just now.
+
+        It raises what `begin` would.
+        """
+
     def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
         """Give events their numbers, keep them safe and then show them, in that order. Never waits.
 

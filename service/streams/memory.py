@@ -45,6 +45,10 @@ class MemoryJournal:
         self.bind(key, log)
         return log
 
+    async def find_bound(self, key: Key) -> StreamLog | None:
+        """Return the stream that a key is bound to."""
+        return self.bound(key)
+
     def bound(self, key: Key | None) -> StreamLog | None:
         """Return the stream that a key is bound to here."""
         return self._keys.find(key) if key else None

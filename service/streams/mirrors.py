@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from weakref import WeakValueDictionary
 
 from service.deltas import Event, Start, Status
 from service.streams.codec import Codec, Unreadable
@@ -17,6 +16,7 @@ from service.streams.log import StreamLog
 from service.streams.record import State
 from service.streams.shelf import Shelf
 from service.streams.store import Appended, CancelAsked, News, Released, Standing, Store, Stored, Unavailable
+from service.streams.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Mirrors:
         self._loop = asyncio.get_running_loop()
         self._idle_since: dict[str, float] = {}
         self._unplaced: set[str] = set()  # followed here, but the store has not yet been told from where
-        self._loading: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._loading = Turns()
         self._left: set[str] = set()
         self._attention = asyncio.Event()
 
@@ -59,9 +59,7 @@ class Mirrors:
         Raises:
             Unavailable: the store cannot be asked.
         """
-        if (lock := self._loading.get(stream_id)) is None:
-            lock = self._loading[stream_id] = asyncio.Lock()
-        async with lock:
+        async with self._loading.of(stream_id):
             return self._shelf.get(stream_id) or await self._load(stream_id)
 
     async def recall(self, stream_id: str) -> tuple[StreamLog, Stored] | None:

@@ -13,8 +13,11 @@ State = Literal["queued", "starting", "streaming", "continuing", "done", "failed
 
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
-NOWHERE = "0" * 32
-"""The id of a refusal that has no stream: EventSource comes back with it, and is told that there is nothing more."""
+NOWHERE = b"a stream nowhere".hex()
+"""The id of a refusal that has no stream: EventSource comes back with it, and is told that there is nothing more.
+
+It is none that somebody would make up to see what an unknown stream is: that one is gone.
+"""
 
 _STREAM_ID = re.compile(r"[0-9a-f]{32}")
 _EVENT_ID = re.compile(r"([0-9a-f]{32})-(0|[1-9][0-9]{0,17})")

@@ -110,6 +110,9 @@ class Store(Protocol):
     async def begin(self, stream_id: str, record: bytes, key: Key | None) -> Bound | None:
         """Begin a stream with epoch 1 and a lease of this process, and bind `key`; or say what it is bound to."""
 
+    async def bound(self, key: Key) -> Bound | None:
+        """Say what a key is bound to."""
+
     async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
         """Keep batches, at most one of a stream. The same batch again is kept once."""
 

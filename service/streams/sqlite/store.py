@@ -59,6 +59,10 @@ class SqliteStore:
         self._produces = True
         return await self._run(self._tables.begin, stream_id, record, key)
 
+    async def bound(self, key: Key) -> Bound | None:
+        """Say what a key is bound to."""
+        return await self._run(self._tables.bound, key)
+
     async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
         """Keep batches in one commit."""
         return await self._run(self._tables.write, batches)

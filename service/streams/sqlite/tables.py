@@ -91,7 +91,7 @@ class Tables:
         """Begin a stream."""
         now = time.time()
         with self._transaction() as database:
-            if key and (bound := self._bound(key, now)):
+            if key and (bound := self.bound(key)):
                 return bound
             stream = database.execute(
                 "INSERT INTO stream (id, epoch, owner, lease, keep_until) VALUES (?, 1, ?, ?, ?)",
@@ -102,6 +102,15 @@ class Tables:
                 row = (key.caller, key.key, key.fingerprint, stream)
                 database.execute("INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?)", row)
         return None
+
+    def bound(self, key: Key) -> Bound | None:
+        """Say what a key is bound to."""
+        row = self.database.execute(
+            "SELECT id, fingerprint FROM binding JOIN stream ON stream = n"
+            " WHERE caller = ? AND key = ? AND keep_until >= ?",
+            (key.caller, key.key, time.time()),
+        ).fetchone()
+        return Bound(*row) if row else None
 
     def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
         """Keep batches."""
@@ -272,14 +281,6 @@ class Tables:
             if database.in_transaction:
                 database.execute("ROLLBACK")
             raise
-
-    def _bound(self, key: Key, now: float) -> Bound | None:
-        row = self.database.execute(
-            "SELECT id, fingerprint FROM binding JOIN stream ON stream = n"
-            " WHERE caller = ? AND key = ? AND keep_until >= ?",
-            (key.caller, key.key, now),
-        ).fetchone()
-        return Bound(*row) if row else None
 
     def _insert(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
         rows = ",".join(["(?,?,?,?)"] * len(batches))

@@ -50,11 +50,11 @@ class ValkeyStore:
         if key:
             keys.append(_binding(key))
             args.append(f"{key.fingerprint} {stream_id}")
-        bound = await self._client.run(scripts.BEGIN, keys, args)
-        if bound is None:
-            return None
-        fingerprint, _, other = bound.decode().rpartition(" ")
-        return Bound(other, fingerprint)
+        return _bound(await self._client.run(scripts.BEGIN, keys, args))
+
+    async def bound(self, key: Key) -> Bound | None:
+        """Say what a key is bound to."""
+        return _bound(await self._client.do("GET", _binding(key)))
 
     async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
         """Keep batches: one script for all, and one for those that end their streams."""
@@ -190,6 +190,13 @@ def _entry_id(batch: Batch) -> str:
 
 def _first(entry_id: bytes) -> int:
     return int(entry_id.partition(b"-")[2])
+
+
+def _bound(value: bytes | None) -> Bound | None:
+    if value is None:
+        return None
+    fingerprint, _, stream_id = value.decode().rpartition(" ")
+    return Bound(stream_id, fingerprint)
 
 
 def _binding(key: Key) -> str:
