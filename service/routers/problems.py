@@ -14,6 +14,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from service.dialects.native.events import refusal_event
 from service.errors import CODES, FieldError, InvalidRequest, RateLimited, ServiceError
@@ -28,6 +29,8 @@ _BY_STATUS = {
     413: "too_large",
     415: "unsupported_media_type",
 }
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 _MOST_TOLD = 100  # mistakes: who has made more has made one many times
 _NAME_LENGTH = 500  # of a field, which may be of the caller's own making
@@ -130,6 +133,14 @@ _BRANCHES = {"str", "list", "NamedTool"}
 _BLOCKS = {"text", "image", "document", "tool_use", "tool_result", "reasoning", "cache_point"}
 
 
+def _allowed(request: Request) -> Iterator[str]:
+    """Name the methods that an address takes: where several routes share it Starlette names those of the first."""
+    for method in _METHODS:
+        scope = {**request.scope, "method": method}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            yield method
+
+
 def install(app: FastAPI) -> None:
     """Tell every error of `app` in our way; bugs are the guard's to tell, around all else."""
 
@@ -138,7 +149,10 @@ def install(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         mistakes = list(error.errors())
-        return answer(request, from_pydantic(mistakes, bad_json=any(m["type"] == "json_invalid" for m in mistakes)))
+        no_json = any(mistake["type"] == "json_invalid" for mistake in mistakes) or (
+            mistakes[0]["loc"] == ("body",) and request.headers.get("content-length") == "0"
+        )
+        return answer(request, from_pydantic(mistakes, bad_json=no_json))
 
     async def http_error(request: Request, error: HTTPException) -> Response:
         code = _BY_STATUS.get(error.status_code, "internal" if error.status_code >= 500 else "validation")  # noqa: PLR2004
@@ -147,6 +161,8 @@ def install(app: FastAPI) -> None:
             sentence = "The body is not JSON that can be read."
         response = answer(request, ServiceError(code, sentence, status=error.status_code))
         response.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(_allowed(request))
         return response
 
     app.add_exception_handler(ServiceError, service_error)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from service.streams.record import NOWHERE
 from tests.harness import Service, running
 
 PAGE = "https://app.example.com"
@@ -27,7 +28,7 @@ ANSWERS = {
     "a stream": ("GET", "/api/generate?prompt=Hi", 200, {}),
     "nothing": ("GET", "/nothing", 404, {}),
     "no stream": ("GET", f"/api/streams/{NOBODY}", 410, {}),
-    "no more events": ("GET", "/api/generate", 204, {"Last-Event-ID": f"{'0' * 32}-1"}),
+    "no more events": ("GET", "/api/generate", 204, {"Last-Event-ID": f"{NOWHERE}-1"}),
     "a wrong method": ("PUT", "/api/generate", 405, {}),
     "a stranger": ("GET", "/docs", 403, {"Host": "evil.example.com"}),
     "a refusal in OpenAI's words": ("GET", "/v1/responses/nothing", 404, {}),

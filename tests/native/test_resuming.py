@@ -137,6 +137,15 @@ async def test_a_stream_that_nobody_knows_any_more_is_gone(shared: Service) -> N
         assert response.json()["code"] == "gone"
 
 
+@pytest.mark.parametrize("digit", "0f")
+async def test_an_id_that_somebody_makes_up_is_gone_like_any_other(shared: Service, digit: str) -> None:
+    for method, path in SSE_CALLS:
+        address = path.format(stream_id=digit * 32)
+        headers = {"Last-Event-ID": f"{digit * 32}-3", "Content-Type": "application/json"}
+        response = await shared.http.request(method, address, headers=headers)
+        assert response.status_code == 410
+
+
 async def test_a_stream_is_kept_for_its_time_and_then_gone() -> None:
     async with running(stream_ttl=0.2) as service:
         events = await service.stream()
