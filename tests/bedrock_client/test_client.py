@@ -105,6 +105,49 @@ def assert_signed(received: Received, url: str) -> None:
     assert authorization.endswith(f"Signature={again}")
 
 
+_EACH_TIME = {
+    "x-amz-date",
+    "authorization",
+    "amz-sdk-invocation-id",
+    "user-agent",
+}  # the last lists its facts in any order
+
+
+@pytest.mark.parametrize("operation", PATHS)
+async def test_a_call_made_again_goes_out_as_the_first_did(
+    client: Client, server: ScriptedServer, operation: Operation
+) -> None:
+    client.onward = lambda: {"traceparent": "00-1"}
+    call = Call(operation, ARN, b'{"a":1}', {"X-Amzn-Bedrock-Trace": "ENABLED"})
+    for _ in range(3):
+        server.says(streamed(FRAME) if "Stream" in operation else whole(200, b"{}"))
+        await (await client.send(call)).read_all()
+
+    first, second, third = server.received
+
+    assert (second.target, second.body) == (third.target, third.body) == (first.target, first.body)
+    assert list(second.headers) == list(third.headers) == list(first.headers)
+    for name in first.headers.keys() - _EACH_TIME:
+        assert second.headers[name] == third.headers[name] == first.headers[name], name
+    assert second.headers["amz-sdk-invocation-id"] != third.headers["amz-sdk-invocation-id"]
+    assert "artesian/" in third.headers["user-agent"]
+    assert_signed(third, server.url)
+
+
+@pytest.mark.parametrize("operation", PATHS)
+async def test_a_call_made_again_can_be_refused(client: Client, server: ScriptedServer, operation: Operation) -> None:
+    server.says(streamed(FRAME) if "Stream" in operation else whole(200, b"{}"))
+    await (await client.send(Call(operation, "m", b"{}"))).read_all()
+    slower = {"x-amzn-ErrorType": "ThrottlingException", "Retry-After": "7"}
+    server.only_says(whole(429, b'{"message":"Slower."}', slower))
+
+    with pytest.raises(UpstreamError) as caught:
+        await client.send(Call(operation, "m", b"{}"))
+
+    assert (caught.value.code.name, caught.value.retry_after) == ("throttled", 7)
+    assert caught.value.request_id == "req-1"
+
+
 async def test_an_answer_has_its_headers_and_its_request_id(client: Client, server: ScriptedServer) -> None:
     server.says(whole(200, b"{}", {"X-Amzn-Bedrock-Input-Token-Count": "17"}))
 

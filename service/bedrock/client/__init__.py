@@ -30,6 +30,7 @@ from service.bedrock.client.exchange import (
     take_answer,
 )
 from service.bedrock.client.failures import sdk_errors
+from service.bedrock.client.repeat import repeat
 from service.bedrock.refusals import STALE_CREDENTIALS, bare, refused
 from service.errors import UpstreamError
 from service.settings import Settings
@@ -192,17 +193,13 @@ class Client:
             current.reset(token)
 
     async def _repeat(self, exchange: Exchange, prepared: Prepared) -> None:
-        """Make a call as the SDK has made it before: it signs and sends, and its hooks are told."""
-        token = current.set(exchange)
+        """Make a call as the SDK has made it before."""
         try:
             with sdk_errors(exchange):
-                params = prepared.with_body_of(exchange)
-                await self._planes["bedrock-runtime"]._make_request(prepared.operation, params, params["context"])  # noqa: SLF001 - see Prepared
+                await repeat(self._planes["bedrock-runtime"], prepared, exchange)
         except BaseException:
             exchange.close()
             raise
-        finally:
-            current.reset(token)
         if exchange.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise refused(exchange.status, exchange.answer_headers, exchange.answer)
 

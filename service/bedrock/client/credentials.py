@@ -31,6 +31,8 @@ class Credentials:
             BotoCoreError: a source was named and failed, as a credential process or a login does.
             ClientError: so did a role.
         """
+        if self._found and not self._trouble:
+            return self._found
         async with self._looking:
             if self._found is None and self._time() >= self._ask_again:
                 await self._look()
