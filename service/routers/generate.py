@@ -134,8 +134,8 @@ def _bound(body: Generate, caller: Caller, key: str | None, ticket: Claims | Non
 
 
 def fingerprint(body: Parameters) -> str:
-    """Tell one body from another, whatever the order of its members."""
-    members = body.model_dump(mode="json", exclude_unset=True)
+    """Tell one body from another, whatever the order of its members, and whichever way the answer is to be sent."""
+    members = body.model_dump(mode="json", exclude_unset=True, exclude={"stream"})
     return hashlib.sha256(msgspec.json.encode(members, order="deterministic")).hexdigest()
 
 

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.harness import Service, running
+from tests.harness import Service, running, text_of
 from tests.native.gates import call_of, release
 from tests.native.test_resuming import stream_of
 
@@ -37,6 +37,14 @@ async def test_both_addresses_of_a_stream_are_the_same_request(service: Service)
     one = await service.stream(headers=KEY)
     async with service.open(path="/api/generate", headers=KEY, stream=True) as events:
         assert [event async for event in events] == one
+
+
+async def test_the_same_body_finds_its_stream_at_either_address(service: Service) -> None:
+    whole = (await service.http.post("/api/generate", json={"prompt": "Hi"}, headers=KEY)).json()
+    streamed = await service.stream(headers=KEY)
+
+    assert stream_of(streamed[0]) == whole["stream_id"]
+    assert text_of(streamed) == whole["text"]
 
 
 async def test_another_body_under_the_same_key_is_refused(service: Service) -> None:
