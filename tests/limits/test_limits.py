@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,16 +20,6 @@ from tests.streams.servers import Server
 
 REQUESTS = re.compile(r'"requests";r=(\d+);t=(\d+)')
 TOKENS = re.compile(r'"tokens";r=(\d+);t=(\d+)')
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.remove()
 
 
 async def ask(service: Service, key: str, path: str = "/api/generate", **body: object) -> httpx.Response:
