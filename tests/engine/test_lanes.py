@@ -1,6 +1,7 @@
 """A model's lane: what it lets through at once, who waits, and what it shows of itself."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -95,6 +96,31 @@ async def test_the_line_is_bounded_as_the_one_for_a_place_is(values: dict[str, A
     assert refused.value.code.name == "overloaded"
     assert refused.value.retry_after
     assert word in refused.value.message
+
+
+async def test_no_key_can_fill_a_models_line_against_others() -> None:
+    lane = lane_of(lanes(max_queue=2))
+    await throttled(lane, 2)
+    release = asyncio.Event()
+    inside: list[str] = []
+
+    async def one(owner: str, word: Callable[[int], None] = lambda _: None) -> None:
+        async with lane.enter(owner, word):
+            inside.append(owner)
+            await release.wait()
+
+    many = [asyncio.create_task(one("many")) for _ in range(3)]
+    in_line = asyncio.Event()
+    few = asyncio.create_task(one("few", lambda _: in_line.set()))
+    async with asyncio.timeout(5):
+        await in_line.wait()
+        with pytest.raises(ServiceError) as refused:
+            await many[2]
+        release.set()
+        await asyncio.gather(*many[:2], few)
+
+    assert refused.value.code.name == "overloaded"
+    assert inside == ["many", "many", "few"]
 
 
 async def test_who_has_another_model_to_go_to_does_not_wait() -> None:

@@ -169,6 +169,37 @@ async def test_the_key_of_a_purged_stream_is_gone(journal: Journal) -> None:
     assert refusal.value.status == 410
 
 
+async def test_the_stream_of_a_key_is_found_without_beginning_one(journal: Journal) -> None:
+    assert await journal.find_bound(key()) is None
+    first = await journal.begin(record(), key())
+
+    assert await journal.find_bound(key()) is first
+    assert await journal.find_bound(key("other")) is None
+    assert await journal.find_bound(key()._replace(caller="somebody else")) is None
+    with pytest.raises(InvalidRequest, match="another body"):
+        await journal.find_bound(key(fingerprint="other"))
+
+
+async def test_a_key_that_was_freed_leads_nowhere_and_that_of_a_purged_stream_is_gone(journal: Journal) -> None:
+    first = await journal.begin(record(), key())
+    await journal.unbind(key())
+    assert await journal.find_bound(key()) is None
+
+    second = await journal.begin(record(), key())
+    await journal.purge(second)
+    with pytest.raises(ServiceError) as refusal:
+        await journal.find_bound(key())
+
+    assert refusal.value.code.name == "gone"
+    assert await journal.find(first.stream_id) is first
+
+
+async def test_the_key_of_a_stream_that_is_not_to_be_stored_is_found_too(journal: Journal) -> None:
+    log = await journal.begin(record(store=False), key())
+
+    assert await journal.find_bound(key()) is log
+
+
 async def test_fifty_begins_at_once_with_one_key_make_one_stream(journal: Journal) -> None:
     logs = await asyncio.gather(*[journal.begin(record(), key()) for _ in range(50)])
 

@@ -126,6 +126,18 @@ async def test_one_key_makes_one_stream_however_many_processes_are_asked_at_once
     assert len({log.stream_id for log in logs}) == 1
 
 
+async def test_the_stream_of_a_key_is_found_wherever_it_was_begun(pair: Pair) -> None:
+    here, there = pair
+    log = await here.begin(record(), key())
+    mirror = await there.find_bound(key())
+    assert mirror is not None
+    here.append(log, [start(log), *said("one"), DONE], "done")
+
+    assert text_of(await read_all(mirror)) == "one"
+    with pytest.raises(InvalidRequest, match="another body"):
+        await there.find_bound(key(fingerprint="other"))
+
+
 async def test_a_key_used_elsewhere_with_another_body_is_refused(pair: Pair) -> None:
     here, there = pair
     await here.begin(record(), key(fingerprint="one"))
