@@ -4,7 +4,7 @@ Everything is closed but what stands in `_OPEN`: a new route needs a key without
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -33,7 +33,7 @@ class Credentials:
         self._keyring = keyring
         self._tickets = tickets
 
-    async def read(self, scope: Any, headers: Headers) -> tuple[Caller, Claims | None]:
+    async def read(self, scope: Any, headers: Mapping[str, str]) -> tuple[Caller, Claims | None]:
         """Tell who asks, and with which ticket.
 
         Raises:
@@ -48,14 +48,14 @@ class Credentials:
         if self._keyring is None:
             return ANONYMOUS, None
         if _is_open(path):
-            return (await self._known(headers) if path == "/readyz" else NOBODY), None
+            return (await self._known(Headers(scope=scope)) if path == "/readyz" else NOBODY), None
         for name in _IN_ADDRESS:
             if name in query:
                 sentence = (
                     "a key does not belong in an address, which is kept in logs; take a ticket: POST /api/tickets"
                 )
                 raise ServiceError("unauthenticated", f"{name}: {sentence}.")
-        caller = await self._by_key(self._keyring, headers)
+        caller = await self._by_key(self._keyring, Headers(scope=scope))
         if scope_needed := needed(method, path):
             require(caller, scope_needed)
         return caller, None

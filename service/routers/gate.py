@@ -8,11 +8,12 @@ ASGI, like the guard; every answer that passes says how its key stands with its 
 import re
 from typing import TYPE_CHECKING, cast
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.caller import ANONYMOUS, Caller
+from service.routers.headers import headers_of
 from service.routers.problems import answer
 from service.routers.quotas import quota_headers
 from service.routers.surfaces import surface_of
@@ -39,7 +40,7 @@ class Gate:
             return
         engine = cast("Engine", scope["state"]["engine"])
         caller: Caller = scope.get("artesian.caller", ANONYMOUS)
-        headers = Headers(scope=scope)
+        headers = headers_of(scope)
 
         async def send_standings(message: Message) -> None:
             if message["type"] == "http.response.start" and (standings := engine.rates.standings(caller)):

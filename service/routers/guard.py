@@ -8,10 +8,11 @@ spend its visitor's money through a service on the visitor's machine: DNS rebind
 import logging
 import re
 import secrets
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.access.caller import NOBODY
 from service.errors import ServiceError
 from service.routers.credentials import Credentials
-from service.routers.headers import protect
+from service.routers.headers import NOT_KEPT, PROTECTIVE_HEADERS, Raw, complete, headers_of, raw
 from service.routers.problems import answer, problem
 from service.routers.surfaces import surface_of
 from service.settings import Settings, is_loopback
@@ -32,6 +33,9 @@ _HEALTH = frozenset({"/healthz", "/readyz"})  # a prober names no host that we c
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _JSON = re.compile(r"application/json\s*(;.*)?", re.IGNORECASE)
+_NOT_KEPT = raw(NOT_KEPT)
+_ASKS_FOR_KEY = raw({"WWW-Authenticate": "Bearer"})
+_HOSTS = 64  # names of this service that are known again; each may be as long as a head
 
 
 class Guard:
@@ -43,13 +47,15 @@ class Guard:
         self._settings = settings
         self._hosts = {host.lower() for host in settings.allowed_hosts}
         self._origins = {origin.lower().rstrip("/") for origin in settings.cors_origins}
+        self._always = raw({"X-Artesian-Backend": settings.backend, **PROTECTIVE_HEADERS})
+        self._is_ours = lru_cache(_HOSTS)(self._names_us)  # to read a host took 500 bytecodes of each request
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
+        headers = headers_of(scope)
         asked = headers.get("x-request-id", "")
         request_id = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(16)
         scope["artesian.request_id"] = request_id
@@ -63,17 +69,10 @@ class Guard:
             if message["type"] == "http.response.start":
                 started = True
                 scope["artesian.status"] = message["status"]
-                answered = MutableHeaders(scope=message)
-                answered.setdefault("X-Request-Id", request_id)
-                answered.setdefault("X-Artesian-Backend", self._settings.backend)
-                protect(answered)
-                if surface_of(scope["path"], headers) == "anthropic":
-                    answered.setdefault("request-id", request_id)  # where Anthropic's clients look for it
-                if message["status"] == HTTPStatus.UNAUTHORIZED:
-                    answered.setdefault("WWW-Authenticate", "Bearer")
+                complete(message, self._additions(scope, message, request_id))
             await send(message)
 
-        if refused := await self._refused(Request(scope, receive), headers):
+        if refused := await self._refused(scope, receive, headers):
             await refused(scope, receive, send_with_id)
             return
         try:
@@ -85,19 +84,31 @@ class Guard:
             logger.exception("Unhandled error", extra=told)
             await answer(Request(scope, receive), ServiceError("internal"))(scope, receive, send_with_id)
 
-    async def _refused(self, request: Request, headers: Headers) -> Response | None:
+    def _additions(self, scope: Scope, message: Message, request_id: str) -> Iterator[Raw]:
+        """What an answer gets that does not say otherwise."""
+        yield b"x-request-id", request_id.encode("latin-1")
+        yield from self._always
+        if b"json" in dict(message["headers"]).get(b"content-type", b""):
+            yield from _NOT_KEPT
+        if surface_of(scope["path"], headers_of(scope)) == "anthropic":
+            yield b"request-id", request_id.encode("latin-1")  # where Anthropic's clients look for it
+        if message["status"] == HTTPStatus.UNAUTHORIZED:
+            yield from _ASKS_FOR_KEY
+
+    async def _refused(self, scope: Scope, receive: Receive, headers: Mapping[str, str]) -> Response | None:
         """Find out who asks, and answer what must not pass."""
-        scope = request.scope
         if scope["path"] not in _HEALTH and not self._settings.api_keys_file and (why := self._foreign(headers)):
-            return problem(request, ServiceError("forbidden", why))  # also to an EventSource of a foreign page's
+            return problem(
+                Request(scope, receive), ServiceError("forbidden", why)
+            )  # also to an EventSource of a foreign page's
         try:
             scope["artesian.caller"], scope["artesian.ticket"] = await self._credentials.read(scope, headers)
         except ServiceError as refusal:
-            return answer(request, refusal)
+            return answer(Request(scope, receive), refusal)
         wrong = self._wrong(scope, headers)
-        return problem(request, wrong) if wrong else None
+        return problem(Request(scope, receive), wrong) if wrong else None
 
-    def _wrong(self, scope: Scope, headers: Headers) -> ServiceError | None:
+    def _wrong(self, scope: Scope, headers: Mapping[str, str]) -> ServiceError | None:
         """Say what is wrong with a body that has not been read."""
         if (
             scope["method"] in _WITH_BODY
@@ -109,16 +120,19 @@ class Guard:
             return ServiceError("too_large")
         return None
 
-    def _foreign(self, headers: Headers) -> str | None:
+    def _foreign(self, headers: Mapping[str, str]) -> str | None:
         """Say why a request does not come from here, if so."""
-        host = _hostname("//" + headers.get("host", ""))
-        if not (is_loopback(host) or host in self._hosts or host == self._settings.host):
+        if not self._is_ours(headers.get("host", "")):
             return "Host: this service answers on loopback and on the names in ARTESIAN_ALLOWED_HOSTS only."
         if headers.get("sec-fetch-site") == "cross-site" and not self._listed(headers.get("origin")):
             return "Sec-Fetch-Site: other web pages may not use this service; see ARTESIAN_CORS_ORIGINS."
         if (origin := headers.get("origin")) is not None and not self._listed(origin):
             return "Origin: this page may not use this service; see ARTESIAN_CORS_ORIGINS."
         return None
+
+    def _names_us(self, host: str) -> bool:
+        name = _hostname("//" + host)
+        return is_loopback(name) or name in self._hosts or name == self._settings.host
 
     def _listed(self, origin: str | None) -> bool:
         if origin is None or origin == "null":
@@ -150,5 +164,5 @@ def _hostname(address: str) -> str:
         return ""
 
 
-def _has_body(headers: Headers) -> bool:
+def _has_body(headers: Mapping[str, str]) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers

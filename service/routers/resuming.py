@@ -11,6 +11,7 @@ from service.engine.engine import Engine
 from service.errors import InvalidRequest
 from service.routers.deps import find_stream
 from service.routers.formats import Format, encoder, heading, native_encoder
+from service.routers.headers import headers_of
 from service.routers.reply import StreamReply
 from service.streams.log import StreamLog
 from service.streams.record import NOWHERE, parse_event_id
@@ -30,7 +31,7 @@ class StreamRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            if (last := request.headers.get("last-event-id")) is None:
+            if (last := headers_of(request.scope).get("last-event-id")) is None:
                 return await handler(request)
             return await resume(request, last, self.form)
 
