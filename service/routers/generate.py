@@ -24,14 +24,15 @@ from service.routers.deps import (
     ticket_key,
     ticket_of,
 )
+from service.routers.direct import DirectRoute
 from service.routers.documents import ANSWER_OR_EVENTS, EVENTS, GENERATING
 from service.routers.headers import stream_headers
 from service.routers.reply import StreamReply, whole
-from service.routers.resuming import StreamRoute, heading, native_encoder
+from service.routers.resuming import heading, native_encoder
 from service.streams.journal import Key
 from service.streams.log import StreamLog
 
-router = APIRouter(prefix="/api", tags=["Generate"], route_class=StreamRoute, dependencies=[Depends(come_back)])
+router = APIRouter(prefix="/api", tags=["Generate"], route_class=DirectRoute, dependencies=[Depends(come_back)])
 
 
 class Prompt(Parameters):
@@ -72,8 +73,7 @@ async def generate_stream(
     on_disconnect: DisconnectHeader = None,
 ) -> Response:
     """The same as `POST /api/generate`, always as Server-Sent Events."""
-    body = body.model_copy(update={"stream": True})
-    order = _order(request, engine, body, caller, key=key, on_disconnect=on_disconnect)
+    order = _order(request, engine, body, caller, key=key, on_disconnect=on_disconnect, stream=True)
     return await _answer(request, engine, order, stream=True)
 
 
@@ -100,13 +100,15 @@ def _order(
     key: str | None = None,
     on_disconnect: OnDisconnect | None = None,
     ticket: Claims | None = None,
+    stream: bool = False,
 ) -> Order:
     settings = engine.settings
+    stream = stream or body.stream
     bound = _bound(body, caller, key, ticket)
     leaves = on_disconnect or body.on_disconnect or settings.on_disconnect
     policies = Policies(
         on_interruption=body.on_interruption or settings.on_interruption,
-        on_disconnect=leaves if body.stream or bound else "cancel",  # nobody could come back to it
+        on_disconnect=leaves if stream or bound else "cancel",  # nobody could come back to it
         store=body.store,
     )
     return Order(
