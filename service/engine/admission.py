@@ -24,7 +24,7 @@ _SOONEST_S, _LATEST_S = 1.0, 30.0  # of `Retry-After`
 
 _FULL_AT_ONCE = "The service is full."
 _FULL = "The service is full, and so is its queue."
-_LET_GO = "The service is full, and in its queue a key that has fewer waiting comes before this one."
+_LET_GO = "The service is full, and this request has made room in the queue for a key that has fewer waiting."
 _LATE = "The wait for a place took too long."
 
 Told = Callable[[int], None]
@@ -92,7 +92,7 @@ class Places:
 
     @property
     def full(self) -> bool:
-        """Whether a further one could not even wait."""
+        """Whether a further one could not even wait, unless another makes room for it."""
         return self._taken >= self._size and len(self._line) >= self._queue
 
     def resize(self, size: int) -> None:
