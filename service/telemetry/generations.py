@@ -66,7 +66,7 @@ class Call:
         request_id = self._request_id or request_id
         model, operation = self._labels
         metrics = self._generation.told.metrics
-        metrics.calls.labels(model, operation, outcome).inc()
+        metrics.calls.note(model, operation, outcome)
         if outcome == "throttled":
             metrics.throttles.labels(model).inc()
         self._generation.request_id = request_id or self._generation.request_id
@@ -105,7 +105,7 @@ class Generation:
         self._request = request
         self._taken_over = taken_over
         self._model = told.names.label(request.model_id, base_id)
-        self._between = told.metrics.between(self._model)
+        self._between = told.metrics.between.of(self._model)
         self._began = monotonic()
         self._last = 0.0
         self._queued_at: float | None = None
@@ -146,7 +146,7 @@ class Generation:
 
     @harmless
     def _first(self, seconds: float) -> None:
-        self.told.metrics.first_token.labels(self._model).observe(seconds)
+        self.told.metrics.first_token.of(self._model).note(seconds)
         if self._span:
             self._span.first_token(seconds)
 
@@ -179,6 +179,12 @@ class Generation:
         outcome = outcome_of(end)
         self._queued_s += 0.0 if self._queued_at is None else monotonic() - self._queued_at
         self._count(end, outcome, usage, metrics)
+        if logger.isEnabledFor(logging.INFO):
+            self._log(end, outcome, usage, metrics, events)
+        if self._span:
+            self._span.end(end, outcome, usage, metrics)
+
+    def _log(self, end: Done | Failed, outcome: str, usage: Usage, metrics: Metrics, events: int) -> None:
         line = {
             "stream_id": self._stream_id,
             "key_id": self._caller,
@@ -203,8 +209,6 @@ class Generation:
         logger.info(
             "Generation ended: %s", outcome, extra={name: said for name, said in line.items() if said is not None}
         )
-        if self._span:
-            self._span.end(end, outcome, usage, metrics)
 
     @harmless
     def moved(self) -> None:
@@ -216,17 +220,17 @@ class Generation:
     def _count(self, end: Done | Failed, outcome: str, usage: Usage, times: Metrics) -> None:
         metrics, model = self.told.metrics, self._model
         answered_by = self.told.names.label(times.model_id or "", default=model)  # a fallback, perhaps
-        metrics.requests.labels(self._surface, model, outcome).inc()
-        metrics.key_requests.labels(self._caller, outcome).inc()
+        metrics.requests.note(self._surface, model, outcome)
+        metrics.key_requests.note(self._caller, outcome)
         if isinstance(end, Done) and outcome == OK:
-            metrics.stops.labels(answered_by, end.stop_reason.value).inc()
+            metrics.stops.note(answered_by, end.stop_reason.value)
         for kind, count in _kinds(usage):
-            metrics.tokens.labels(answered_by, kind).inc(count)
-            metrics.key_tokens.labels(self._caller, kind).inc(count)
+            metrics.tokens.note(answered_by, kind, by=count)
+            metrics.key_tokens.note(self._caller, kind, by=count)
         if times.latency is not None:
-            metrics.duration.labels(model, outcome).observe(times.latency)
+            metrics.duration.of(model, outcome).note(times.latency)
         if times.gateway_time is not None:
-            metrics.request_added.observe(max(0.0, times.gateway_time - self._queued_s))
+            metrics.request_added.note(max(0.0, times.gateway_time - self._queued_s))
 
 
 def outcome_of(end: Done | Failed) -> str:

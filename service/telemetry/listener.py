@@ -50,13 +50,13 @@ class Telemetry:
     @harmless
     def refused(self, surface: str, caller: str, code: str) -> None:
         """Count a request for an answer that came to no generation. Its model is nobody's business yet."""
-        self.metrics.requests.labels(surface, "none", code).inc()
-        self.metrics.key_requests.labels(caller, code).inc()
+        self.metrics.requests.note(surface, "none", code)
+        self.metrics.key_requests.note(caller, code)
 
     @harmless
     def answered(self, route: str, method: str, status: int) -> None:
         """Count an HTTP request."""
-        self.metrics.http.labels(route, method, status).inc()
+        self.metrics.http.note(route, method, str(status))
 
     async def exposition(self, accept: str) -> tuple[bytes, str]:
         """Write the metrics down, in a thread: there may be thousands of lines, and files to read."""

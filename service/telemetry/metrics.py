@@ -4,12 +4,13 @@ No label holds a text, a stream's id or anything else that callers could make ma
 keys by the ids in the keys' file, outcomes by our codes, routes by their templates.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from service.telemetry.tally import FoldedHistogram, Tally
+from service.telemetry.tally import Counts, FoldedHistogram, Tallies, Tally
 
 # The boundaries of OpenTelemetry's GenAI conventions: gen_ai.server.time_to_first_token, .time_per_output_token and
 # .request.duration (semantic-conventions, docs/gen-ai/gen-ai-metrics.md, read 2026-11-24).
@@ -21,6 +22,8 @@ ADDED = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.
 LAG = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 QUEUE = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
+W = TypeVar("W", Counts, Tally, Tallies)
+
 _without_created: Callable[[], None] = disable_created_metrics
 """A further series for each, of when it began: Prometheus does without."""
 
@@ -31,6 +34,9 @@ class Metrics:
     def __init__(self) -> None:
         _without_created()
         self.registry = CollectorRegistry()
+        self._waiting: list[Counts | Tally | Tallies] = []
+        self.reading = 0
+        """Connections that read a stream just now."""
         self._requests()
         self._times()
         self._upstream()
@@ -38,49 +44,42 @@ class Metrics:
         self._process()
 
     def _requests(self) -> None:
-        counter = partial(Counter, registry=self.registry)
-        self.requests = counter(
+        self.requests = self._counts(
             "artesian_requests_total", "Requests for an answer, by how they ended", ["surface", "model", "outcome"]
         )
-        self.key_requests = counter("artesian_key_requests_total", "The same by the key's id", ["key", "outcome"])
-        self.http = counter(
+        self.key_requests = self._counts("artesian_key_requests_total", "The same by the key's id", ["key", "outcome"])
+        self.http = self._counts(
             "artesian_http_requests_total", "HTTP requests that were answered", ["route", "method", "status"]
         )
-        self.stops = counter("artesian_stops_total", "Why models stopped", ["model", "stop_reason"])
-        self.tokens = counter(
+        self.stops = self._counts("artesian_stops_total", "Why models stopped", ["model", "stop_reason"])
+        self.tokens = self._counts(
             "artesian_tokens_total", "Tokens of all attempts; reasoning is part of output", ["model", "kind"]
         )
-        self.key_tokens = counter("artesian_key_tokens_total", "The same by the key's id", ["key", "kind"])
+        self.key_tokens = self._counts("artesian_key_tokens_total", "The same by the key's id", ["key", "kind"])
 
     def _times(self) -> None:
-        histogram = partial(Histogram, registry=self.registry)
-        self.first_token = histogram(
-            "artesian_time_to_first_token_seconds", "From the request to the answer's first", ["model"],
-            buckets=FIRST_TOKEN,
-        )  # fmt: skip
-        self.duration = histogram(
-            "artesian_generation_duration_seconds", "From the request to its end", ["model", "outcome"],
-            buckets=DURATION,
-        )  # fmt: skip
-        self.request_added = histogram(
-            "artesian_request_added_seconds", "Of a request, neither Bedrock's nor a queue's nor a retry's pause",
-            buckets=ADDED,
-        )  # fmt: skip
-        self.queue_wait = histogram("artesian_queue_wait_seconds", "Waited for a place, if at all", buckets=QUEUE)
-        self._between = FoldedHistogram(
-            "artesian_time_between_deltas_seconds", "Between two batches of one answer", ["model"],
-            buckets=BETWEEN_TOKENS, registry=self.registry,
-        )  # fmt: skip
-        delta_added = FoldedHistogram(
-            "artesian_delta_added_seconds", "From a read of Bedrock to the write to a reader who waited",
-            buckets=ADDED, registry=self.registry,
-        )  # fmt: skip
-        self.delta_added = Tally(delta_added, ADDED)
-        self._tallies: dict[str, Tally] = {}
+        self.first_token = self._tallies(
+            "artesian_time_to_first_token_seconds", "From the request to the answer's first", ["model"], FIRST_TOKEN
+        )
+        self.duration = self._tallies(
+            "artesian_generation_duration_seconds", "From the request to its end", ["model", "outcome"], DURATION
+        )
+        self.between = self._tallies(
+            "artesian_time_between_deltas_seconds", "Between two batches of one answer", ["model"], BETWEEN_TOKENS
+        )
+        self.request_added = self._tally(
+            "artesian_request_added_seconds", "Of a request, neither Bedrock's nor a queue's nor a retry's pause"
+        )
+        self.delta_added = self._tally(
+            "artesian_delta_added_seconds", "From a read of Bedrock to the write to a reader who waited"
+        )
+        self.queue_wait = Histogram(
+            "artesian_queue_wait_seconds", "Waited for a place, if at all", buckets=QUEUE, registry=self.registry
+        )
 
     def _upstream(self) -> None:
         counter = partial(Counter, registry=self.registry)
-        self.calls = counter(
+        self.calls = self._counts(
             "artesian_upstream_calls_total", "Calls to Bedrock, by how they ended", ["model", "operation", "outcome"]
         )
         self.retries = counter(
@@ -140,14 +139,23 @@ class Metrics:
             multiprocess_mode="livemax",
         )
 
-    def between(self, model: str) -> Tally:
-        """Where the times between the deltas of a model are counted."""
-        if (tally := self._tallies.get(model)) is None:
-            tally = self._tallies[model] = Tally(self._between.labels(model), BETWEEN_TOKENS)
-        return tally
+    def _counts(self, name: str, tells: str, labels: list[str]) -> Counts:
+        return self._settled(Counts(Counter(name, tells, labels, registry=self.registry)))
+
+    def _tallies(self, name: str, tells: str, labels: list[str], bounds: Sequence[float]) -> Tallies:
+        return self._settled(
+            Tallies(FoldedHistogram(name, tells, labels, buckets=bounds, registry=self.registry), bounds)
+        )
+
+    def _tally(self, name: str, tells: str) -> Tally:
+        return self._settled(Tally(FoldedHistogram(name, tells, buckets=ADDED, registry=self.registry), ADDED))
+
+    def _settled(self, waiting: W) -> W:
+        self._waiting.append(waiting)
+        return waiting
 
     def settle(self) -> None:
-        """Hand what was tallied to its histograms."""
-        self.delta_added.settle()
-        for tally in self._tallies.values():
-            tally.settle()
+        """Hand what was counted and tallied to the metrics."""
+        self.readers.set(self.reading)
+        for waiting in self._waiting:
+            waiting.settle()

@@ -70,6 +70,7 @@ class Pulse:
     def __exit__(self, *_: object) -> None:
         if self._timer:
             self._timer.cancel()
+        self._metrics.settle()
         if self._statm is not None:
             os.close(self._statm)
             self._statm = None

@@ -10,7 +10,7 @@ class Reader:
 
     def __init__(self, metrics: Metrics, surface: str, *, resumed: bool) -> None:
         self._metrics = metrics
-        metrics.readers.inc()
+        metrics.reading += 1
         if resumed:
             metrics.resumed.labels(surface).inc()
 
@@ -20,4 +20,4 @@ class Reader:
 
     def left(self) -> None:
         """Count it no more."""
-        self._metrics.readers.dec()
+        self._metrics.reading -= 1

@@ -1,13 +1,14 @@
-"""Counting what happens thousands of times a second: into a plain list at once, into a histogram now and then.
+"""Counting what happens often: into plain dicts and lists at once, into the metrics twice a second and at a scrape.
 
 `Histogram.observe` costs 0.8 us in memory and several in a file that workers share; here a value costs 0.2 us
-(CPython 3.11, 2026-11-24), and a histogram gets what a second has brought in one go.
+(CPython 3.11, 2026-11-24), and a histogram gets what a second has brought in one go. To find a counter by its labels
+and to add to it takes 130 bytecodes, here 15; a request does so nine times.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
 
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 
 
 class FoldedHistogram(Histogram):
@@ -43,3 +44,45 @@ class Tally:
             counts, self.counts = self.counts, [0] * len(self.counts)
             total, self.total = self.total, 0.0
             self._histogram.fold(counts, total)
+
+
+class Counts:
+    """What waits for a counter, by its labels."""
+
+    __slots__ = ("_counter", "_waiting")
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+        self._waiting: dict[tuple[str, ...], int] = {}
+
+    def note(self, *labels: str, by: int = 1) -> None:
+        """Count."""
+        self._waiting[labels] = self._waiting.get(labels, 0) + by
+
+    def settle(self) -> None:
+        """Hand over what has come since the last time."""
+        waiting, self._waiting = self._waiting, {}
+        for labels, count in waiting.items():
+            self._counter.labels(*labels).inc(count)
+
+
+class Tallies:
+    """Tallies of a histogram with labels."""
+
+    __slots__ = ("_bounds", "_by_labels", "_histogram")
+
+    def __init__(self, histogram: FoldedHistogram, bounds: Sequence[float]) -> None:
+        self._histogram = histogram
+        self._bounds = bounds
+        self._by_labels: dict[tuple[str, ...], Tally] = {}
+
+    def of(self, *labels: str) -> Tally:
+        """The tally of some labels."""
+        if (tally := self._by_labels.get(labels)) is None:
+            tally = self._by_labels[labels] = Tally(self._histogram.labels(*labels), self._bounds)
+        return tally
+
+    def settle(self) -> None:
+        """Hand over what has come since the last time."""
+        for tally in self._by_labels.values():
+            tally.settle()
