@@ -118,17 +118,24 @@ class UpstreamError(ServiceError):
         *,
         retry_after: float | None = None,
         retried: bool | None = None,
+        hopeless: bool = False,
         aws_code: str | None = None,
         aws_message: str | None = None,
         original_status: int | None = None,
         request_id: str | None = None,
     ) -> None:
         super().__init__(code, message, status=400 if code == "validation" else None, retry_after=retry_after)
-        self._retried = retried
+        self._retried = False if hopeless else retried
+        self._hopeless = hopeless
         self.aws_code = aws_code
         self.aws_message = aws_message
         self.original_status = original_status
         self.request_id = request_id
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the caller may try again: not where Bedrock's details say that the same will come of it."""
+        return self.code.retryable and not self._hopeless
 
     @property
     def retried(self) -> bool:

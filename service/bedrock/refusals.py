@@ -190,7 +190,7 @@ def _error(
         code,
         theirs if code in _PASSED_ON else None,
         retry_after=retry_after,
-        retried=False if hopeless else None,
+        hopeless=hopeless,
         aws_code=word.partition(":")[0] or None,
         aws_message=theirs or None,
         original_status=original_status,

@@ -57,12 +57,13 @@ async def test_a_failure_that_may_pass_is_tried_again_unseen(shared: Service, fa
         "eol",
     ],
 )
-async def test_what_will_not_pass_is_not_tried_again(shared: Service, fault: str) -> None:
+async def test_what_will_not_pass_is_not_tried_again_and_the_caller_is_told_so(shared: Service, fault: str) -> None:
     before = len(await shared.calls())
     headers = {"X-Artesian-Fault": f"{fault}*"}
     response = await shared.http.post("/api/generate", json={"prompt": "Hi"}, headers=headers)
 
     assert response.status_code >= 400
+    assert response.json()["retryable"] is False
     assert len(await shared.calls()) == before + 1
 
 

@@ -44,6 +44,13 @@ FAULTS = [
         "rate_limit_error",
     ),
     Failure("http=ModelErrorException*", 502, openai.InternalServerError, anthropic.InternalServerError, "api_error"),
+    Failure(
+        "http=ModelErrorException+status=400",
+        502,
+        openai.InternalServerError,
+        anthropic.InternalServerError,
+        "api_error",
+    ),
     Failure("http=503*", 503, openai.InternalServerError, anthropic.OverloadedError, "overloaded_error"),
     Failure("timeout*", 504, openai.InternalServerError, anthropic.DeadlineExceededError, "timeout_error"),
 ]
