@@ -3,6 +3,7 @@
 import ipaddress
 import json
 import os
+import re
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
@@ -14,7 +15,19 @@ from service.sealing import read_keys
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Address = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+_ADDRESS = r"^https?://[^/\s]+"
+_JOURNAL = r"^(memory://$|sqlite:///.|(valkeys?|rediss?|unix)://.)"
+_DATABASE = r"^(sqlite\+aiosqlite://(/.*)?$|postgresql\+asyncpg://.)"
+Address = Annotated[str, Field(pattern=_ADDRESS)]
+
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s*]+", re.IGNORECASE)
+
+_FORMS = {
+    _ADDRESS: "an address as http://HOST:PORT or https://HOST",
+    _JOURNAL: "memory://, sqlite:///PATH, valkey://HOST:PORT or redis://HOST:PORT",
+    _DATABASE: "sqlite+aiosqlite:///PATH or postgresql+asyncpg://USER@HOST/NAME",
+}
+"""What a pattern means, for whoever does not read patterns."""
 
 
 class SettingsError(ServiceError):
@@ -83,10 +96,8 @@ class Settings(BaseSettings):
     send_timeout: Seconds = 30
     keep_alive: Seconds = 75  # longer than a proxy keeps an idle connection: 60 in nginx and in an ALB
 
-    journal_url: str = Field(default="memory://", pattern=r"^(memory://$|sqlite:///.|(valkeys?|rediss?|unix)://.)")
-    database_url: str = Field(
-        default="sqlite+aiosqlite:///artesian.db", pattern=r"^(sqlite\+aiosqlite://(/.*)?$|postgresql\+asyncpg://.)"
-    )
+    journal_url: str = Field(default="memory://", pattern=_JOURNAL)
+    database_url: str = Field(default="sqlite+aiosqlite:///artesian.db", pattern=_DATABASE)
     response_ttl: Seconds = 86_400
 
     api_keys_file: str | None = None
@@ -110,6 +121,15 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        origins = tuple(origin.rstrip("/") for origin in value)  # an address copied from a browser ends in one
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin; one is as https://app.example.com")
+        return origins
 
     @field_validator("encryption_key")
     @classmethod
@@ -181,6 +201,10 @@ def read_settings(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError([line for mistake in error.errors() for line in _line(mistake).splitlines()]) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError([f".env: is no text in UTF-8 (byte {error.start})"]) from error
+    except OSError as error:
+        raise SettingsError([f".env: cannot be read: {error.strerror}"]) from error
 
 
 def _line(mistake: Any) -> str:
@@ -189,4 +213,6 @@ def _line(mistake: Any) -> str:
     if name and not name.startswith("OTEL_"):  # OpenTelemetry's own variable has no prefix
         name = f"ARTESIAN_{name}"
     message = mistake["msg"].removeprefix("Value error, ")
+    if mistake["type"] == "string_pattern_mismatch":
+        message = f"should be {_FORMS[mistake['ctx']['pattern']]}"
     return f"{name}{f' ({where})' if where else ''}: {message}" if name else message

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from service.cli.trying import try_journal, try_local_port
+
 if TYPE_CHECKING:
     from subprocess import Popen
 
@@ -35,6 +37,9 @@ def serve(
     from service.settings import SettingsError
 
     try:
+        if settings.backend == "local":
+            try_local_port(settings)
+        try_journal(settings)
         if settings.workers > 1:
             _serve_workers(settings)
         else:
@@ -42,8 +47,7 @@ def serve(
     except SettingsError as error:
         stop_at(error)
     except OSError as error:
-        typer.echo(error.strerror or str(error), err=True)
-        raise typer.Exit(1) from None
+        stop_without(error)
     except KeyboardInterrupt:
         pass  # uvicorn raises the signal anew once all is closed: Ctrl-C is how this command ends
 
@@ -117,6 +121,11 @@ def local_bedrock(
     settings = settings_or_exit(**{name: value for name, value in overrides.items() if value is not None})
     from service.app import local_bedrock as run
 
+    try:
+        try_local_port(settings)
+    except OSError as error:
+        stop_without(error)
+
     async def serve_until_interrupted() -> None:
         async with run(settings) as url:
             if until_eof:
@@ -153,6 +162,12 @@ def settings_or_exit(**overrides: object) -> "Settings":
         return read_settings(**overrides)
     except SettingsError as error:
         stop_at(error)
+
+
+def stop_without(error: OSError) -> NoReturn:
+    """Say what the machine does not give, and stop."""
+    typer.echo(error.strerror or str(error), err=True)
+    raise typer.Exit(1) from None
 
 
 def stop_at(error: "SettingsError") -> NoReturn:

@@ -10,7 +10,13 @@ import msgspec
 
 from service.deltas import Event
 from service.sealing import NoSeal, Seal, Unopened
+from service.settings import SettingsError
 from service.streams.record import Record
+
+_OTHER_KEY = (
+    "ARTESIAN_ENCRYPTION_KEY: the journal holds streams that are encrypted with another key; put that one behind "
+    "yours, separated by a comma, or wait until they are gone (ARTESIAN_STREAM_TTL)"
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _events = msgspec.msgpack.Decoder(list[Event])
@@ -53,6 +59,19 @@ class Codec:
             Unreadable: it is no record.
         """
         return decode_record(self._open(stored, stream_id, "record"))
+
+    def check_key(self, kept: tuple[str, bytes] | None) -> None:
+        """See from some stream's id and record whether what is kept can be read.
+
+        Raises:
+            SettingsError: it is encrypted with a key that is not ours.
+        """
+        try:
+            if kept:
+                self.read_record(*kept)
+        except Unreadable as error:
+            if error.refusal:
+                raise SettingsError([_OTHER_KEY]) from None
 
     def write_events(self, stream_id: str, first: int, events: Sequence[Event]) -> bytes:
         """Write a batch; `first` is the number of its first event.

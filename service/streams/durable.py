@@ -13,9 +13,8 @@ from typing import Self
 from service.deltas import Event
 from service.errors import ServiceError
 from service.sealing import Unopened
-from service.settings import SettingsError
 from service.streams.beat import Beat
-from service.streams.codec import Codec, Unreadable, Unwritable
+from service.streams.codec import Codec, Unwritable
 from service.streams.journal import JournalListener, Key, Nobody, Owner
 from service.streams.keys import check_fingerprint, stream_of_key_gone
 from service.streams.link import PATIENCE_S, Link
@@ -26,10 +25,6 @@ from service.streams.outbox import Doubt, Outbox
 from service.streams.record import Record, State
 from service.streams.store import Bound, Standing, Store, Unavailable
 
-_OTHER_KEY = (
-    "ARTESIAN_ENCRYPTION_KEY: the journal holds streams that are encrypted with another key; put that one behind "
-    "yours, separated by a comma, or wait until they are gone (ARTESIAN_STREAM_TTL)"
-)
 _STUMBLE_S = 0.1  # after a bug in one of the tasks: it is logged, and must not spin
 
 logger = logging.getLogger(__name__)
@@ -83,7 +78,7 @@ class DurableJournal:
             with suppress(Unavailable):
                 await link.call(self._store.open())
                 link.found()
-                await self._check_key()
+                self._codec.check_key(await link.call(self._store.sample()))
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
             running = [
                 tasks.create_task(_forever(step), name=f"journal {step.__name__}")
@@ -302,19 +297,6 @@ class DurableJournal:
         log.epoch, log.numbered = epoch, len(log.events)
         self._outbox.hold(log)
         return log
-
-    async def _check_key(self) -> None:
-        """See at the start whether what is kept can be read.
-
-        Raises:
-            SettingsError: it is encrypted with a key that is not ours.
-        """
-        if kept := await self._link.call(self._store.sample()):
-            try:
-                self._codec.read_record(*kept)
-            except Unreadable as error:
-                if error.refusal:
-                    raise SettingsError([_OTHER_KEY]) from None
 
     async def _wait_for_store(self) -> None:
         """Bear a short loss in silence.

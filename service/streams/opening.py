@@ -1,5 +1,6 @@
 """From `JOURNAL_URL` to the journal it names."""
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from secrets import token_hex
 
@@ -7,8 +8,9 @@ from service.sealing import Seal
 from service.streams.codec import Codec
 from service.streams.durable import DurableJournal
 from service.streams.journal import Journal
+from service.streams.link import PATIENCE_S
 from service.streams.memory import MemoryJournal
-from service.streams.store import Store
+from service.streams.store import Store, Unavailable
 
 
 def open_journal(
@@ -26,6 +28,25 @@ def open_journal(
         return MemoryJournal(ttl_s=ttl_s, memory_bytes=memory_bytes)
     store = make_store(url, lease_s=lease_s, ttl_s=ttl_s)
     return DurableJournal(store, Codec(seal), lease_s=lease_s, ttl_s=ttl_s, memory_bytes=memory_bytes)
+
+
+async def try_journal(url: str, *, seal: Seal | None = None) -> None:
+    """See whether streams can be kept where `url` says. A Valkey that cannot be reached is waited for later.
+
+    Raises:
+        SettingsError: as for `open_journal`.
+    """
+    if url == "memory://":
+        return
+    store = make_store(url, lease_s=1, ttl_s=1)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await store.open()
+            Codec(seal).check_key(await store.sample())
+    except (Unavailable, TimeoutError):
+        pass
+    finally:
+        await store.close()
 
 
 def make_store(url: str, *, lease_s: float, ttl_s: float) -> Store:

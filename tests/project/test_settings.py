@@ -21,7 +21,7 @@ WRONG = {
     "ARTESIAN_PORT": ("65536", "65535"),
     "ARTESIAN_WORKERS": ("0", "1"),
     "ARTESIAN_LOCAL_FAULTS": ("perhaps", "bool"),
-    "ARTESIAN_LOCAL_TEXT_URL": ("localhost:1234", "http"),
+    "ARTESIAN_LOCAL_TEXT_URL": ("localhost:1234", "http://HOST:PORT"),
     "ARTESIAN_BEDROCK_ENDPOINT_URL": ("ftp://x", "http"),
     "ARTESIAN_MODEL_ALIASES": ("{not json", "JSON"),
     "ARTESIAN_FALLBACKS": ('{"a": "b"}', "list"),
@@ -33,7 +33,9 @@ WRONG = {
     "ARTESIAN_RETRY_BUDGET": ("1.5", "1"),
     "ARTESIAN_ON_INTERRUPTION": ("panic", "restart"),
     "ARTESIAN_ON_DISCONNECT": ("ignore", "drain"),
-    "ARTESIAN_JOURNAL_URL": ("mysql://x", "memory"),
+    "ARTESIAN_JOURNAL_URL": ("mysql://x", "should be memory://, sqlite:///PATH"),
+    "ARTESIAN_DATABASE_URL": ("postgres://x", "should be sqlite+aiosqlite:///PATH or postgresql+asyncpg://"),
+    "ARTESIAN_CORS_ORIGINS": ("https://a.example,*", "* is no origin"),
     "ARTESIAN_MAX_BODY": ("1.5", "integer"),
     "ARTESIAN_LOG_LEVEL": ("loud", "warning"),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("collector:4318", "http"),
@@ -141,6 +143,21 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTESIAN_CORS_ORIGINS", "https://a.example, https://b.example,")
 
     assert read_settings().cors_origins == ("https://a.example", "https://b.example")
+
+
+def test_an_origin_that_was_copied_with_its_slash_is_the_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTESIAN_CORS_ORIGINS", "https://a.example/,capacitor://localhost")
+
+    assert read_settings().cors_origins == ("https://a.example", "capacitor://localhost")
+
+
+def test_a_dotenv_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"ARTESIAN_PORT=9000\n\xff\xfe")
+
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+
+    assert caught.value.lines == [".env: is no text in UTF-8 (byte 19)"]
 
 
 def test_an_alias_is_an_id_or_an_id_with_its_family(monkeypatch: pytest.MonkeyPatch) -> None:

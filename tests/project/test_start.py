@@ -5,6 +5,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.project.running import running
+from tests.project.running import ARTESIAN, running
+
+KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 
 # Ends the process at once when anything but loopback is looked up or connected to.
 WITHOUT_NETWORK = """
@@ -111,3 +114,48 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
     (line,) = second.stderr.splitlines()
     assert "already in use" in line
     assert f"port {port}" in line
+
+
+@pytest.mark.parametrize("command", ["serve", "local-bedrock"])
+def test_a_port_of_the_local_bedrock_that_is_taken_is_one_clear_line(command: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        started = start(tmp_path, command, local_port=str(port), port="0")
+
+    assert started.returncode == 1
+    (line,) = started.stderr.splitlines()
+    assert line.startswith(f"ARTESIAN_LOCAL_PORT: 127.0.0.1 port {port} cannot be listened on: ")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("url", ["sqlite:///nowhere/streams.db", "valkey://127.0.0.1:port"])
+def test_a_journal_that_can_never_be_used_is_one_line_and_the_status_is_2(
+    url: str, workers: str, tmp_path: Path
+) -> None:
+    started = start(tmp_path, journal_url=url, workers=workers, port="0")
+
+    assert started.returncode == 2
+    assert started.stdout == ""
+    (line,) = started.stderr.splitlines()
+    assert line.startswith("ARTESIAN_JOURNAL_URL: ")
+
+
+def test_a_journal_under_another_key_is_one_line_and_the_status_is_2(tmp_path: Path) -> None:
+    journal = f"sqlite:///{tmp_path}/streams.db"
+    with running(journal_url=journal, encryption_key=KEY) as service:
+        httpx.post(f"{service.url}/api/generate", json={"prompt": "Hi"}, timeout=20).raise_for_status()
+
+    started = start(tmp_path, journal_url=journal, port="0")
+
+    assert started.returncode == 2
+    (line,) = started.stderr.splitlines()
+    assert line.startswith("ARTESIAN_ENCRYPTION_KEY: the journal holds streams")
+
+
+def start(folder: Path, command: str = "serve", **settings: str) -> subprocess.CompletedProcess[str]:
+    """Start a command that is to end by itself."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ARTESIAN_")}
+    set_up = {f"ARTESIAN_{name.upper()}": value for name, value in settings.items()}
+    return subprocess.run(
+        [ARTESIAN, command], cwd=folder, env=clean | set_up, capture_output=True, text=True, timeout=30, check=False
+    )

@@ -1,0 +1,35 @@
+"""What is tried before the service starts, so that a setting that cannot be used is one line and not a traceback."""
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from service.settings import Settings
+
+
+def try_local_port(settings: "Settings") -> None:
+    """See whether the built-in Bedrock can listen where the settings say.
+
+    Raises:
+        OSError: it names the address, and why nobody can listen there.
+    """
+    if settings.local_port == 0:
+        return
+    try:
+        socket.create_server(("127.0.0.1", settings.local_port)).close()
+    except OSError as error:
+        where = f"ARTESIAN_LOCAL_PORT: 127.0.0.1 port {settings.local_port}"
+        raise OSError(error.errno, f"{where} cannot be listened on: {error.strerror}") from error
+
+
+def try_journal(settings: "Settings") -> None:
+    """See whether streams can be kept where the settings say.
+
+    Raises:
+        SettingsError: the address cannot be used, or what is kept there is encrypted with another key.
+    """
+    from service.sealing import open_seal
+    from service.streams import opening
+
+    asyncio.run(opening.try_journal(settings.journal_url, seal=open_seal(settings.encryption_key)))
