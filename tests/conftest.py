@@ -11,6 +11,8 @@ for name in [name for name in os.environ if name.startswith(("ARTESIAN_", "AWS_"
     if name != "ARTESIAN_CHROMIUM":
         del os.environ[name]  # a developer's own settings are no part of a test
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"  # there is none, and asking costs seconds
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = os.devnull  # no test speaks TLS, and every client that an SDK makes reads all authorities
 
 
 @pytest.fixture

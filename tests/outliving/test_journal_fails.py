@@ -188,6 +188,7 @@ async def test_live_streams_go_on_and_all_is_well_soon_after(failing: tuple[Pair
     async with AsyncExitStack() as stack:
         speaking, said, its_call = await stack.enter_async_context(begun(pair, "gate@3,ok", 4))
         silent, _, silent_call = await stack.enter_async_context(begun(pair, "gate@3,ok", 4))
+        await eventually(partial(is_kept, pair, silent))  # as its reader has it before the journal does
         way.fail()
         try:
             await eventually(lambda: is_degraded(pair), within_s=RECOVERY_S)
@@ -240,6 +241,12 @@ async def test_what_an_emptied_journal_has_lost_is_gone_and_what_is_live_goes_on
     after = Reader(pair.here, body=question())
     await after.run()
     await all_is_well(pair, after)
+
+
+async def is_kept(pair: Pair, reader: Reader) -> bool:
+    """Whether what a reader has seen is in the journal, where the other replica finds it."""
+    told = await pair.there.state(reader.stream_id)
+    return int(told["last_event"]) >= len(reader.events)
 
 
 async def is_gone(url: str, event_id: str) -> bool:
