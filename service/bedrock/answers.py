@@ -1,16 +1,20 @@
 """Answers as they come: frames, or a whole body, to batches of deltas."""
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
 
-from service.bedrock.client import Response
+from service.bedrock.client import Response, Window
 from service.bedrock.eventstream import Frame, FrameDecoder
 from service.bedrock.family import Decoder
 from service.bedrock.models import Api
 from service.bedrock.refusals import broken_off, is_failure
 from service.deltas import Delta, Unknown
 from service.errors import UpstreamError
+
+Take = Callable[[list[Delta]], Window | None]
+"""Takes a batch; the window it returns is a time in which nothing more is read."""
 
 _FAILURES = frozenset({"exception", "error"})
 
@@ -22,8 +26,8 @@ class Answer(Protocol):
     def request_id(self) -> str | None:
         """AWS's name for the call."""
 
-    async def read(self) -> list[Delta] | None:
-        """Wait for the next batch, which may be empty; None is the clean end.
+    async def follow(self, take: Take) -> None:
+        """Give each batch to `take` in the step that read it, to the clean end; a batch may be empty.
 
         Raises:
             UpstreamError: the answer broke off, failed or cannot be read.
@@ -38,50 +42,42 @@ class StreamedAnswer:
         self._frames = FrameDecoder()
         self._decoder = decoder
         self._unpack = self._event if api == "converse" else self._chunk
-        self._failure: UpstreamError | None = None
-        self._ended = False
 
     @property
     def request_id(self) -> str | None:
         """AWS's name for the call."""
         return self._response.request_id
 
-    async def read(self) -> list[Delta] | None:
-        """Wait for the next batch; what came before a failure in the same read is told first."""
-        if self._failure:
-            raise self._failure
-        if self._ended:
-            return None
+    async def follow(self, take: Take) -> None:
+        """Give each batch to `take`; what came before a failure in the same read is told first."""
+
+        def receive(received: bytes) -> Window | None:
+            deltas: list[Delta] = []
+            failure = self._read(received, deltas)
+            window = take(deltas) if deltas or not failure else None
+            if failure:
+                raise failure
+            return window
+
         try:
-            received = await self._response.read()
-        except UpstreamError:
-            received = b""  # a cut: whether it took anything away from the answer the decoders know
-        if not received:
-            return self._finish()
-        deltas: list[Delta] = []
+            await self._response.follow(receive)
+            self._frames.finish()
+            if rest := self._decoder.finish():
+                take(rest)
+        except UpstreamError as failure:
+            failure.request_id = failure.request_id or self._response.request_id
+            raise
+
+    def _read(self, received: bytes, deltas: list[Delta]) -> UpstreamError | None:
+        """Append what these bytes say, and return what is wrong with what follows it."""
         try:
             for frame in self._frames.feed(received):
                 if frame.kind in _FAILURES:
                     raise broken_off(frame)
                 deltas += self._unpack(frame)
-            self._failure = self._frames.broken
         except UpstreamError as failure:
-            self._failure = failure
-        if self._failure:
-            self._failure.request_id = self._failure.request_id or self._response.request_id
-            if not deltas:
-                raise self._failure
-        return deltas
-
-    def _finish(self) -> list[Delta] | None:
-        self._ended = True
-        try:
-            self._frames.finish()
-            return self._decoder.finish() or None
-        except UpstreamError as failure:
-            failure.request_id = self._response.request_id
-            self._failure = failure
-            raise
+            return failure
+        return self._frames.broken
 
     def _event(self, frame: Frame) -> list[Delta]:
         """Read Converse's frame: the event's name, and its JSON."""
@@ -113,25 +109,21 @@ class WholeAnswer:
     def __init__(self, response: Response, decoder: Decoder) -> None:
         self._response = response
         self._decoder = decoder
-        self._told = False
 
     @property
     def request_id(self) -> str | None:
         """AWS's name for the call."""
         return self._response.request_id
 
-    async def read(self) -> list[Delta] | None:
-        """The whole answer, then the end."""
-        if self._told:
-            return None
+    async def follow(self, take: Take) -> None:
+        """Give all of it to `take`, once it is there."""
         try:
             answer = read_json(await self._response.read_all())
             deltas = self._decoder.whole(answer, self._response.headers)
         except UpstreamError as failure:
             failure.request_id = failure.request_id or self._response.request_id
             raise
-        self._told = True
-        return deltas
+        take(deltas)
 
 
 def expect_frames(response: Response) -> None:

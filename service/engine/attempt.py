@@ -23,6 +23,7 @@ from service.engine.account import Account
 from service.engine.continuation import Leg
 from service.engine.lanes import Bypass, Passage
 from service.engine.listening import CallListener, GenerationListener, told
+from service.engine.pace import Window
 from service.engine.parts import Parts
 from service.engine.progress import Meter
 from service.errors import UpstreamError
@@ -31,11 +32,14 @@ if TYPE_CHECKING:
     from service.engine.watchdog import Watch
 
 
+Show = Callable[[list[Event], float | None], None]
+
+
 class Attempt:
     """One call: its leg of the generation, and the way it takes to Bedrock.
 
-    `show` is given each batch, and whether some of the answer is in it; `opened` tells of life. `began`: it is being
-    made. `silence_s`: how long the model may say nothing before its first piece.
+    `show` is given each batch, and when it came where some of the answer is in it; `opened` tells of life. `began`: it
+    is being made. `silence_s`: how long the model may say nothing before its first piece.
     """
 
     def __init__(
@@ -48,7 +52,7 @@ class Attempt:
         listener: GenerationListener,
         *,
         silence_s: float,
-        show: Callable[[list[Event], bool], None],
+        show: Show,
         opened: Callable[[], None],
         began: Callable[[], None],
     ) -> None:
@@ -72,6 +76,7 @@ class Attempt:
         self._watch: Watch | None = None
         self._passage: Passage | Bypass | None = None
         self._stalled = False
+        self._since = 0.0  # when the wait for Bedrock began that is under way
 
     async def run(self) -> None:
         """Call, and read the answer to its end.
@@ -84,22 +89,14 @@ class Attempt:
         leg, watchdog = self._leg, self._watchdog
         async with self._way as self._passage:
             self._made()
-            self.began_at = began = since = watchdog.time()
+            self.began_at = self._since = watchdog.time()
             call = self._upstream.open(leg.request, leg.target, prefill=leg.seam.prefill if leg.seam else "")
             with told(self._call(leg.target)) as listener, watchdog.watch(self._silence_s, self._silence) as watch:
-                self._watch, watch.since = watch, began
+                self._watch, watch.since = watch, self._since
                 try:
                     async with call as answer:
                         listener.answered(answer.request_id)
-                        while (batch := await answer.read()) is not None:
-                            watch.since = None
-                            since = self.account.waited(since)
-                            if batch:
-                                self._sort(batch)
-                                if window := self._pace.window():
-                                    await window
-                            since = watchdog.time()
-                            watch.since = since if self.heard else began
+                        await answer.follow(self._take)
                 except asyncio.CancelledError:
                     if task is None or not self._stalled:
                         raise
@@ -107,13 +104,26 @@ class Attempt:
                     raise self._stall() from None  # in here: the listener and the breaker are to hear of it
                 finally:
                     watch.since = None
-                    self.account.waited(since)
+                    self.account.waited(self._since)
+
+    def _take(self, batch: list[Delta]) -> Window | None:
+        """Take what one read brought, in the step that read it: the task that runs the attempt waits for its end."""
+        if self._task is None or self._task.cancelling():
+            return None  # it is over, and will hear of it in a moment
+        now, window = self.account.waited(self._since), None
+        if batch:
+            self._sort(batch, now)
+            window = self._pace.window(now)
+        self._since = self._watchdog.time()
+        if self.heard and self._watch:
+            self._watch.since = self._since
+        return window
 
     def _call(self, target: Target) -> CallListener:
         return self._listener.call(target.model_id, target.model.id, operation_of(target))
 
     def _silence(self) -> None:
-        """Wake the task out of its wait; the watch is armed only while it waits for Bedrock."""
+        """Wake the task out of its wait."""
         self._stalled = True
         if self._task:
             self._task.cancel()
@@ -123,27 +133,27 @@ class Attempt:
             return UpstreamError("upstream_stalled")
         return UpstreamError("upstream_stalled", "The model did not begin to answer in time.", retried=False)
 
-    def _sort(self, batch: list[Delta]) -> None:
+    def _sort(self, batch: list[Delta], now: float) -> None:
         """Pass on the answer's events, one batch as one; keep the rest."""
         events: list[Event] = []
-        said = False
+        came: float | None = None
         for delta in batch:
             if type(delta) is TextDelta:  # nearly every delta
-                said = True
+                came = now
                 events.append(delta)
                 self._meter.count_text(delta.text)
             elif isinstance(delta, SHOWN):
-                said = True
+                came = now
                 events.append(delta)
                 self._meter.count(delta)
             elif isinstance(delta, GuardrailTrace):
                 events.append(delta)
             else:
                 self._note(delta)
-        if said and not self.heard:
+        if came is not None and not self.heard:
             self._begin()
         if events:
-            self.show(events, said)
+            self.show(events, came)
         else:
             self._answered()
             self._opened()

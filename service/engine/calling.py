@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from service.deltas import Event
 from service.engine.account import Account
-from service.engine.attempt import Attempt
+from service.engine.attempt import Attempt, Show
 from service.engine.continuation import Leg
 from service.engine.hedge import Hedge
 from service.engine.lanes import Bypass, Passage
@@ -28,7 +27,7 @@ class Calling:
         retries: Retries,
         listener: GenerationListener,
         *,
-        show: Callable[[list[Event], bool], None],
+        show: Show,
         opened: Callable[[], None],
         queued: Callable[[int], None],
         begun: Callable[[], None],

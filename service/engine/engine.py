@@ -328,7 +328,7 @@ async def open_engine(
         places=Places(settings.max_streams, settings.max_queue, settings.queue_timeout),
         lanes=Lanes(settings),
         budget=Budget(settings.retry_budget, asyncio.get_running_loop().time),
-        pace=Pace(settings.max_flush_window),
+        pace=Pace(settings.max_flush_window, now=watchdog.time()),
         on_end=on_end,
         listener=listener or Silence(),
     )

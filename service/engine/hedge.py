@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from service.deltas import Event
 from service.engine.account import Account
-from service.engine.attempt import Attempt
+from service.engine.attempt import Attempt, Show
 from service.errors import ServiceError
 
 Outcome = asyncio.Task[ServiceError | None]
@@ -73,15 +73,15 @@ class Hedge:
                 self._failed(attempt, left=bool(running))
         return attempt, error
 
-    def _first_words(self, attempt: Attempt, rival: Attempt, call: Outcome) -> Callable[[list[Event], bool], None]:
+    def _first_words(self, attempt: Attempt, rival: Attempt, call: Outcome) -> Show:
         """Stand where an attempt shows what it has, until it does so."""
         show = attempt.show
 
-        def speak(events: list[Event], said: bool) -> None:  # noqa: FBT001 - as `show` is called
+        def speak(events: list[Event], came: float | None) -> None:
             attempt.show = show
             self._win(attempt, rival)
             call.cancel()
-            show(events, said)
+            show(events, came)
 
         return speak
 

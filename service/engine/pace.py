@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from time import monotonic, thread_time
+from time import thread_time
 
 _LOOK_S = 0.1  # how often the load is looked at
 _EASY = 0.6  # of a core: below it nobody waits
@@ -10,38 +10,52 @@ _FULL = 0.9  # of a core: from here on the window is the longest
 _MEMORY = 0.5  # of what was seen before, in each look: a burst is no load
 
 
+class Window:
+    """One time of leaving things unread, for all who come upon it."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self) -> None:
+        self._waiting: list[Callable[[], None]] = []
+
+    def then(self, go_on: Callable[[], None]) -> None:
+        """Call `go_on` when it is over."""
+        self._waiting.append(go_on)
+
+    def end(self) -> None:
+        """Let everybody go on."""
+        for go_on in self._waiting:
+            go_on()
+
+
 class Pace:
     """The process's flush window: nothing while the loop has time to spare, up to `longest_s` when it has none.
 
-    A delta that comes alone costs two wake-ups and two system calls, and many that come together cost no more. One
-    timer ends a window for all who wait in it. `clock` is the time, `used` the processor time of this thread: seconds.
+    A delta that comes alone costs a wake-up and two system calls, and many that come together cost no more. `used` is
+    the processor time of this thread, in seconds.
     """
 
-    def __init__(
-        self, longest_s: float, *, clock: Callable[[], float] = monotonic, used: Callable[[], float] = thread_time
-    ) -> None:
+    def __init__(self, longest_s: float, *, now: float, used: Callable[[], float] = thread_time) -> None:
         self.window_s = 0.0
         self._longest_s = longest_s
         self._loop = asyncio.get_running_loop()
-        self._clock = clock
         self._used = used
-        self._looked_at = self._clock()
+        self._looked_at = now
         self._used_then = used()
-        self._look_at = self._looked_at + _LOOK_S if longest_s else float("inf")
+        self._look_at = now + _LOOK_S if longest_s else float("inf")
         self._busy = 0.0
-        self._waiting: list[asyncio.Future[None]] = []
+        self._open: Window | None = None
 
-    def window(self) -> asyncio.Future[None] | None:
-        """What to wait for before more is read; None where there is no need to wait."""
-        if (now := self._clock()) >= self._look_at:
+    def window(self, now: float) -> Window | None:
+        """The window that is open at the loop's time `now`, or opens with it; None where there is no need for one."""
+        if now >= self._look_at:
             self._look(now)
         if not self.window_s:
             return None
-        if not self._waiting:
+        if self._open is None:
+            self._open = Window()
             self._loop.call_later(self.window_s, self._end_window)
-        waiting = self._loop.create_future()
-        self._waiting.append(waiting)
-        return waiting
+        return self._open
 
     def _look(self, now: float) -> None:
         used = self._used()
@@ -52,7 +66,6 @@ class Pace:
         self.window_s = self._longest_s * min(1.0, max(0.0, share))
 
     def _end_window(self) -> None:
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            if not one.done():
-                one.set_result(None)
+        window, self._open = self._open, None
+        if window:
+            window.end()

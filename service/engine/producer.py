@@ -248,20 +248,21 @@ class Producer:
             said["original_status"] = error.original_status
         logger.info("An attempt failed: %s", error.code.name, extra=said)
 
-    def _show(self, events: list[Event], said: bool) -> None:  # noqa: FBT001 - one of two facts of a callback
-        """Give readers a batch, with a word on its progress where that is due."""
-        if said:
-            self.log.heard = now = self._parts.watchdog.time()
-            self.listener.shown(now)
-        if leg_mark := self._leg.mark if said else None:
-            events = [leg_mark, *events]
-            self._leg = structs.replace(self._leg, mark=None)
+    def _show(self, events: list[Event], came: float | None) -> None:
+        """Give readers a batch, with a word on its progress where that is due. `came`: when the answer in it did."""
+        if came is not None:
+            self.log.heard = came
+            self.listener.shown(came)
+            self._shown = True
+            if leg_mark := self._leg.mark:
+                events = [leg_mark, *events]
+                self._leg = structs.replace(self._leg, mark=None)
+            if progress := self._meter.tick(came):
+                events.append(progress)
         if self._leg.seam:
             events = self._leg.seam.join(events)
-        self._shown = self._shown or said
-        if progress := self._meter.tick():
-            events.append(progress)
-        self._append(events, "streaming")
+        if events:  # the seam may have taken all of it
+            self._append(events, "streaming")
 
     def _tell(self, state: State, status: Status | None = None) -> None:
         """Note a state, and say it to the reader: at once, or at the commit."""

@@ -55,9 +55,8 @@ class Meter:
         """Count a piece of text."""
         self._bytes += len(text) if text.isascii() else len(text.encode())
 
-    def tick(self) -> Progress | None:
+    def tick(self, now: float) -> Progress | None:
         """Say how far it is, where a second has passed since it was last said."""
-        now = self._clock()
         if self._first is None:
             self._first = self._last_at = now
             self._due = now + INTERVAL_S

@@ -15,7 +15,7 @@ def busy(pace: Pace, clock: Clock, used: Clock, share: float, *, seconds: int = 
     for _ in range(seconds * 10):
         clock.now += 0.1
         used.now += 0.1 * share
-        pace.window()
+        pace.window(clock.now)
 
 
 @pytest.fixture
@@ -26,16 +26,16 @@ async def clocks() -> tuple[Clock, Clock]:
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.55])
 async def test_nobody_waits_while_the_process_has_time_to_spare(clocks: tuple[Clock, Clock], share: float) -> None:
     clock, used = clocks
-    pace = Pace(LONGEST_S, clock=clock, used=used)
+    pace = Pace(LONGEST_S, now=clock.now, used=used)
 
     busy(pace, clock, used, share)
 
-    assert pace.window() is None
+    assert pace.window(clock.now) is None
 
 
 async def test_the_window_grows_with_the_load_up_to_its_longest(clocks: tuple[Clock, Clock]) -> None:
     clock, used = clocks
-    pace = Pace(LONGEST_S, clock=clock, used=used)
+    pace = Pace(LONGEST_S, now=clock.now, used=used)
     windows = []
     for share in (0.65, 0.75, 0.85, 1.0):
         busy(pace, clock, used, share)
@@ -48,46 +48,47 @@ async def test_the_window_grows_with_the_load_up_to_its_longest(clocks: tuple[Cl
 
 async def test_a_short_burst_is_no_load(clocks: tuple[Clock, Clock]) -> None:
     clock, used = clocks
-    pace = Pace(LONGEST_S, clock=clock, used=used)
+    pace = Pace(LONGEST_S, now=clock.now, used=used)
 
     clock.now += 0.1
     used.now += 0.1
 
-    assert pace.window() is None
+    assert pace.window(clock.now) is None
 
 
 async def test_the_window_closes_when_the_load_is_over(clocks: tuple[Clock, Clock]) -> None:
     clock, used = clocks
-    pace = Pace(LONGEST_S, clock=clock, used=used)
+    pace = Pace(LONGEST_S, now=clock.now, used=used)
     busy(pace, clock, used, 1.0)
 
     busy(pace, clock, used, 0.1, seconds=1)
 
-    assert pace.window() is None
+    assert pace.window(clock.now) is None
 
 
 async def test_a_window_of_none_is_never_opened(clocks: tuple[Clock, Clock]) -> None:
     clock, used = clocks
-    pace = Pace(0, clock=clock, used=used)
+    pace = Pace(0, now=clock.now, used=used)
 
     busy(pace, clock, used, 1.0)
 
-    assert pace.window() is None
+    assert pace.window(clock.now) is None
 
 
-async def test_one_timer_ends_a_window_for_all_who_wait_in_it_and_one_who_leaves_disturbs_nobody(
-    clocks: tuple[Clock, Clock],
-) -> None:
+async def test_one_timer_ends_a_window_for_all_who_come_upon_it(clocks: tuple[Clock, Clock]) -> None:
     clock, used = clocks
-    pace = Pace(LONGEST_S, clock=clock, used=used)
+    pace = Pace(LONGEST_S, now=clock.now, used=used)
     busy(pace, clock, used, 1.0)
-    waiting = [one for _ in range(3) if (one := pace.window())]
-    assert len(waiting) == 3
-
-    waiting[1].cancel()
+    window = pace.window(clock.now)
+    assert window
+    assert pace.window(clock.now) is window
+    over = [asyncio.Event() for _ in range(3)]
+    for one in over:
+        window.then(one.set)
 
     async with asyncio.timeout(5):
-        await waiting[0]
-    assert waiting[2].done()
-    assert (later := pace.window())
-    assert not later.done()
+        await over[0].wait()
+
+    assert over[1].is_set()
+    assert over[2].is_set()
+    assert pace.window(clock.now) is not window

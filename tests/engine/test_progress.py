@@ -19,7 +19,7 @@ def say(meter: Meter, clock: Clock, seconds: int, tokens_a_second: int) -> list[
     for _ in range(seconds * 10):
         clock.now += 0.1
         meter.count(TextDelta(0, "abcd" * (tokens_a_second // 10)))
-        if progress := meter.tick():
+        if progress := meter.tick(clock.now):
             told.append(progress)
     return told
 

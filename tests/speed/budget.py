@@ -10,14 +10,14 @@ import asyncio
 import gc
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
 from service.bedrock import catalog
 from service.bedrock.answers import StreamedAnswer
-from service.bedrock.client import Response
+from service.bedrock.client import Response, Window
 from service.bedrock.eventstream import FrameDecoder
 from service.bedrock.families import wire_of
 from service.deltas import Delta, Event, Start, TextDelta
@@ -88,16 +88,6 @@ def _counted(install: Callable[[Any], None], former: Any, work: Work, kinds: set
     return count
 
 
-def _run(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run what never has to wait."""
-    try:
-        coroutine.send(None)
-    except StopIteration as finished:
-        value: T = finished.value
-        return value
-    raise AssertionError("it waited")
-
-
 def _request(api: Api) -> Request:
     return Request(model_id=CLAUDE, messages=(Message("user", (Text("Hello"),)),), api=api)
 
@@ -116,25 +106,29 @@ def _answer(api: Api, reads: list[bytes]) -> Work:
     request = _request(api)
     target = catalog.resolve(request)
     decoder = wire_of(target).decoder(request, target.model)
-    answers = Reads(reads)
-    answer = StreamedAnswer(answers, target.api, decoder)
+    upstream, taken = Reads({}, b""), list[list[Delta]]()
 
-    def work() -> list[list[Delta] | None]:
-        return [_run(answer.read()) for _ in reads]
+    def take(batch: list[Delta]) -> None:
+        taken.append(batch)
+
+    following = StreamedAnswer(upstream, target.api, decoder).follow(take)
+    following.send(None)
+
+    def work() -> object:
+        for read in reads:
+            upstream.take(read)
+        return following, taken
 
     return work
 
 
 class Reads(Response):
-    """A response whose reads are here already."""
+    """A response whose reads the test hands on."""
 
-    def __init__(self, reads: list[bytes]) -> None:
-        super().__init__({}, b"")
-        self._reads = iter(reads)
-
-    async def read(self) -> bytes:
-        """The next one."""
-        return next(self._reads)
+    async def follow(self, take: Callable[[bytes], Window | None]) -> None:
+        """Come to no end."""
+        self.take = take
+        await asyncio.get_running_loop().create_future()
 
 
 def _texts() -> list[Event]:
@@ -159,7 +153,7 @@ def _append(batches: list[list[Event]]) -> Work:
         for batch in batches:
             for event in batch:
                 meter.count(event)
-            meter.tick()
+            meter.tick(0.0)
             journal.append(log, batch, "streaming")
         return log
 

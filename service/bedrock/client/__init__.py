@@ -31,11 +31,12 @@ from service.bedrock.client.exchange import (
 )
 from service.bedrock.client.failures import sdk_errors
 from service.bedrock.client.repeat import repeat
+from service.bedrock.client.tap import Window
 from service.bedrock.refusals import STALE_CREDENTIALS, bare, refused
 from service.errors import UpstreamError
 from service.settings import Settings
 
-__all__ = ["Call", "Client", "Endpoint", "Operation", "Response", "open_client"]
+__all__ = ["Call", "Client", "Endpoint", "Operation", "Response", "Window", "open_client"]
 
 Operation = Literal["Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", "CountTokens"]
 _METHODS: dict[Operation, str] = {

@@ -1,16 +1,15 @@
 """What goes past the SDK: our body and headers on the way out, the raw answer on the way back."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
 
+from service.bedrock.client.tap import CUT, Take, Tap
 from service.errors import UpstreamError
-
-# The SDK lets aiohttp's exceptions through; the RuntimeError is a read after the client was closed.
-_CUT = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
 
 
 class Response:
@@ -39,8 +38,21 @@ class Response:
             return rest
         try:
             return await self._raw.content.readany()
-        except _CUT as cut:
+        except CUT as cut:
             raise UpstreamError("upstream_truncated", request_id=self.request_id) from cut
+
+    async def follow(self, take: Take) -> None:
+        """Hand on the body as it comes: to its end, or to a cut, which its decoders tell from an end."""
+        if self._raw and (transport := _transport(self._raw)):
+            await Tap(self._raw.content, transport, take).run()
+            return
+        while received := await self._read_or_end():
+            take(received)
+
+    async def _read_or_end(self) -> bytes:
+        with suppress(UpstreamError):
+            return await self.read()
+        return b""
 
     async def read_all(self) -> bytes:
         """Read a whole body."""
@@ -54,9 +66,13 @@ class Response:
         if self._raw is None:
             return
         # `close` alone would wait for the peer's farewell under TLS, and Bedrock would go on until then.
-        if (connection := self._raw.connection) and (transport := connection.transport):
+        if transport := _transport(self._raw):
             transport.abort()
         self._raw.close()
+
+
+def _transport(raw: aiohttp.ClientResponse) -> asyncio.Transport | None:
+    return raw.connection.transport if raw.connection else None
 
 
 class Exchange:
