@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
+from service.outlet import Outlet, offer
 from service.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -71,18 +72,21 @@ def drain_on_signal(drain: Callable[[], Awaitable[None]], hurry: Callable[[], No
 
 
 class Connection(HttpToolsProtocol):
-    """Lets the app hang up (`hang_up` in a request's state): a close waits until all that was sent has been read.
-
-    It also bounds what comes before a body; httptools itself would take as much as anybody sends (0.8).
-    """
+    """Gives each response its outlet, and bounds what comes before a body: httptools would take any length (0.8)."""
 
     _head: int | None = None  # bytes of a head that has not come to its end; None: of none
     _too_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Begin."""
-        self.app_state = {**self.app_state, "hang_up": transport.abort}
+        self._departures: list[Callable[[], None]] = []
         super().connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let those who answer hear that nobody reads it any more."""
+        super().connection_lost(exc)
+        for tell in self._departures:
+            tell()
 
     def data_received(self, data: bytes) -> None:
         """Read on, within bounds. What a head begins with came along with other things and is not counted."""
@@ -105,6 +109,7 @@ class Connection(HttpToolsProtocol):
             self._too_large = True
             raise ValueError  # the parser stops, and uvicorn tells the client by the method below
         super().on_headers_complete()
+        offer(self.scope["state"], Outlet(self.cycle, self._departures))  # before the request's task has begun
 
     def send_400_response(self, msg: str) -> None:
         """Tell of a request that cannot be read."""

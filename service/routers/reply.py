@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
 from starlette.types import Message, Receive, Scope, Send
 
-from service.deltas import Done, Failed
+from service.deltas import Done, Event, Failed
 from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
 from service.engine.listening import attached
 from service.errors import ServiceError
+from service.outlet import Outlet, outlet_of
 from service.routers.headers import EVENT_STREAM_HEADERS, stream_headers
 from service.streams.log import BATCH, StreamLog
 from service.streams.shelf import MadeRoom
@@ -51,8 +52,8 @@ class StreamReply(EventSourceResponse):
     reader of the stream.
 
     Of sse-starlette it takes the response and its sending. What that does beside it in tasks of their own is done
-    already: one watchdog for heartbeats and slow readers, the engine's word when the process ends, and one task that
-    hears the client leave. Three tasks, their group and their scopes took 12 KB and a tenth of a request.
+    already: one watchdog for heartbeats and slow readers, the engine's word when the process ends, and the connection's
+    that the client left. What is new while a reader that keeps up waits for it goes out in the step that brought it.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class StreamReply(EventSourceResponse):
         self._after = after
         self._fresh = fresh
         self._silent = False
+        self._waiting = False
         self._too_slow = False
+        self._broken: Exception | None = None
+        self._time = engine.watchdog.time
         super().__init__(
             self._events(),
             media_type=encoder.media_type,
@@ -74,14 +78,15 @@ class StreamReply(EventSourceResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait for the stream to begin, then send it."""
+        self._outlet = outlet_of(scope)
         listener = self._engine.listener.reader(self._log.record.dialect, resumed=self._after > 0)
         with (
             self._log.reader(),
             attached(listener) as self._listener,
-            _listening(receive, self._log) as self._leaving,
+            listening(self._outlet, receive, self._log) as self._gone,
         ):
             while not self._log.take(0):
-                if self._leaving.done():
+                if self._gone():
                     return
                 await self._log.wait(0)
             if self._fresh and (refusal := self._log.refusal):
@@ -93,8 +98,10 @@ class StreamReply(EventSourceResponse):
                 await self._stream_response(send)
             except SendTimeoutError:
                 logger.info("A reader was too slow and is let go", extra={"stream_id": self._log.stream_id})
-                if not await _hang_up(scope):
+                if self._outlet is None:
                     raise
+                self._outlet.hang_up()  # what was sent may never be read
+                await asyncio.sleep(0)  # until uvicorn has heard of it
 
     async def _stream_response(self, send: Send) -> None:
         """Send the events, each batch within `SEND_TIMEOUT`."""
@@ -108,7 +115,7 @@ class StreamReply(EventSourceResponse):
         watchdog = self._engine.watchdog
 
         async def watched(message: Message) -> None:  # the status line and the last word; batches go the way below
-            self._sending.since = watchdog.time()
+            self._sending.since = self._time()
             try:
                 await send(message)
             finally:
@@ -125,35 +132,29 @@ class StreamReply(EventSourceResponse):
 
     async def _send_with_timeout(self, send: Send, message: Message) -> None:  # noqa: ARG002 - as sse-starlette has it
         """Send one batch under the process's watchdog: a cancel scope for each would cost a fifth of a lone delta."""
-        self._sending.since = self._engine.watchdog.time()
+        self._sending.since = self._time()
         try:
             await self._send(message)
         finally:
             self._sending.since = None
 
     async def _events(self) -> AsyncIterator[bytes]:
-        log, encoder, after, watchdog = self._log, self._encoder, self._after, self._engine.watchdog
-        waited = False
-        with watchdog.watch(self._engine.settings.heartbeat, self._beat) as silence:
-            silence.since = watchdog.time()
+        log, encoder = self._log, self._encoder
+        with self._engine.watchdog.watch(self._engine.settings.heartbeat, self._beat) as self._silence:
+            self._silence.since = self._time()
             while True:
                 try:
-                    events = log.take(after)
+                    events = log.take(self._after)
                 except MadeRoom:
                     yield encoder.reconnect()
                     return
                 except ServiceError as error:  # the stream was dropped: for this reader it ends here
-                    yield encoder.encode(after + 1, [_failed(error, partial=after > 1)])
+                    yield encoder.encode(self._after + 1, [_failed(error, partial=self._after > 1)])
                     return
                 if events:
-                    data = encoder.encode(after + 1, events)
-                    after += len(events)
-                    if data:
-                        silence.since, self._silent = watchdog.time(), False
-                        if waited and log.heard is not None:
-                            self._listener.sent(silence.since - log.heard)
-                        waited = False
+                    if data := self._encoded(events):
                         yield data
+                    self._waiting = False
                     if isinstance(events[-1], Done | Failed):
                         return
                     if len(events) == BATCH:
@@ -161,14 +162,40 @@ class StreamReply(EventSourceResponse):
                 elif self._silent:
                     self._silent = False
                     yield encoder.heartbeat
-                elif self._leaving.done():
+                elif self._gone():
                     return
                 elif self._engine.closing:
                     yield encoder.reconnect()
                     return
                 else:
-                    await log.wait(after)
-                    waited = True
+                    self._waiting = True
+                    await log.wait(self._after, self._push if self._outlet else None)
+                    if self._broken:
+                        raise self._broken
+
+    def _push(self, events: Sequence[Event]) -> bool:
+        """Write what was shown just now; false, it is the task's turn: the stream ends, or its reader is slow."""
+        outlet = self._outlet
+        if outlet is None or not outlet.ready or isinstance(events[-1], Done | Failed):
+            return False
+        try:
+            if data := self._encoded(events):
+                outlet.write(data)
+        except Exception as error:  # noqa: BLE001 - it is this reader's, and its task raises it
+            self._broken = error
+            return False
+        return True
+
+    def _encoded(self, events: Sequence[Event]) -> bytes:
+        """Encode what comes next, and tell what a batch of Bedrock's has waited for in this process."""
+        data = self._encoder.encode(self._after + 1, events)
+        self._after += len(events)
+        if data:
+            self._silence.since = now = self._time()
+            self._silent = False
+            if self._waiting and self._log.heard is not None:
+                self._listener.sent(now - self._log.heard)
+        return data
 
     def _fold(self) -> None:
         """Show the encoder what this reader has seen already."""
@@ -183,15 +210,6 @@ class StreamReply(EventSourceResponse):
         self._log.wake()
 
 
-async def _hang_up(scope: Scope) -> bool:
-    """Break a connection off, where the server lets us: what was sent on it may never be read."""
-    if (hang_up := scope.get("state", {}).get("hang_up")) is None:
-        return False
-    hang_up()
-    await asyncio.sleep(0)  # until uvicorn has heard of it
-    return True
-
-
 def _failed(error: ServiceError, *, partial: bool) -> Failed:
     return Failed(error.code.name, error.message, error.status, error.retryable, partial)
 
@@ -203,10 +221,10 @@ async def whole(receive: Receive, log: StreamLog) -> Done:
         Refused: the generation failed.
         ClientGone: nobody waits for the answer any more.
     """
-    with log.reader(), _listening(receive, log) as leaving:
+    with log.reader(), listening(None, receive, log) as gone:
         while not (end := log.end):
             log.take(0)  # it may have been dropped
-            if leaving.done():
+            if gone():
                 raise ClientGone
             await log.wait(len(log.events))
     if isinstance(end, Failed):
@@ -215,12 +233,19 @@ async def whole(receive: Receive, log: StreamLog) -> Done:
 
 
 @contextmanager
-def _listening(receive: Receive, log: StreamLog) -> Iterator[asyncio.Task[None]]:
+def listening(outlet: Outlet | None, receive: Receive, log: StreamLog) -> Iterator[Callable[[], bool]]:
     """While the block lasts, hear the client leave, which wakes the log's readers: a handler is not told of it."""
+    if outlet:
+        outlet.departures.append(log.wake)
+        try:
+            yield lambda: outlet.left
+        finally:
+            outlet.departures.remove(log.wake)
+        return
     leaving = asyncio.ensure_future(_left(receive))
     leaving.add_done_callback(lambda _: log.wake())
     try:
-        yield leaving
+        yield leaving.done
     finally:
         leaving.cancel()
 

@@ -16,6 +16,8 @@ from service.streams.record import Record, State
 BATCH = 512
 """Events a reader takes at once: a bound on the bytes of one write when it has much to catch up."""
 
+Take = Callable[[Sequence[Event]], bool]
+
 _EVENT_BYTES = 96  # a struct, its slot in the list and its index, measured with CPython 3.11
 _WORTH_TELLING = 2_048  # bytes: a bound on memory needs no word for each delta
 _OTHER_BYTES = 400  # an event with more than a text: few in a stream
@@ -49,7 +51,7 @@ class StreamLog:
         self._on_growth: Callable[[int], None] = _ignore
         self._untold = 0  # bytes of growth
         self._gone: ServiceError | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._waiting: dict[asyncio.Future[None], Take | None] = {}
         self._loop = asyncio.get_running_loop()  # whose look-up is a system call a time (CPython 3.11 asks for its pid)
 
     @property
@@ -97,7 +99,9 @@ class StreamLog:
             self._tell_growth()
         elif self._untold >= _WORTH_TELLING:
             self._tell_growth()
-        self.wake()
+        for waiting, take in self._waiting.items():
+            if not (waiting.done() or (take and take(events))):
+                waiting.set_result(None)
 
     def watch_growth(self, on_growth: Callable[[int], None]) -> None:
         """Tell somebody of what is added from now on, some kilobytes at a time, and of what is dropped."""
@@ -132,16 +136,19 @@ class StreamLog:
             raise self._gone
         return self.events[after : after + BATCH]
 
-    async def wait(self, after: int) -> None:
-        """Wait until there is more than `after` events, or until somebody wakes the readers."""
+    async def wait(self, after: int, take: Take | None = None) -> None:
+        """Wait until there is more than `after` events, or until somebody wakes the readers.
+
+        `take` is given what is shown meanwhile, in the step that shows it: true, it has it, and the wait goes on.
+        """
         if len(self.events) > after or self._gone:
             return
         waiting = self._loop.create_future()
-        self._waiting.add(waiting)
+        self._waiting[waiting] = take
         try:
             await waiting
         finally:
-            self._waiting.discard(waiting)
+            del self._waiting[waiting]
 
     async def wait_for_end(self) -> Done | Failed:
         """Wait for the last event.
