@@ -80,8 +80,7 @@ async def read(bedrock: Upstream, request: Request, target: Target, into: list[D
     """Read an answer to its end, or to its failure: what came before that is in `into`."""
     deltas = [] if into is None else into
     async with bedrock.open(request, target) as answer:
-        while (batch := await answer.read()) is not None:
-            deltas += batch
+        await answer.follow(deltas.extend)
     return deltas
 
 
