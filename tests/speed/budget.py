@@ -2,39 +2,53 @@
 
 Each path is run over one answer of many deltas, once as they come under load (all in one read) and once as they come
 alone (a read each). Counted are calls (Python's and C's), bytecodes, and blocks of memory that stay; all of it a delta,
-and the same on every machine with one version of Python.
-
+and the same on every machine with one version of Python. The whole way is the engine's and the response's own, from
+what the HTTP client has read to what is given to the connection to write.
 """
 
 import asyncio
 import gc
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, TypeVar
 
+from starlette.types import Message, Scope
+
+from service import generation
+from service.access.caller import ANONYMOUS
 from service.bedrock import catalog
 from service.bedrock.answers import StreamedAnswer
-from service.bedrock.client import Response, Window
+from service.bedrock.catalog import Target
+from service.bedrock.client import Response
 from service.bedrock.eventstream import FrameDecoder
 from service.bedrock.families import wire_of
+from service.bedrock.upstream import Upstream
 from service.deltas import Delta, Event, Start, TextDelta
+from service.engine.engine import Order, open_engine
 from service.engine.progress import Meter
-from service.generation import Api, Message, Policies, Request, Text
+from service.generation import Api, Policies, Request, Text
+from service.outlet import Outlet, offer
 from service.routers.formats import Format, encoder
+from service.routers.reply import StreamReply
+from service.settings import Settings
 from service.streams.log import StreamLog
 from service.streams.memory import MemoryJournal
 from service.streams.record import Record
 from tests.speed.answers import claude_frame, converse_frame
 
+_FORMS: tuple[Format, ...] = ("native", "chat", "responses", "messages")
 BUDGET = Path(__file__).with_name("budget.json")
 DELTAS = 400
 CLAUDE = "anthropic.claude-haiku-4-5-20251001-v1:0"
 
 T = TypeVar("T")
 Work = Callable[[], object]
+Prepared = Callable[[], AbstractAsyncContextManager[Work]]
 
 
 class Cost(NamedTuple):
@@ -45,16 +59,21 @@ class Cost(NamedTuple):
     blocks: float
 
 
-def cost(prepare: Callable[[], Work], deltas: int = DELTAS) -> Cost:
+async def cost(prepare: Prepared, deltas: int = DELTAS) -> Cost:
     """Count what a piece of work costs for each of its deltas. `prepare` makes it anew for each count."""
     for _ in range(2):
-        prepare()()  # caches are filled, specialised bytecode is in place
-    work = prepare()
-    calls = _counted(sys.setprofile, sys.getprofile(), work, {"call", "c_call"})
-    work = prepare()
-    bytecodes = _counted(sys.settrace, sys.gettrace(), work, {"opcode"})
-    blocks = min(_blocks(prepare()) for _ in range(5))  # what else the process does may add to one count
-    return Cost(*(round(count / deltas, 2) for count in (calls, bytecodes, blocks)))
+        async with prepare() as work:
+            work()  # caches are filled, specialised bytecode is in place
+    async with prepare() as work:
+        calls = _counted(sys.setprofile, sys.getprofile(), work, {"call", "c_call"})
+    async with prepare() as work:
+        bytecodes = _counted(sys.settrace, sys.gettrace(), work, {"opcode"})
+    blocks = []
+    for _ in range(5):
+        async with prepare() as work:
+            blocks.append(_blocks(work))
+    fewest = min(blocks)  # what else the process does may add to one count
+    return Cost(*(round(count / deltas, 2) for count in (calls, bytecodes, fewest)))
 
 
 def _blocks(work: Work) -> int:
@@ -89,7 +108,7 @@ def _counted(install: Callable[[Any], None], former: Any, work: Work, kinds: set
 
 
 def _request(api: Api) -> Request:
-    return Request(model_id=CLAUDE, messages=(Message("user", (Text("Hello"),)),), api=api)
+    return Request(model_id=CLAUDE, messages=(generation.Message("user", (Text("Hello"),)),), api=api)
 
 
 def _frames() -> list[bytes]:
@@ -106,28 +125,33 @@ def _answer(api: Api, reads: list[bytes]) -> Work:
     request = _request(api)
     target = catalog.resolve(request)
     decoder = wire_of(target).decoder(request, target.model)
-    upstream, taken = Reads({}, b""), list[list[Delta]]()
+    upstream, taken = Reads(), list[list[Delta]]()
 
     def take(batch: list[Delta]) -> None:
         taken.append(batch)
 
     following = StreamedAnswer(upstream, target.api, decoder).follow(take)
     following.send(None)
+    received = upstream.followed.result()
 
     def work() -> object:
         for read in reads:
-            upstream.take(read)
+            received(read)
         return following, taken
 
     return work
 
 
 class Reads(Response):
-    """A response whose reads the test hands on."""
+    """A response whose reads the test hands on, to whoever has `followed` it."""
 
-    async def follow(self, take: Callable[[bytes], Window | None]) -> None:
+    def __init__(self) -> None:
+        super().__init__({}, b"")
+        self.followed: asyncio.Future[Callable[[bytes], object]] = asyncio.get_running_loop().create_future()
+
+    async def follow(self, take: Callable[[bytes], object]) -> None:
         """Come to no end."""
-        self.take = take
+        self.followed.set_result(take)
         await asyncio.get_running_loop().create_future()
 
 
@@ -178,11 +202,85 @@ def _encode(form: Format, batches: list[list[Event]]) -> Work:
     return work
 
 
+@asynccontextmanager
+async def _through(form: Format, reads: list[bytes]) -> AsyncIterator[Work]:
+    """From a read's bytes, through a generation that runs and its log, to the bytes of a response that is under way."""
+    bedrock, journal, outlet = Bedrock(), MemoryJournal(ttl_s=60, memory_bytes=1 << 30), Sink()
+    settings = Settings(backend="aws", max_flush_window=0)
+    async with open_engine(settings, bedrock, journal, lambda *_: None) as engine, asyncio.timeout(5):
+        policies = Policies("fail", "detach", store=True)
+        log = await engine.start(Order(_request("converse"), ANONYMOUS, form, policies))
+        reply = StreamReply(engine, log, encoder(log, form))
+        scope: Scope = {"type": "http"}
+        offer(scope.setdefault("state", {}), outlet)
+        answered = asyncio.create_task(reply(scope, _nothing, outlet.send))
+        take = await bedrock.reads.followed
+        take(converse_frame(0))
+        await outlet.opened.wait()
+
+        def work() -> list[bytes]:
+            for read in reads:
+                take(read)
+            return outlet.written
+
+        yield work
+        answered.cancel()
+
+
+class Bedrock(Upstream):
+    """Bedrock, whose answer the test hands on."""
+
+    def __init__(self) -> None:
+        self.reads = Reads()
+        self._chosen = catalog.resolve(_request("converse"))
+
+    @property
+    def region(self) -> str:
+        """Any."""
+        return "us-east-1"
+
+    async def resolve(self, request: Request) -> Target:  # noqa: ARG002 - there is one
+        """The one there is."""
+        return self._chosen
+
+    @asynccontextmanager
+    async def open(self, request: Request, target: Target, prefill: str = "") -> AsyncIterator[StreamedAnswer]:
+        """Answer."""
+        decoder = wire_of(target).decoder(request, target.model, prefill=prefill)
+        yield StreamedAnswer(self.reads, target.api, decoder)
+
+
+class Sink(Outlet):
+    """A connection that takes everything."""
+
+    left = False  # nobody leaves
+    ready = True
+
+    def __init__(self) -> None:
+        self.departures = []
+        self.written: list[bytes] = []
+        self.opened = asyncio.Event()
+
+    def write(self, piece: bytes) -> None:
+        """Keep a piece."""
+        self.written.append(piece)
+
+    async def send(self, message: Message) -> None:
+        """Take what the response sends itself: the status line, and the events before it waits for more."""
+        if message["type"] == "http.response.body":
+            self.opened.set()
+
+
+async def _nothing() -> Message:
+    """Say nothing, as a client that only reads."""
+    return await asyncio.Future[Message]()
+
+
 def _alone(events: list[T]) -> list[list[T]]:
     return [[event] for event in events]
 
 
-def paths() -> dict[str, Callable[[], Work]]:
+def paths() -> dict[str, Prepared]:
     """Every path that is held to the budget, by its name."""
     together, alone = [_texts()], _alone(_texts())
     converse, claude = _frames(), [claude_frame(n) for n in range(DELTAS)]
@@ -196,16 +294,22 @@ def paths() -> dict[str, Callable[[], Work]]:
         "into the log, together": lambda: _append(together),
         "into the log, alone": lambda: _append(alone),
     }
-    forms: tuple[Format, ...] = ("native", "chat", "responses", "messages")
-    for form in forms:
-        found[f"{form} events, together"] = lambda form=form: _encode(form, together)  # type: ignore[misc] # its own
-        found[f"{form} events, alone"] = lambda form=form: _encode(form, alone)  # type: ignore[misc] # as above
-    return found
+    ways: dict[str, Prepared] = {}
+    for form in _FORMS:
+        found[f"{form} events, together"] = partial(_encode, form, together)
+        found[f"{form} events, alone"] = partial(_encode, form, alone)
+        ways[f"the whole way to {form} events, together"] = partial(_through, form, [b"".join(converse)])
+        ways[f"the whole way to {form} events, alone"] = partial(_through, form, converse)
+    return {name: _at_once(prepare) for name, prepare in found.items()} | ways
+
+
+def _at_once(prepare: Callable[[], Work]) -> Prepared:
+    return lambda: nullcontext(prepare())
 
 
 async def measure() -> dict[str, Cost]:
     """Count every path."""
-    return {name: cost(prepare) for name, prepare in paths().items()}
+    return {name: await cost(prepare) for name, prepare in paths().items()}
 
 
 def main() -> None:
