@@ -1,33 +1,20 @@
 """`artesian keys`, and a service that is started with what it wrote."""
 
-import asyncio
 import json
 import os
-import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from tests.harness import client, running
-
-
-class Ended(NamedTuple):
-    status: int
-    out: str
-    err: str
+from tests.outliving import starting
+from tests.outliving.starting import Ended
 
 
 async def artesian(folder: Path, *arguments: str, **environment: str) -> Ended:
     """Run the command in a folder of its own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ARTESIAN_")}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "service.cli", *arguments,
-        cwd=folder, env=clean | environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+    return await starting.ended(list(arguments), clean | environment, folder)
 
 
 async def keys(folder: Path, *arguments: str) -> Ended:

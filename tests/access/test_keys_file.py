@@ -1,9 +1,10 @@
 """The file of keys: what it may hold, and how it is written."""
 
 import json
-import multiprocessing
 import os
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from service.settings import SettingsError
 from tests.access.holders import add_key
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+ROOT = str(Path(__file__).parents[2])
 HASH = hashed("a key").hex()
 GOOD = {"id": "key_1", "name": "web", "sha256": HASH, "created": "2026-11-24T12:00:00Z"}
 
@@ -153,21 +155,27 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert len(read(str(link))) == 1
 
 
-def _add_many(file: Path, writer: int) -> None:
-    for number in range(10):
-        add_key(file, f"key_{writer}_{number}")
+WRITER = """
+import sys
+from service.access.keys import Key
+from service.access.keys_file import editing
+
+for number in range(10):
+    name = f"key_{sys.argv[2]}_{number}"
+    sha256 = f"{sys.argv[2]}{number}".rjust(64, "0")
+    with editing(sys.argv[1]) as keys:
+        keys.append(Key(id=name, name=name, sha256=sha256, created="2026-11-24T12:00:00Z"))
+"""
 
 
 def test_two_that_write_wait_for_each_other(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
-    fork = multiprocessing.get_context("spawn")
-    writers = [fork.Process(target=_add_many, args=(file, number)) for number in range(2)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join(timeout=30)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", WRITER, str(file), str(number)], env=os.environ | {"PYTHONPATH": ROOT})
+        for number in range(2)
+    ]
 
-    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert [writer.wait(30) for writer in writers] == [0, 0]
     assert len(read(str(file))) == 20
 
 

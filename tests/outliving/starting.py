@@ -1,17 +1,21 @@
 """Two ways to start the command: executed, or forked from a template that has imported everything already."""
 
+import asyncio
+import atexit
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 ARTESIAN = str(Path(sys.executable).parent / "artesian")
 ROOT = Path(__file__).parents[2]
+END_S = 20.0
 
 
 class Handle(Protocol):
@@ -47,11 +51,36 @@ def fork(arguments: list[str], environment: dict[str, str], folder: str, output:
     """Start it from the template."""
     order = {"arguments": arguments, "environment": environment, "folder": folder, "output": str(output)}
     output.touch()
+    return Forked(_given(order))
+
+
+class Ended(NamedTuple):
+    """A command that has ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+async def ended(arguments: list[str], environment: dict[str, str], folder: Path) -> Ended:
+    """Start a command from the template, in a folder, and wait for its end."""
+    with tempfile.TemporaryDirectory() as aside:
+        out, err, status = (Path(aside) / name for name in ("out", "err", "status"))
+        files = {"output": str(out), "complaints": str(err), "status": str(status)}
+        _given({"arguments": arguments, "environment": environment, "folder": str(folder), **files})
+        async with asyncio.timeout(END_S):
+            while not (status.exists() and status.read_text().endswith("\n")):  # noqa: ASYNC110 - it is not our child
+                await asyncio.sleep(0.005)
+        return Ended(int(status.read_text()), out.read_text(), err.read_text())
+
+
+def _given(order: dict[str, Any]) -> int:
+    """Give an order to the template; the new process's number."""
     template = _template()
     assert template.stdin
     assert template.stdout
     print(json.dumps(order), file=template.stdin, flush=True)
-    return Forked(int(template.stdout.readline()))
+    return int(template.stdout.readline())
 
 
 class Forked:
@@ -94,4 +123,5 @@ def _template() -> "subprocess.Popen[str]":
     )
     assert template.stdout
     assert template.stdout.readline() == "ready\n"
+    atexit.register(template.communicate)  # which ends its input
     return template

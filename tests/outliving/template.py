@@ -1,8 +1,8 @@
 """A process that has imported what the command needs, and forks into it: a second of work saved at each start.
 
-It reads one order a line, as JSON: `arguments`, `environment`, `folder`, `output`; and answers with the new process's
-number. What it forks is as good as what was executed: the same command, in a session of its own, with nothing inherited
-but modules.
+It reads one order a line, as JSON: `arguments`, `environment`, `folder`, `output`, and, where they are wanted apart,
+`complaints` and the file for the `status` in the end; and answers with the new process's number. What it forks is as
+good as what was executed: the same command, in a session of its own, with nothing inherited but modules.
 """
 
 import ctypes
@@ -44,13 +44,15 @@ def become(order: dict[str, Any]) -> None:
     status = 1
     try:
         os.setsid()
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whatever becomes of the tests, it does not stay
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # whatever becomes of the tests, it does not stay
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.chdir(order["folder"])
         os.environ.clear()
         os.environ.update(order["environment"])
-        output = os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for number, replaced in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (output, 2)):
+        output = opened(order["output"])
+        complaints = opened(order["complaints"]) if "complaints" in order else output
+        for number, replaced in ((os.open(os.devnull, os.O_RDONLY), 0), (output, 1), (complaints, 2)):
             os.dup2(number, replaced)
         random.seed()
         sys.argv = ["artesian", *order["arguments"]]
@@ -58,11 +60,19 @@ def become(order: dict[str, Any]) -> None:
         from service.cli import main as command
 
         command()
+        status = 0
     except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else 1
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     finally:
         sys.stdout.flush()
+        if "status" in order:
+            os.write(opened(order["status"]), b"%d\n" % status)
         os._exit(status)
+
+
+def opened(path: str) -> int:
+    """Open a file to write at its end."""
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
 
 if __name__ == "__main__":

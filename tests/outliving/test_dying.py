@@ -160,6 +160,7 @@ async def test_a_stream_survives_the_death_of_one_process_after_the_other(bedroc
     assert reader.end
     assert reader.end["usage"]["output_tokens"] >= whole.events[-1].data["usage"]["output_tokens"]
     assert reader.end["usage"]["estimated"] is True
+    assert reader.end["metrics"]["attempts"] == 3
 
 
 async def is_held(bedrock: Bedrock, reader: Reader, attempt: int) -> bool:

@@ -32,6 +32,9 @@ def test_that_is_expected_to_fail():
 MODULE = "import pytest\npytest.skip('no server here', allow_module_level=True)"
 
 
+QUICK = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # other people's plugins, which take seconds to load
+
+
 def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a project of skips with the plugin."""
     (folder / "test_kinds.py").write_text(KINDS)
@@ -41,7 +44,7 @@ def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", "--continue-on-collection-errors"],
         cwd=folder,
-        env={**without, "PYTHONPATH": str(ROOT), **environment},
+        env={**without, "PYTHONPATH": str(ROOT), **QUICK, **environment},
         capture_output=True,
         check=False,
         text=True,
