@@ -40,7 +40,7 @@ from service.routers.pages import ListedPages
 from service.routers.reply import ClientGone
 from service.routers.watch import Watch
 from service.sealing import open_seal
-from service.serving import drain_on_signal
+from service.serving import drain_on_signal, greet
 from service.settings import Settings
 from service.streams.log import StreamLog
 from service.streams.opening import open_journal
@@ -150,7 +150,7 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
         stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))
         if app.state.address:
-            print(_welcome(settings, app.state.address, endpoint.url), flush=True)  # noqa: T201 - the terminal's first lines
+            greet(settings, app.state.address, endpoint.url)
         yield {
             "engine": engine,
             "bedrock": client,
@@ -204,20 +204,6 @@ def _standing(settings: Settings, engine: Engine, names: "ModelNames") -> "Calla
         )
 
     return stand
-
-
-def _welcome(settings: Settings, url: str, backend_url: str | None) -> str:
-    """Say where the service is and what to try."""
-    backend = f"the local Bedrock at {backend_url}" if settings.backend == "local" else "Amazon Bedrock"
-    return f"""
-Artesian {__version__}, in front of {backend}
-
-  Chat page   {url}/
-  Interface   {url}/docs
-  Try         curl -N '{url}/api/generate?prompt=Why+is+the+sky+blue%3F'
-
-Ctrl-C stops it.
-"""
 
 
 async def _endpoint(settings: Settings, stack: AsyncExitStack) -> Endpoint:

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
+from service import __version__
 from service.outlet import Outlet, offer
 from service.settings import Settings
 
@@ -177,10 +178,25 @@ def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve_workers(settings: Settings) -> None:
+def serve_workers(settings: Settings, backend_url: str | None) -> None:
     """Serve in `WORKERS` processes that share one socket; a worker that dies is replaced."""
     config = configuration(settings, "service.main:app")
     listening = _bind(settings)
-    address = _address(settings.host, listening.getsockname()[1])
-    print(f"\nArtesian at {address}/, {settings.workers} workers\n\nCtrl-C stops it.\n", flush=True)  # noqa: T201 - as `serve`
+    greet(settings, _address(settings.host, listening.getsockname()[1]), backend_url)
     Multiprocess(config, sockets=[listening]).run()
+
+
+def greet(settings: Settings, url: str, backend_url: str | None) -> None:
+    """Print the terminal's first lines: where the service is, and what to try."""
+    workers = f" with {settings.workers} workers" if settings.workers > 1 else ""
+    backend = f"the local Bedrock at {backend_url}" if settings.backend == "local" else "Amazon Bedrock"
+    welcome = f"""
+Artesian {__version__}{workers}, in front of {backend}
+
+  Chat page   {url}/
+  Interface   {url}/docs
+  Try         curl -N '{url}/api/generate?prompt=Why+is+the+sky+blue%3F'
+
+Ctrl-C stops it.
+"""
+    print(welcome, flush=True)  # noqa: T201 - this is what the terminal is for

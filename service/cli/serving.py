@@ -71,7 +71,7 @@ def _serve_workers(settings: "Settings") -> None:
         os.environ |= {"ARTESIAN_LOCAL_PORT": str(port), "ARTESIAN_WORKERS": str(settings.workers)}
         os.environ |= {"ARTESIAN_HOST": settings.host, "ARTESIAN_PORT": str(settings.port)}
         os.environ["ARTESIAN_SECRET_KEY"] = open_tickets(settings).secret  # the same in each worker
-        serve_workers(settings)
+        serve_workers(settings, f"http://127.0.0.1:{port}" if port else None)
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def test_it_tells_where_the_page_is_and_a_line_that_streams() -> None:
     with running() as service:
         (line,) = re.findall(r"curl .+", service.welcome)
         assert f"{service.url}/" in service.welcome
+        assert "the local Bedrock at http://127.0.0.1:" in service.welcome
         if not shutil.which("curl"):
             pytest.skip("curl is not here")
 
@@ -50,6 +51,17 @@ def test_it_tells_where_the_page_is_and_a_line_that_streams() -> None:
 
     assert said.startswith("retry: ")
     assert '"done":true' in said
+
+
+def test_several_workers_tell_the_same() -> None:
+    with running(workers="2", journal_url="sqlite:///streams.db") as service:
+        (line,) = re.findall(r"curl .+", service.welcome)
+        (bedrock,) = re.findall(r"with 2 workers, in front of the local Bedrock at (\S+)", service.welcome)
+        ready = httpx.get(f"{service.url}/readyz", timeout=20).json()
+        service.stop(signal.SIGTERM)  # its workers too
+
+    assert ready["backend"]["url"] == bedrock
+    assert f"{service.url}/api/generate?prompt=" in line
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
