@@ -16,7 +16,7 @@ from service.engine.fallbacks import Fallbacks, comes_first, may_help
 from service.engine.listening import Turn
 from service.engine.parts import Parts
 from service.engine.progress import Meter
-from service.engine.retry import Retries, delay_before
+from service.engine.retry import Retries, calls_announced, delay_before
 from service.errors import ServiceError, UpstreamError
 from service.streams.journal import Key
 from service.streams.log import StreamLog
@@ -140,7 +140,8 @@ class Producer:
 
     def _go_on(self) -> None:
         """Take up what another process has begun and shown."""
-        self._retries.go_on()
+        processes = self.log.epoch - 1  # that had it before, each with a first call of its own
+        self._retries.go_on(processes + calls_announced(self.log.events))
         self._account.begin()
         for event in self.log.events:
             self._meter.count(event)

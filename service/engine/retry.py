@@ -2,8 +2,9 @@
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from service.deltas import Event, Status
 from service.errors import ServiceError
 
 BASE_S = 0.5
@@ -12,6 +13,7 @@ LONGEST_WISH_S = 60.0  # a longer `Retry-After` is passed on to the caller inste
 _WINDOW_S = 10.0
 _TAIL_S = 5.0  # three waits come to 3.5 s at most
 _FREE = 30  # three a second
+_ANNOUNCING = frozenset({"retrying", "reconnecting", "fallback"})
 
 
 class _Window:
@@ -80,6 +82,11 @@ def delay_before(attempt: int, error: ServiceError, *, jitter: Callable[[], floa
     return (error.retry_after or 0.0) + ceiling * jitter()
 
 
+def calls_announced(events: Sequence[Event]) -> int:
+    """How many calls a stream's status events announce; none does for the first of a process."""
+    return sum(isinstance(event, Status) and event.state in _ANNOUNCING for event in events)
+
+
 class Retries:
     """The attempts of one generation.
 
@@ -99,9 +106,10 @@ class Retries:
         if self.attempts == 1:
             self._budget.note_call()
 
-    def go_on(self) -> None:
-        """Count the attempt of a process that died, and ours that goes on with it as a retry."""
-        self.begin()
+    def go_on(self, calls: int) -> None:
+        """Count the calls of the processes that died, and ours that goes on with them as a retry."""
+        self._budget.note_call()
+        self.attempts = calls
         self._made += 1
 
     @property

@@ -91,10 +91,10 @@ def test_a_wish_beyond_a_minute_or_the_deadline_is_not_waited_for() -> None:
 
 def test_what_another_process_has_tried_counts_where_we_go_on() -> None:
     retries = Retries(most=1, budget=Budget(0.1, Clock()))
-    retries.go_on()
+    retries.go_on(calls=2)
     retries.begin()
 
-    assert retries.attempts == 2
+    assert retries.attempts == 3
     assert not retries.may_follow(UpstreamError("throttled"), 100)
 
 
