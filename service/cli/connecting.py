@@ -47,6 +47,9 @@ def connected(*, local: bool) -> Iterator["Artesian"]:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it closes
         raise typer.Exit(NO_READER) from None
+    except OSError as error:  # a disk that is full
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        stop(f"{error.strerror or error}.", FAILED)
 
 
 @contextmanager
@@ -56,7 +59,10 @@ def _url(*, local: bool) -> Iterator[tuple[str, str | None]]:
 
     from service.client.address import find_key, find_url
 
-    environment = {name: value for name, value in dotenv_values(".env").items() if value} | dict(os.environ)
+    try:
+        environment = {name: value for name, value in dotenv_values(".env").items() if value} | dict(os.environ)
+    except UnicodeDecodeError:
+        stop(".env: is no text in UTF-8", WRONG_USE)
     if local:
         from service.cli.own_service import own_service
 

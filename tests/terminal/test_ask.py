@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 from pathlib import Path
 
@@ -130,6 +131,14 @@ async def test_settings_beside_it_say_where_the_service_is(service: Service, tmp
     assert (await run(tmp_path, "ask", "Hi")).status == 0
 
 
+async def test_settings_beside_it_that_are_no_text_are_wrong_use(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xff\xfe")
+
+    ended = await run(tmp_path, "ask", "Hi")
+
+    assert (ended.status, ended.err) == (2, "artesian: .env: is no text in UTF-8\n")
+
+
 async def test_local_needs_no_service_and_leaves_nothing_behind(tmp_path: Path) -> None:
     ended = await run(tmp_path, "ask", "Hi", "--local", ARTESIAN_LOCAL_RATE="0")
 
@@ -211,6 +220,24 @@ async def test_when_nobody_reads_on_it_stops_without_a_word(tmp_path: Path) -> N
         status = await process.wait()
 
     assert (status, said) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full to write to")
+@pytest.mark.parametrize("command", [["ask", "Hi"], ["models"]], ids=["ask", "models"])
+async def test_a_disk_that_is_full_is_a_sentence(service: Service, tmp_path: Path, command: list[str]) -> None:
+    full = os.open("/dev/full", os.O_WRONLY)
+    process = await asyncio.create_subprocess_exec(
+        *(ARTESIAN, *command),
+        cwd=tmp_path,
+        env=environment(ARTESIAN_URL=service.url),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=full,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(full)
+    _, said = await process.communicate()
+
+    assert (process.returncode, said) == (1, b"artesian: No space left on device.\n")
 
 
 async def test_a_model_cannot_steer_the_terminal(tmp_path: Path) -> None:
