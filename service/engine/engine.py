@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 _CANCEL_S = 5.0  # for the word to reach another process and its end to come back
 _FAREWELL_S = 1.0  # for readers to take the end of a stream that is to be forgotten
 _LOOK_AGAIN_S = 0.01
+_HANDS = 8
+"""Streams taken over at a time: a sweep names a hundred, and their calls stood in the way of the journal's own until it
+was taken for lost. Of a killed process's 600 streams 366 had been gone on with after 22 s, and with this all after 9 s
+(two busy cores, Valkey, 2026-11-24)."""
 _YOUNG_OBJECTS = 20_000  # containers made before the collector looks at them
 _BEHIND_S = 1.0  # what one process has shown comes to another within milliseconds, and a reader may be quicker
 
@@ -50,6 +54,7 @@ class Engine:
         self.rates = rates
         self._producers: dict[str, Producer] = {}
         self._taking_over: set[str] = set()
+        self._hands = asyncio.Semaphore(_HANDS)
         self._beginning = Turns()  # by idempotency key
         self._handed_out: WeakSet[StreamLog] = WeakSet()  # for readers, wherever they are produced
         self._idle = asyncio.Event()
@@ -176,8 +181,9 @@ class Engine:
 
     async def _take_over(self, stream_id: str) -> None:
         try:
-            if log := await self.journal.take_over(stream_id):
-                await self._go_on(log)
+            async with self._hands:
+                if not self.draining and (log := await self.journal.take_over(stream_id)):
+                    await self._go_on(log)
         finally:
             self._taking_over.discard(stream_id)
 
