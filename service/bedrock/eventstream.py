@@ -23,7 +23,9 @@ _PRELUDE = struct.Struct("!III")
 _LENGTHS = struct.Struct("!II")
 _CRC = struct.Struct("!I")
 _LENGTH = struct.Struct("!H")
-_OVERHEAD = _PRELUDE.size + _CRC.size
+_PRELUDE_SIZE = _PRELUDE.size
+_OVERHEAD = _PRELUDE_SIZE + _CRC.size
+_read_prelude, _read_crc = _PRELUDE.unpack_from, _CRC.unpack_from
 
 HeaderValue = bool | int | str | bytes
 
@@ -91,24 +93,27 @@ class FrameDecoder:
     def _decode(self, received: bytes, frames: list[Frame]) -> int:
         """Append the whole frames and return where the unfinished one begins."""
         start, end = 0, len(received)
-        while end - start >= _PRELUDE.size:
-            total, header_length, prelude_crc = _PRELUDE.unpack_from(received, start)
+        while end - start >= _PRELUDE_SIZE:
+            total, header_length, prelude_crc = _read_prelude(received, start)
             # Before the lengths are believed: HTML in place of frames fails here and not at a gigabyte's allocation.
             if crc32(received[start : start + 8]) != prelude_crc:
                 raise _corrupt("the checksum of a frame's lengths is wrong")
-            _check_lengths(total, header_length)
+            if header_length > MAX_HEADERS or not 0 <= total - header_length - _OVERHEAD <= MAX_PAYLOAD:
+                raise _corrupt(_wrong_lengths(total, header_length))
             if end - start < total:
                 self._needed = total
                 return start
             stop = start + total - 4
             # A slice's copy is cheaper than a view, at the size that frames have.
-            if crc32(received[start + 8 : stop], prelude_crc) != _CRC.unpack_from(received, stop)[0]:
+            if crc32(received[start + 8 : stop], prelude_crc) != _read_crc(received, stop)[0]:
                 raise _corrupt("the checksum of a frame is wrong")
             payload = start + 12 + header_length
-            kind, name, headers = _read_block(received[start + 12 : payload])
+            # The same few blocks come again and again; a long one is not worth keeping.
+            read_block = _known_block if header_length <= _LONG_BLOCK else _parse_block
+            kind, name, headers = read_block(received[start + 12 : payload])
             frames.append(Frame(kind, name, received[payload:stop], headers))
             start += total
-        self._needed = _PRELUDE.size
+        self._needed = _PRELUDE_SIZE
         return start
 
 
@@ -155,11 +160,6 @@ class _Block(NamedTuple):
     kind: str
     name: str
     headers: Mapping[str, HeaderValue]
-
-
-def _read_block(block: bytes) -> _Block:
-    # The same few blocks come again and again; a long one is not worth keeping.
-    return _parse_block(block) if len(block) > _LONG_BLOCK else _known_block(block)
 
 
 def _parse_block(block: bytes) -> _Block:
@@ -215,14 +215,12 @@ def _take(block: bytes, at: int, length: int) -> tuple[bytes, int]:
     return taken, at + length
 
 
-def _check_lengths(total: int, header_length: int) -> None:
+def _wrong_lengths(total: int, header_length: int) -> str:
     if header_length > MAX_HEADERS:
-        raise _corrupt("a frame's headers are longer than they may be")
-    payload_length = total - header_length - _OVERHEAD
-    if payload_length < 0:
-        raise _corrupt("a frame's lengths contradict each other")
-    if payload_length > MAX_PAYLOAD:
-        raise _corrupt("a frame is longer than it may be")
+        return "a frame's headers are longer than they may be"
+    if total - header_length < _OVERHEAD:
+        return "a frame's lengths contradict each other"
+    return "a frame is longer than it may be"
 
 
 def _corrupt(how: str) -> UpstreamError:

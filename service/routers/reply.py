@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from sse_starlette import EventSourceResponse
 from sse_starlette.sse import SendTimeoutError
@@ -20,6 +21,8 @@ from service.streams.log import BATCH, StreamLog
 from service.streams.shelf import MadeRoom
 
 logger = logging.getLogger(__name__)
+
+_ENDS = (Done, Failed)
 
 
 class ClientGone(Exception):
@@ -140,6 +143,7 @@ class StreamReply(EventSourceResponse):
 
     async def _events(self) -> AsyncIterator[bytes]:
         log, encoder = self._log, self._encoder
+        push = partial(self._push, self._outlet) if self._outlet else None
         with self._engine.watchdog.watch(self._engine.settings.heartbeat, self._beat) as self._silence:
             self._silence.since = self._time()
             while True:
@@ -155,7 +159,7 @@ class StreamReply(EventSourceResponse):
                     if data := self._encoded(events):
                         yield data
                     self._waiting = False
-                    if isinstance(events[-1], Done | Failed):
+                    if isinstance(events[-1], _ENDS):
                         return
                     if len(events) == BATCH:
                         await asyncio.sleep(0)  # for others, and to hear whether anybody still reads
@@ -169,16 +173,15 @@ class StreamReply(EventSourceResponse):
                     return
                 else:
                     self._waiting = True
-                    await log.wait(self._after, self._push if self._outlet else None)
+                    await log.wait(self._after, push)
                     if self._broken:
                         raise self._broken
 
-    def _push(self, events: Sequence[Event]) -> bool:
+    def _push(self, outlet: Outlet, events: Sequence[Event]) -> bool:
         """Write what was shown just now; false, it is the task's turn: the stream ends, or its reader is slow."""
-        outlet = self._outlet
-        if outlet is None or not outlet.ready or isinstance(events[-1], Done | Failed):
-            return False
         try:
+            if isinstance(events[-1], _ENDS) or not outlet.ready:
+                return False
             if data := self._encoded(events):
                 outlet.write(data)
         except Exception as error:  # noqa: BLE001 - it is this reader's, and its task raises it

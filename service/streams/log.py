@@ -49,7 +49,7 @@ class StreamLog:
         self.on_readers: Callable[[int], None] = _ignore
         self.on_empty: Callable[[], None] = _nothing
         self._on_growth: Callable[[int], None] = _ignore
-        self._untold = 0  # bytes of growth
+        self._told = 0  # of the size
         self._gone: ServiceError | None = None
         self._waiting: dict[asyncio.Future[None], Take | None] = {}
         self._loop = asyncio.get_running_loop()  # whose look-up is a system call a time (CPython 3.11 asks for its pid)
@@ -90,14 +90,16 @@ class StreamLog:
         if first != len(self.events) + 1:
             raise AssertionError(f"stream {self.stream_id}: event {first} shown after {len(self.events)}")
         self.events.extend(events)
-        self.numbered = max(self.numbered, len(self.events))
-        self.size += (grown := sum(map(size_of, events)))
-        self._untold += grown
-        if type(last := events[-1]) is Done or type(last) is Failed:
+        if self.numbered < first:
+            self.numbered = len(self.events)
+        for event in events:
+            self.size += size_of(event)
+        last = events[-1]
+        if type(last) is Done or type(last) is Failed:
             self.state = _state_after(last)
             self.ended_at = self._loop.time()
             self._tell_growth()
-        elif self._untold >= _WORTH_TELLING:
+        elif self.size - self._told >= _WORTH_TELLING:
             self._tell_growth()
         for waiting, take in self._waiting.items():
             if not (waiting.done() or (take and take(events))):
@@ -105,16 +107,15 @@ class StreamLog:
 
     def watch_growth(self, on_growth: Callable[[int], None]) -> None:
         """Tell somebody of what is added from now on, some kilobytes at a time, and of what is dropped."""
-        self._on_growth, self._untold = on_growth, 0
+        self._on_growth, self._told = on_growth, self.size
 
     def _tell_growth(self) -> None:
-        grown, self._untold = self._untold, 0
+        grown, self._told = self.size - self._told, self.size
         self._on_growth(grown)
 
     def drop(self, error: ServiceError) -> None:
         """Forget the events: whoever still reads is told why, and sees no gap."""
         self._gone = error
-        self._untold -= self.size
         self.size = 0
         self._tell_growth()
         self.events = []

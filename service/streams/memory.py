@@ -61,7 +61,7 @@ class MemoryJournal:
     def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
         """Give events their numbers and show them: memory is as safe as it gets here."""
         log.state = state
-        log.show(log.number(events), events)
+        log.show(len(log.events) + 1, events)
 
     async def find(self, stream_id: str) -> StreamLog | None:
         """Return a stream that is still held."""
