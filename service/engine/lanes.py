@@ -7,8 +7,11 @@ import asyncio
 import logging
 import sys
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from time import monotonic
+from types import TracebackType
+from typing import Self
 
 from msgspec import Struct
 
@@ -54,19 +57,50 @@ class Circuit(Struct, frozen=True):
 
 
 class Passage:
-    """One call on its way through a lane. It says whether Bedrock began to answer; how it ended the lane sees."""
+    """One call's way through a lane: a place in it while the block lasts, and word of how it ended when it is left.
 
-    def __init__(self, lane: "Lane", trial: Trial, began: float) -> None:
+    A class and no generator: that and an exit stack took 500 bytecodes of each request.
+    """
+
+    def __init__(self, lane: "Lane", place: AbstractAsyncContextManager[None], *, wait: bool) -> None:
         self._lane = lane
-        self._trial = trial
-        self.began = began
+        self._place = place
+        self._wait = wait
+        self.trial = Trial(probe=False)
+        self.began = 0.0
         self.judged = False
+
+    async def __aenter__(self) -> Self:
+        self._lane.check()
+        if self._lane.full and not self._wait:
+            raise UpstreamError("throttled", _BUSY, retried=False)
+        try:
+            await self._place.__aenter__()
+        except ServiceError as error:
+            raise self._lane.crowded(error) from None
+        try:
+            self.trial = self._lane.admit()
+        except BaseException:
+            await self._place.__aexit__(None, None, None)
+            raise
+        self.began = self._lane.clock()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, UpstreamError):
+            self._lane.failed(error, self)
+        elif error is None:
+            self.answered()
+        self._lane.dropped(self.trial)
+        await self._place.__aexit__(kind, error, trace)
 
     def answered(self) -> None:
         """Note that Bedrock has begun to answer; told again, it is nothing new."""
         if not self.judged:
             self.judged = True
-            self._lane.answered(self._trial)
+            self._lane.answered(self.trial)
 
 
 class Bypass:
@@ -82,10 +116,9 @@ class Bypass:
         """Wait before another try."""
         await asyncio.sleep(seconds)
 
-    @asynccontextmanager
-    async def enter(self, *_: object, **__: object) -> AsyncIterator["Bypass"]:
+    def enter(self, *_: object, **__: object) -> AbstractAsyncContextManager["Bypass"]:
         """Let a call through."""
-        yield self
+        return nullcontext(self)
 
     def answered(self) -> None:
         """Note nothing."""
@@ -95,11 +128,11 @@ class Lane:
     """One model's way to Bedrock."""
 
     def __init__(self, model_id: str, settings: Settings) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.clock = monotonic  # the loop's time, without its call of a method
         self._model_id = model_id
         self._guarded = settings.breaker
-        self._breaker = Breaker(self._loop.time, self._changed)
-        self._allowance = Allowance(self._loop.time)
+        self._breaker = Breaker(self.clock, self._changed)
+        self._allowance = Allowance(self.clock)
         # Who waits here holds one of the process's places: one model's line must leave some to the others.
         line = min(settings.max_queue, settings.max_streams // 2)
         self._places = Places(_NO_LIMIT, line, settings.queue_timeout)
@@ -148,36 +181,29 @@ class Lane:
             async with asyncio.timeout(seconds):
                 await self._opening.wait()
 
-    @asynccontextmanager
-    async def enter(self, owner: str, on_queued: Callable[[int], None], *, wait: bool = True) -> AsyncIterator[Passage]:
+    def enter(self, owner: str, on_queued: Callable[[int], None], *, wait: bool = True) -> Passage:
         """Let a call through while the block lasts, in its turn where the model takes no more at once.
 
-        Raises:
+        Entering the block raises:
             UpstreamError: `upstream_unavailable`, the breaker is open; `throttled`, it would have to `wait`.
             ServiceError: `overloaded`, too many wait, or the wait took too long.
         """
-        self.check()
-        if self.full and not wait:
-            raise UpstreamError("throttled", _BUSY, retried=False)
-        async with AsyncExitStack() as stack:
-            try:
-                await stack.enter_async_context(self._places.place(owner, on_queued))
-            except ServiceError as error:
-                sentence = _FULL if self._places.full else _LATE
-                raise ServiceError("overloaded", sentence, retry_after=error.retry_after) from None
-            trial = self._breaker.admit() if self._guarded else Trial(probe=False)
-            if trial is None:
-                raise self._refusal()
-            passage = Passage(self, trial, self._loop.time())
-            try:
-                yield passage
-            except UpstreamError as error:
-                self._failed(error, passage, trial)
-                raise
-            else:
-                passage.answered()
-            finally:
-                self._breaker.dropped(trial)
+        return Passage(self, self._places.place(owner, on_queued), wait=wait)
+
+    def crowded(self, error: ServiceError) -> ServiceError:
+        """Tell in the lane's words why there was no place."""
+        return ServiceError("overloaded", _FULL if self._places.full else _LATE, retry_after=error.retry_after)
+
+    def admit(self) -> Trial:
+        """Let a call through.
+
+        Raises:
+            UpstreamError: the breaker has opened while it waited.
+        """
+        trial = self._breaker.admit() if self._guarded else Trial(probe=False)
+        if trial is None:
+            raise self._refusal()
+        return trial
 
     def answered(self, trial: Trial) -> None:
         """Note that Bedrock has begun to answer a call."""
@@ -186,7 +212,13 @@ class Lane:
         self._allowance.passed(self._places.taken)
         self._resize()
 
-    def _failed(self, error: UpstreamError, passage: Passage, trial: Trial) -> None:
+    def dropped(self, trial: Trial) -> None:
+        """Note that a call is over, whatever became of it."""
+        self._breaker.dropped(trial)
+
+    def failed(self, error: UpstreamError, passage: Passage) -> None:
+        """Note what Bedrock has made of a call."""
+        trial = passage.trial
         if error.code.name == "throttled":
             self._allowance.throttled(passage.began, self._places.taken)
             self._resize()

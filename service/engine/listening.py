@@ -5,8 +5,6 @@ and never blocks. `Silence` listens to nothing: the engine always has somebody t
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal, Protocol
 
 from service.deltas import Done, Failed, Metrics, Usage
@@ -79,30 +77,39 @@ class Listener(JournalListener, Protocol):
         """Attach a reader; `resumed`: it has seen some of the stream before."""
 
 
-@contextmanager
-def told(call: CallListener) -> Iterator[CallListener]:
+class told:  # noqa: N801 - read as a verb; a class, since a generator takes 80 bytecodes more to enter and to leave
     """Tell how a call ends when the block is left."""
-    try:
-        yield call
-    except UpstreamError as error:
-        call.ended(error.code.name, error.request_id)
-        raise
-    except asyncio.CancelledError:
-        call.ended("cancelled")
-        raise
-    except BaseException:
-        call.ended("internal")
-        raise
-    call.ended("ok")
+
+    __slots__ = ("_call",)
+
+    def __init__(self, call: CallListener) -> None:
+        self._call = call
+
+    def __enter__(self) -> CallListener:
+        return self._call
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            self._call.ended("ok")
+        elif isinstance(error, UpstreamError):
+            self._call.ended(error.code.name, error.request_id)
+        else:
+            self._call.ended("cancelled" if isinstance(error, asyncio.CancelledError) else "internal")
 
 
-@contextmanager
-def attached(reader: ReaderListener) -> Iterator[ReaderListener]:
+class attached:  # noqa: N801 - the same
     """Tell that a reader leaves when the block is left."""
-    try:
-        yield reader
-    finally:
-        reader.left()
+
+    __slots__ = ("_reader",)
+
+    def __init__(self, reader: ReaderListener) -> None:
+        self._reader = reader
+
+    def __enter__(self) -> ReaderListener:
+        return self._reader
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.left()
 
 
 class Silence:
