@@ -128,6 +128,7 @@ def lookup(model_id: str) -> Model | None:
     return _BY_ID.get(bare_id) or (_guessed(bare_id, series) if series else None)
 
 
+@lru_cache(maxsize=1024)
 def base_id(model_id: str) -> str:
     """The id that CountTokens wants: without geo prefix and throughput suffix."""
     return identifiers.bare(model_id) or model_id

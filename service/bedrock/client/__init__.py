@@ -94,6 +94,7 @@ class Client:
         self._config = config
         self._stack = stack
         self._credentials = Credentials()
+        self._found_region: str | None = None
         self._session: Any = None
         self._planes: dict[str, Any] = {}
         self._prepared: dict[tuple[str, str], Prepared] = {}
@@ -102,9 +103,10 @@ class Client:
     @property
     def region(self) -> str | None:
         """The region in use; None where nobody has named one."""
-        with suppress(UpstreamError), sdk_errors(Exchange()):
-            return self._region()
-        return None
+        if self._found_region is None:
+            with suppress(UpstreamError), sdk_errors(Exchange()):
+                self._found_region = self._region()
+        return self._found_region
 
     @property
     def address(self) -> str:

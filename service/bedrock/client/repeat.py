@@ -6,9 +6,11 @@ that is prepared whole for its body to be told. That was 9,900 bytecodes of 13,7
 2026-11-24).
 """
 
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
+from botocore.auth import _host_from_url
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.handlers import add_retry_headers
 
@@ -16,12 +18,15 @@ from service.bedrock.client.exchange import Exchange, Prepared
 
 
 class _Ready(AWSRequest):  # type: ignore[misc] # the SDK has no types
-    """What the signer is given: headers that are a dict, each under the one name it has, and a body that is bytes."""
+    """What the signer is given: headers that are a dict, each under the one name it has, and a body that is bytes.
+
+    With `Host` among the headers: otherwise the signer reads it out of the address, twice a call (900 bytecodes).
+    """
 
     def __init__(self, params: dict[str, Any]) -> None:
         self.method = params["method"]
         self.url = params["url"]
-        self.headers = params["headers"]
+        self.headers = {"Host": _host(self.url), **params["headers"]}
         self.data = params["body"]
         self.params: dict[str, str] = {}
         self.auth_path = params.get("auth_path")
@@ -31,6 +36,9 @@ class _Ready(AWSRequest):  # type: ignore[misc] # the SDK has no types
     def body(self) -> Any:
         """The body as it goes out."""
         return self.data
+
+
+_host = lru_cache(maxsize=512)(_host_from_url)
 
 
 async def repeat(sdk: Any, prepared: Prepared, exchange: Exchange) -> None:
