@@ -1,11 +1,11 @@
 """`/api/generate`: one prompt or conversation, one answer."""
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from service.access.caller import Caller
 from service.access.tickets import Claims
@@ -40,11 +40,19 @@ class Prompt(Parameters):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    prompt: Said
-    stream: bool = True
+    prompt: Said = Field(description="One message of the user")
+    stream: bool = Field(default=True, description="False: one JSON object instead")
     ticket: str | None = Field(
         default=None, exclude=True, description="A ticket from `POST /api/tickets`, in place of a key"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, given: Any) -> Any:
+        """Take `system=` for what is left out: so a page sends a box that nobody has filled in."""
+        if not isinstance(given, dict):
+            return given
+        return {name: value for name, value in given.items() if value != "" or name == "prompt"}
 
 
 @router.post(

@@ -191,6 +191,36 @@ async def test_a_model_nobody_knows_is_asked_for_and_not_found(shared: Service) 
     assert "acme" not in problem["title"]
 
 
+OPTIONAL = (
+    "model_id", "system", "max_tokens", "temperature", "top_p", "top_k", "stop_sequences", "tools", "tool_choice",
+    "reasoning", "guardrail", "stream", "api", "on_interruption", "on_disconnect", "store", "metadata", "extra",
+    "messages",
+)  # fmt: skip
+
+
+async def test_null_is_the_same_as_leaving_out(shared: Service) -> None:
+    assert (await shared.ask(**dict.fromkeys(OPTIONAL)))["stop_reason"] == "end_turn"
+
+
+async def test_a_box_that_nobody_has_filled_in_is_the_same_as_leaving_out(shared: Service) -> None:
+    empty = {"prompt": "Hi", "model_id": "", "system": "", "max_tokens": "", "temperature": ""}
+    answer = await shared.http.get("/api/generate", params=empty | {"stream": "false"})
+    nothing = await shared.http.get("/api/generate", params={"prompt": "", "stream": "false"})
+
+    assert answer.status_code == 200
+    refused(nothing, 422)
+
+
+async def test_every_member_of_a_request_is_described(shared: Service) -> None:
+    document = (await shared.http.get("/openapi.json")).json()
+    parameters = document["paths"]["/api/generate"]["get"]["parameters"]
+
+    for name, schema in document["components"]["schemas"]["Generate"]["properties"].items():
+        assert schema.get("description"), name
+    for parameter in parameters:
+        assert parameter.get("description"), parameter["name"]
+
+
 async def test_an_address_that_does_not_exist_is_not_found(shared: Service) -> None:
     refused(await shared.http.get("/api/nonsense"), 404, "not_found")
 

@@ -8,6 +8,7 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -233,28 +234,52 @@ class Body(_Strict):
 class Parameters(Body):
     """What may accompany a prompt, wherever it stands."""
 
-    model_id: Characters | None = Field(default=None, min_length=1, max_length=2048)
-    system: Said | None = None
-    max_tokens: int | None = Field(default=None, ge=1, description=f"{DEFAULT_MAX_TOKENS} where it is absent")
-    temperature: float | None = Field(default=None, ge=0, le=1)
-    top_p: float | None = Field(default=None, ge=0, le=1)
-    top_k: int | None = Field(default=None, ge=0)
+    model_id: Characters | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2048,
+        description="An id, an inference profile, an ARN or an alias; `ARTESIAN_DEFAULT_MODEL_ID` where it is absent",
+    )
+    system: Said | None = Field(default=None, description="The system prompt")
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description=f"The longest answer; {DEFAULT_MAX_TOKENS} where it is absent, and the reasoning's budget on top",
+    )
+    temperature: float | None = Field(default=None, ge=0, le=1, description="The model's own where it is absent")
+    top_p: float | None = Field(default=None, ge=0, le=1, description="The model's own where it is absent")
+    top_k: int | None = Field(default=None, ge=0, description="The model's own where it is absent")
     stop_sequences: list[Annotated[Characters, Field(min_length=1)]] = Field(
-        default=[], max_length=bounds.STOP_SEQUENCES
+        default=[], max_length=bounds.STOP_SEQUENCES, description="Texts before which the answer ends"
     )
-    tools: list[Tool] = Field(default=[], max_length=bounds.TOOLS)
-    tool_choice: Literal["auto", "any", "none"] | NamedTool | None = None
-    reasoning: Reasoning | None = None
-    guardrail: Guardrail | None = None
-    stream: bool = False
-    api: Literal["auto", "converse", "invoke"] | None = None
-    on_interruption: generation.OnInterruption | None = None
-    on_disconnect: generation.OnDisconnect | None = None
-    store: bool = True
+    tools: list[Tool] = Field(default=[], max_length=bounds.TOOLS, description="What the model may call")
+    tool_choice: Literal["auto", "any", "none"] | NamedTool | None = Field(
+        default=None, description="Whether it calls: as it likes, some tool, none, or the one that is named"
+    )
+    reasoning: Reasoning | None = Field(default=None, description="How much to reason; not at all where it is absent")
+    guardrail: Guardrail | None = Field(default=None, description="A guardrail of Amazon Bedrock to apply")
+    stream: bool = Field(default=False, description="Answer with the events of a stream instead of one JSON object")
+    api: Literal["auto", "converse", "invoke"] | None = Field(
+        default=None, description="Which of Bedrock's APIs carries it; `ARTESIAN_API` where it is absent"
+    )
+    on_interruption: generation.OnInterruption | None = Field(
+        default=None,
+        description="What follows a break after the first text; `ARTESIAN_ON_INTERRUPTION` where it is absent",
+    )
+    on_disconnect: generation.OnDisconnect | None = Field(
+        default=None, description="What follows the reader's leaving; `ARTESIAN_ON_DISCONNECT` where it is absent"
+    )
+    store: bool = Field(default=True, description="Whether it is kept beyond this process; false: in memory only")
     metadata: dict[Annotated[Characters, Field(max_length=256)], Annotated[Characters, Field(max_length=256)]] = Field(
-        default={}, max_length=16
+        default={}, max_length=16, description="The caller's own; Converse passes it on to Bedrock's logs"
     )
-    extra: Object = {}
+    extra: Object = Field(default={}, description="Members that are merged into the model's own request")
+
+    @field_validator("stop_sequences", "tools", "stream", "store", "metadata", "extra", mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take null for what is left out, as in the members above: clients write what they do not set so."""
+        return cls.model_fields[str(info.field_name)].get_default() if value is None else value
 
     @model_validator(mode="after")
     def _tool_exists(self) -> Self:
@@ -271,8 +296,10 @@ class Parameters(Body):
 class Generate(Parameters):
     """The body of `POST /api/generate`."""
 
-    prompt: Said | None = None
-    messages: list[Message] | None = Field(default=None, min_length=1, max_length=bounds.MESSAGES)
+    prompt: Said | None = Field(default=None, description="One message of the user; or `messages`")
+    messages: list[Message] | None = Field(
+        default=None, min_length=1, max_length=bounds.MESSAGES, description="A conversation; or `prompt`"
+    )
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:

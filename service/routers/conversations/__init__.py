@@ -67,7 +67,7 @@ async def create(opened: OpenedDep, caller: OwnerDep, body: NewConversation | No
 async def list_conversations(
     opened: OpenedDep,
     caller: OwnerDep,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    limit: Annotated[int, Query(ge=1, le=100, description="How many at most")] = 20,
     cursor: Cursor = None,
 ) -> Response:
     """List the caller's conversations, the latest first, in pages."""
@@ -85,7 +85,7 @@ async def read(
     opened: OpenedDep,
     caller: OwnerDep,
     conversation_id: ConversationId,
-    limit: Annotated[int, Query(ge=1, le=500)] = 200,
+    limit: Annotated[int, Query(ge=1, le=500, description="How many messages at most")] = 200,
     cursor: Cursor = None,
 ) -> Response:
     """Read a conversation with its last messages, in their order; `cursor` leads to those before them."""

@@ -49,7 +49,9 @@ class Changes(Body):
 class Send(Parameters):
     """The body of `POST /api/conversations/{id}/messages`: a message, and the parameters of generate."""
 
-    content: Said | Annotated[list[Block], Field(min_length=1, max_length=bounds.BLOCKS)] | None = None
+    content: Said | Annotated[list[Block], Field(min_length=1, max_length=bounds.BLOCKS)] | None = Field(
+        default=None, description="What the user says: text, or blocks"
+    )
     replaces: str | None = Field(
         default=None,
         pattern=r"^[0-9a-f]{32}$",
