@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from service.cli.trying import try_journal, try_local_port
+from service.cli.trying import try_families, try_journal, try_local_port
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -37,6 +37,7 @@ def serve(
     from service.settings import SettingsError
 
     try:
+        try_families(settings)
         if settings.backend == "local":
             try_local_port(settings)
         try_journal(settings)

@@ -8,6 +8,25 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 
+def try_families(settings: "Settings") -> None:
+    """See whether the families that aliases name are ones.
+
+    Raises:
+        SettingsError: some are not.
+    """
+    from service.bedrock.catalog import FAMILY_NAMES
+    from service.settings import SettingsError
+
+    told = {name: alias.family for name, alias in settings.model_aliases.items() if alias.family is not None}
+    names = ", ".join(sorted(FAMILY_NAMES))
+    if wrong := [
+        f"ARTESIAN_MODEL_ALIASES ({name}.family): there is no family {family}; it should be one of {names}"
+        for name, family in told.items()
+        if family not in FAMILY_NAMES
+    ]:
+        raise SettingsError(wrong)
+
+
 def try_local_port(settings: "Settings") -> None:
     """See whether the built-in Bedrock can listen where the settings say.
 

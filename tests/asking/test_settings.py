@@ -30,6 +30,15 @@ def test_mistakes_that_two_settings_make_together_are_told_in_the_same_way(tmp_p
     assert [line.partition(":")[0] for line in lines] == ["ARTESIAN_WORKERS", "ARTESIAN_HOST"]
 
 
+def test_a_family_that_is_none_is_told_before_anybody_asks_for_it(tmp_path: Path) -> None:
+    aliases = '{"one": {"id": "arn:x", "family": "nova"}, "two": {"id": "arn:y", "family": "supernova"}}'
+    started = serve(tmp_path, {"ARTESIAN_MODEL_ALIASES": aliases})
+
+    (line,) = started.stderr.strip().splitlines()
+    assert started.returncode == 2
+    assert line.startswith("ARTESIAN_MODEL_ALIASES (two.family): there is no family supernova; it should be one of ")
+
+
 def serve(folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ARTESIAN_")}
     command = [ARTESIAN, "serve"]
