@@ -42,6 +42,7 @@ class Codec:
     """Writes and reads the streams of one journal, sealed if a seal is given."""
 
     def __init__(self, seal: Seal | None = None) -> None:
+        self._closes = seal is not None
         self._seal = seal or NoSeal()
 
     def write_record(self, record: Record) -> bytes:
@@ -79,7 +80,8 @@ class Codec:
         Raises:
             Unwritable: it cannot be.
         """
-        return self._seal.close(encode_events(events), _scope(stream_id), str(first))
+        content = encode_events(events)
+        return self._seal.close(content, _scope(stream_id), str(first)) if self._closes else content
 
     def read_events(self, stream_id: str, first: int, stored: bytes) -> list[Event]:
         """Read a batch.

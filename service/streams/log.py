@@ -37,6 +37,7 @@ class StreamLog:
 
     def __init__(self, record: Record, *, epoch: int = 1) -> None:
         self.record = record
+        self.stream_id = record.stream_id
         self.epoch = epoch
         self.events: list[Event] = []
         self.numbered = 0
@@ -53,11 +54,6 @@ class StreamLog:
         self._gone: ServiceError | None = None
         self._waiting: dict[asyncio.Future[None], Take | None] = {}
         self._loop = asyncio.get_running_loop()  # whose look-up is a system call a time (CPython 3.11 asks for its pid)
-
-    @property
-    def stream_id(self) -> str:
-        """The stream's id."""
-        return self.record.stream_id
 
     @property
     def end(self) -> Done | Failed | None:

@@ -119,7 +119,7 @@ class Outbox:
             produced.pending.extend(events)
             self._dirty[log.stream_id] = produced
             self._wanted.set()
-            if not self._link.patience_s:
+            if not (self._link.available or self._link.patience_s):
                 self.give_up(produced)
         elif log in self.unkept:
             self._show_unkept(log, events)
