@@ -49,10 +49,9 @@ def headers_of(scope: Scope) -> dict[str, str]:
 
 def complete(message: Message, more: Iterable[Raw]) -> None:
     """Add to an answer's headers what it does not say itself. `MutableHeaders.setdefault` takes 120 bytecodes each."""
-    headers = list(message["headers"])
-    said = {name for name, _ in headers}
+    headers = message["headers"] = list(message["headers"])
+    said = dict(headers)
     headers += [header for header in more if header[0] not in said]
-    message["headers"] = headers
 
 
 def stream_headers(log: StreamLog) -> dict[str, str]:
