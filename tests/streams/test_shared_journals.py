@@ -308,6 +308,16 @@ async def test_a_process_that_never_heard_of_a_stream_finds_it_abandoned(pair: P
     await until(lambda: log.stream_id in owners[1].abandonments, within_s=2)
 
 
+async def test_all_that_a_busy_process_left_is_found_at_once(pair: Pair, owners: Owners) -> None:
+    """A process may run a thousand, and they are to be gone on with within ten seconds."""
+    here, _ = pair
+    left = [await here.begin(record()) for _ in range(250)]
+    for log in left:
+        await here.release(log)
+
+    await until(lambda: {log.stream_id for log in left} <= set(owners[1].abandonments))
+
+
 async def test_a_dead_producers_stream_is_abandoned_after_its_lease(shared_url: str) -> None:
     owner = Remembering()
     async with journal_at(shared_url) as there:

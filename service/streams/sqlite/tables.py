@@ -16,7 +16,8 @@ from service.streams.sqlite.follower import Answer, Question, look
 from service.streams.sqlite.schema import connect
 from service.streams.store import Batch, Bound, Lease, Outcome, Standing, Stored
 
-_SWEEP = 100  # streams a sweep names, or drops: the rest are the next one's
+_SWEEP = 1000  # streams a sweep names, as many as a process runs (`MAX_STREAMS`): the rest are the next one's
+_DROP = 100  # streams a sweep drops
 
 _WRITE = """
 INSERT OR IGNORE INTO batch (stream, first, content)
@@ -319,7 +320,7 @@ class Tables:
         )
 
     def _drop_old(self, now: float) -> None:
-        old = self.database.execute("SELECT n FROM stream WHERE keep_until < ? LIMIT ?", (now, _SWEEP)).fetchall()
+        old = self.database.execute("SELECT n FROM stream WHERE keep_until < ? LIMIT ?", (now, _DROP)).fetchall()
         if not old:
             return
         with self._transaction() as database:

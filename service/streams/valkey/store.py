@@ -12,7 +12,7 @@ from service.streams.valkey.scripts import calls, events, readers, record
 
 _TIMEOUT_S = 1.0  # for a connection to be made, or to be free
 _PAGE = 1000  # entries read at once, so that a long stream does not hold up the others
-_SWEEP = 100  # streams a sweep names: the rest are the next one's
+_SWEEP = 1000  # streams a sweep names, as many as a process runs (`MAX_STREAMS`): the rest are the next one's
 _CALLS_S = 60.0  # how long calls to a process are kept that does not ask for them
 
 _Entries = list[tuple[bytes, dict[bytes, bytes]]]
