@@ -66,8 +66,18 @@ class ScriptedServer:
         self.received: list[Received] = []
         self.opened = 0
         self.open = 0
+        self.running: set[asyncio.Task[None]] = set()
         self._scripts: deque[tuple[Step, ...]] = deque()
         self._changed = asyncio.Condition()
+
+    async def anew(self) -> None:
+        """Forget what was asked and said, once whoever is still there has gone."""
+        for task in tuple(self.running):
+            task.cancel()
+        await asyncio.gather(*self.running, return_exceptions=True)
+        self._scripts.clear()
+        self.received.clear()
+        self.opened = 0
 
     def says(self, *steps: Step) -> None:
         """Add the script for one request."""
@@ -96,6 +106,9 @@ class ScriptedServer:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
                 while await self._exchange(reader, writer):
                     pass
+        except asyncio.CancelledError:
+            await _part(reader, writer)
+            raise
         finally:
             writer.close()
             await self._count(-1)
@@ -125,6 +138,16 @@ class ScriptedServer:
             self._changed.notify_all()
 
 
+async def _part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """End a connection, and wait until the client has noticed: it would send its next request there."""
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(5):
+            if not writer.is_closing():
+                writer.write_eof()
+                while await reader.read(65536):
+                    pass
+
+
 async def _request(reader: asyncio.StreamReader) -> Received:
     lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
     method, target, _ = lines[0].split(" ")
@@ -148,18 +171,17 @@ async def _happens(event: asyncio.Event, reader: asyncio.StreamReader) -> bool:
 async def scripted_server() -> AsyncIterator[ScriptedServer]:
     """Serve on a free port of this machine."""
     scripted = ScriptedServer()
-    running: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task
-        running.add(task)
+        scripted.running.add(task)
         try:
             await scripted.serve(reader, writer)
         except asyncio.CancelledError:
             pass  # the test is over; asyncio's server would report it
         finally:
-            running.discard(task)
+            scripted.running.discard(task)
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
@@ -168,6 +190,4 @@ async def scripted_server() -> AsyncIterator[ScriptedServer]:
         yield scripted
     finally:
         server.close()
-        for task in tuple(running):
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await scripted.anew()

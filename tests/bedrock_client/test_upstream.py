@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from service.bedrock.client import Client, Endpoint, open_client
 from service.bedrock.eventstream import encode, encode_error, encode_event, encode_exception
@@ -30,6 +31,8 @@ from tests.bedrock_client.scripted import (
     streamed,
     whole,
 )
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLAUDE = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
 ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdefghijkl"
@@ -68,16 +71,26 @@ TEXT = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta
 END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 4}}
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    async with scripted_server() as scripted:
-        yield scripted
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared() -> AsyncIterator[tuple[Client, ScriptedServer]]:
+    """One client for the module: it takes longer to make than a test takes."""
+    async with (
+        scripted_server() as scripted,
+        open_client(Endpoint.local(scripted.url), max_streams=4, connect_timeout=1) as one,
+    ):
+        yield one, scripted
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def server(shared: tuple[Client, ScriptedServer]) -> AsyncIterator[ScriptedServer]:
+    """Its server, which has been asked nothing."""
+    yield shared[1]
+    await shared[1].anew()
 
 
 @pytest.fixture
-async def client(server: ScriptedServer) -> AsyncIterator[Client]:
-    async with open_client(Endpoint.local(server.url), max_streams=4, connect_timeout=1) as one:
-        yield one
+def client(shared: tuple[Client, ScriptedServer], server: ScriptedServer) -> Client:  # noqa: ARG001 - see `server`
+    return shared[0]
 
 
 @pytest.fixture
