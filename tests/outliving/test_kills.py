@@ -144,7 +144,7 @@ async def test_a_stream_that_the_other_process_cannot_go_on_with_ends_honestly(
 ) -> None:
     """Two replicas with different settings, as in the middle of a deploy."""
     here = Replica(bedrock, journal_url, model_aliases={"mine": CLAUDE})
-    there = Replica(bedrock, journal_url, model_aliases={"mine": {"id": CLAUDE, "family": "nobody's"}})
+    there = Replica(bedrock, journal_url, model_aliases={"another": CLAUDE})
     with started(here, there):
         await asyncio.gather(here.ready(), there.ready())
         reader = Reader(here, body=question(model_id="mine"), headers={"X-Artesian-Fault": "gate@5"})

@@ -73,7 +73,9 @@ async def test_ctrl_c_stops_the_answer_and_not_the_program(tmp_path: Path) -> No
 async def test_at_the_prompt_ctrl_c_does_nothing_and_ctrl_d_leaves(service: Service, tmp_path: Path) -> None:
     async with terminal(tmp_path, "chat", ARTESIAN_URL=service.url) as program:
         await program.expect(PROMPT)
-        program.type("half a thought" + CTRL_C)
+        program.type("half a thought")
+        await program.expect("half a thought")
+        program.type(CTRL_C)
         await program.expect(r"\(exit leaves\)\n" + PROMPT)
         program.type(CTRL_D)
         assert await program.ended() == 0
