@@ -20,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from service import __version__
-from service.outlet import Outlet, offer
+from service.outlet import Outlet, offer, round_of
 from service.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -81,6 +81,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
         """Begin."""
         self._departures: list[Callable[[], None]] = []
+        self._round = round_of(self.loop)
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -110,7 +111,9 @@ class Connection(HttpToolsProtocol):
             self._too_large = True
             raise ValueError  # the parser stops, and uvicorn tells the client by the method below
         super().on_headers_complete()
-        offer(self.scope["state"], Outlet(self.cycle, self._departures))  # before the request's task has begun
+        offer(
+            self.scope["state"], Outlet(self.cycle, self._departures, self._round)
+        )  # before the request's task has begun
 
     def send_400_response(self, msg: str) -> None:
         """Tell of a request that cannot be read."""

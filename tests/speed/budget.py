@@ -24,7 +24,7 @@ from service.access.caller import ANONYMOUS
 from service.bedrock import catalog
 from service.bedrock.answers import StreamedAnswer
 from service.bedrock.catalog import Target
-from service.bedrock.client import Response
+from service.bedrock.client import Operation, Response
 from service.bedrock.eventstream import FrameDecoder
 from service.bedrock.families import wire_of
 from service.bedrock.upstream import Upstream
@@ -243,11 +243,9 @@ class Bedrock(Upstream):
         """The one there is."""
         return self._chosen
 
-    @asynccontextmanager
-    async def open(self, request: Request, target: Target, prefill: str = "") -> AsyncIterator[StreamedAnswer]:
+    async def send(self, operation: Operation, request: Request, target: Target, body: dict[str, Any]) -> Response:  # noqa: ARG002 - whatever is asked
         """Answer."""
-        decoder = wire_of(target).decoder(request, target.model, prefill=prefill)
-        yield StreamedAnswer(self.reads, target.api, decoder)
+        return self.reads
 
 
 class Sink(Outlet):
