@@ -84,6 +84,7 @@ class Producer:
             self._why = ServiceError("internal")
         finally:
             commit.cancel()
+            del self._calling  # which calls back: a circle that only the collector would find
         if self._moved:
             self.listener.moved()
         else:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.caller import ANONYMOUS, Caller
+from service.routers.entrance import Entrance
 from service.routers.headers import headers_of
 from service.routers.problems import answer
 from service.routers.quotas import quota_headers
@@ -32,6 +33,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._entrance = Entrance()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
@@ -53,6 +55,7 @@ class Gate:
         if not attaches and (refusal := engine.refusal(caller)):
             await answer(Request(scope, receive), refusal)(scope, receive, send_standings)
         else:
+            await self._entrance.turn()
             await self._app(scope, receive, send_standings)
 
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from functools import partial
 
 from sse_starlette import EventSourceResponse
@@ -13,7 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service.deltas import Done, Event, Failed
 from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
-from service.engine.listening import attached
+from service.engine.listening import ReaderListener, Silence, attached
 from service.errors import ServiceError
 from service.outlet import Outlet, outlet_of
 from service.routers.headers import EVENT_STREAM_HEADERS, stream_headers
@@ -23,6 +23,20 @@ from service.streams.shelf import MadeRoom
 logger = logging.getLogger(__name__)
 
 _ENDS = (Done, Failed)
+
+
+REST = "artesian.rest"
+"""Where in a scope a response leaves the events that are still to be sent, once somebody has put the name there.
+
+The framework's frames, two dozen of them, return before: they would stand around each open stream (FastAPI 0.165).
+"""
+
+
+async def exhaust(sending: AsyncGenerator[None, None]) -> None:
+    """Send all that a response has left."""
+    async with aclosing(sending):
+        async for _ in sending:
+            pass
 
 
 class ClientGone(Exception):
@@ -72,6 +86,15 @@ class StreamReply(EventSourceResponse):
         self._too_slow = False
         self._broken: Exception | None = None
         self._time = engine.watchdog.time
+        self._sending = engine.watchdog.watch(engine.settings.send_timeout, self._expire)
+        self._silence = engine.watchdog.watch(engine.settings.heartbeat, self._beat)
+        # What is known later has its place from the start: CPython 3.11 shares the names of attributes among a class's
+        # objects only until one of them gets another, and then each takes 1.3 KB for its own.
+        self._task: asyncio.Task[object] | None = None
+        self._outlet: Outlet | None = None
+        self._listener: ReaderListener = Silence().reader()
+        self._gone: Callable[[], bool] = bool
+        self._send: Send = _nowhere
         super().__init__(
             self._events(),
             media_type=encoder.media_type,
@@ -80,7 +103,16 @@ class StreamReply(EventSourceResponse):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Wait for the stream to begin, then send it."""
+        """Answer as far as the status line, and leave the events to whoever has asked for the `REST`, or send them."""
+        sending = self._sent(scope, receive, send)
+        await anext(sending, None)
+        if REST in scope:
+            scope[REST] = sending
+        else:
+            await exhaust(sending)
+
+    async def _sent(self, scope: Scope, receive: Receive, send: Send) -> AsyncGenerator[None, None]:
+        """Wait for the stream to begin, send the status line, pause once, and send the events."""
         self._outlet = outlet_of(scope)
         listener = self._engine.listener.reader(self._log.record.dialect, resumed=self._after > 0)
         with (
@@ -98,7 +130,13 @@ class StreamReply(EventSourceResponse):
             self._fold()  # before the status line: a stream that is gone by now is still a 410
             self._send = scope.get("artesian.send", send)  # past those who look at the status line alone
             try:
-                await self._stream_response(send)
+                with self._sending:
+                    await self._in_time(
+                        send, {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+                    )
+                    del receive, send  # they hold on to all that the request came through
+                    yield
+                    await self._stream_response(self._send)
             except SendTimeoutError:
                 logger.info("A reader was too slow and is let go", extra={"stream_id": self._log.stream_id})
                 if self._outlet is None:
@@ -107,44 +145,44 @@ class StreamReply(EventSourceResponse):
                 await asyncio.sleep(0)  # until uvicorn has heard of it
 
     async def _stream_response(self, send: Send) -> None:
-        """Send the events, each batch within `SEND_TIMEOUT`."""
-        task = asyncio.current_task()
+        """Send the events and the last word; the status line has gone before."""
 
-        def expire() -> None:
-            self._too_slow = True
-            if task:
-                task.cancel()
+        async def rest(message: Message) -> None:
+            if message["type"] != "http.response.start":
+                await self._in_time(send, message)
 
-        watchdog = self._engine.watchdog
-
-        async def watched(message: Message) -> None:  # the status line and the last word; batches go the way below
-            self._sending.since = self._time()
-            try:
-                await send(message)
-            finally:
-                self._sending.since = None
-
-        with watchdog.watch(self._engine.settings.send_timeout, expire) as self._sending:
-            try:
-                await super()._stream_response(watched)
-            except asyncio.CancelledError:
-                if task is None or not self._too_slow:
-                    raise
-                task.uncancel()
-                raise SendTimeoutError from None
+        await super()._stream_response(rest)
 
     async def _send_with_timeout(self, send: Send, message: Message) -> None:  # noqa: ARG002 - as sse-starlette has it
-        """Send one batch under the process's watchdog: a cancel scope for each would cost a fifth of a lone delta."""
+        await self._in_time(self._send, message)
+
+    async def _in_time(self, send: Send, message: Message) -> None:
+        """Send under the process's watchdog: a cancel scope for each batch would cost a fifth of a lone delta.
+
+        Raises:
+            SendTimeoutError: it took longer than `SEND_TIMEOUT`.
+        """
+        self._task = task = asyncio.current_task()
         self._sending.since = self._time()
         try:
-            await self._send(message)
+            await send(message)
+        except asyncio.CancelledError:
+            if task is None or not self._too_slow:
+                raise
+            task.uncancel()
+            raise SendTimeoutError from None
         finally:
             self._sending.since = None
+
+    def _expire(self) -> None:
+        self._too_slow = True
+        if self._task:
+            self._task.cancel()
 
     async def _events(self) -> AsyncIterator[bytes]:
         log, encoder = self._log, self._encoder
         push = partial(self._push, self._outlet) if self._outlet else None
-        with self._engine.watchdog.watch(self._engine.settings.heartbeat, self._beat) as self._silence:
+        with self._silence:
             self._silence.since = self._time()
             while True:
                 try:
@@ -211,6 +249,10 @@ class StreamReply(EventSourceResponse):
     def _beat(self) -> None:
         self._silent = True
         self._log.wake()
+
+
+async def _nowhere(_: Message) -> None:
+    """Send nothing: nobody has asked yet."""
 
 
 def _failed(error: ServiceError, *, partial: bool) -> Failed:

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.access.caller import ANONYMOUS, Caller
+from service.routers.reply import REST, exhaust
 from service.telemetry.context import Asked, ask
 
 if TYPE_CHECKING:
@@ -40,8 +41,11 @@ class Watch:
             return
         telemetry: Telemetry = scope["state"]["telemetry"]
         asked = ask(_trace(scope) if telemetry.traces else {})
+        scope[REST] = None
         try:
             await self._app(scope, receive, send)
+            if sending := scope.pop(REST):
+                await exhaust(sending)
         finally:
             _count(telemetry, scope, asked)
 

@@ -31,6 +31,10 @@ from service.deltas import (
 )
 from service.generation import Request
 
+_KINDS = frozenset(
+    {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}
+)
+
 
 class EventReader(ABC):
     """Reads events, one at a time. Where a block stands and how an answer ends, the two APIs say in different ways."""
@@ -40,23 +44,25 @@ class EventReader(ABC):
         self._calls: dict[int, int] = {}
         self._results: dict[int, tuple[str, bool]] = {}
         self._silent_results: set[int] = set()
-        self._readers = {
-            "messageStart": self._message_start,
-            "contentBlockStart": self._block_start,
-            "contentBlockDelta": self._block_delta,
-            "contentBlockStop": self._block_stop,
-            "messageStop": self._message_stop,
-            "metadata": self._metadata,
-        }
 
     def read(self, kind: str, said: Any) -> list[Delta]:
         """Translate one event."""
-        reader = self._readers.get(kind)
-        if reader is None:
+        if kind not in _KINDS:
             return [Unknown(kind)]
         if not isinstance(said, dict):
             raise corrupt(kind)
-        return reader(said)
+        match kind:  # no table of methods, which would be a circle for the collector in each answer
+            case "messageStart":
+                return self._message_start(said)
+            case "contentBlockStart":
+                return self._block_start(said)
+            case "contentBlockDelta":
+                return self._block_delta(said)
+            case "contentBlockStop":
+                return self._block_stop(said)
+            case "messageStop":
+                return self._message_stop(said)
+        return self._metadata(said)
 
     def index(self, wire_index: int, kind: str) -> int:  # noqa: ARG002 - Nova on InvokeModel goes by the kind
         """Where a block of this kind stands in the answer."""
@@ -199,7 +205,7 @@ class ConverseDecoder(EventReader):
             raise corrupt("event")
         deltas: list[Delta] = []
         for kind, said in chunk.items():
-            if kind not in self._readers:
+            if kind not in _KINDS:
                 raise_if_error({kind: said})
             deltas += self.read(kind, said)
         return deltas

@@ -10,7 +10,6 @@ from msgspec import Struct
 from service.bedrock.converse.answer import compact
 from service.bedrock.decoding import ChunkDecoder
 from service.bedrock.families.citations import from_anthropic
-from service.bedrock.models import Model
 from service.bedrock.reading import Json, corrupt, count, object_of, objects_of, text_of
 from service.deltas import (
     CitationDelta,
@@ -25,7 +24,6 @@ from service.deltas import (
     Unknown,
     Usage,
 )
-from service.generation import Request
 
 STOP_REASONS = {
     "end_turn": StopReason.END_TURN,
@@ -52,19 +50,6 @@ _parse_text = msgspec.json.Decoder(_Text).decode
 class Decoder(ChunkDecoder):
     """Reads Anthropic's events, and the whole message."""
 
-    def __init__(self, request: Request, model: Model, prefill: str = "") -> None:
-        super().__init__(request, model, prefill)
-        self._readers = {
-            "message_start": self._message_start,
-            "content_block_start": self._block_start,
-            "content_block_delta": self._block_delta,
-            "message_delta": self._message_delta,
-            "message": self._message,
-            "content_block_stop": _silent,
-            "message_stop": _silent,
-            "ping": _silent,
-        }
-
     def text(self, chunk: bytes) -> TextDelta | None:
         """Recognise a piece of text."""
         try:
@@ -78,8 +63,20 @@ class Decoder(ChunkDecoder):
         kind = chunk.get("type")
         if not isinstance(kind, str):
             raise corrupt("chunk without a type")
-        reader = self._readers.get(kind)
-        return reader(chunk) if reader else [Unknown(kind)]
+        match kind:
+            case "message_start":
+                return self._message_start(chunk)
+            case "content_block_start":
+                return self._block_start(chunk)
+            case "content_block_delta":
+                return self._block_delta(chunk)
+            case "message_delta":
+                return self._message_delta(chunk)
+            case "message":
+                return self._message(chunk)
+            case "content_block_stop" | "message_stop" | "ping":
+                return []
+        return [Unknown(kind)]
 
     def _message_start(self, chunk: Json) -> list[Delta]:
         usage = object_of(chunk.get("message"), "message_start").get("usage") or {}
@@ -162,10 +159,6 @@ class Decoder(ChunkDecoder):
             citation = object_of(delta.get("citation"), "citations_delta")
             return [CitationDelta(self.blocks.at(place), from_anthropic(citation))]
         return [Unknown(f"content_block_delta.{kind}")]
-
-
-def _silent(_: Json) -> list[Delta]:
-    return []
 
 
 def _index(chunk: Json) -> int:
