@@ -1,6 +1,8 @@
 """The service on a real socket in front of the local Bedrock on another, as the tests use it."""
 
 import asyncio
+import gc
+import itertools
 import json
 import socket
 import ssl
@@ -20,6 +22,7 @@ from service.settings import Settings
 
 CLAUDE = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
 PATIENCE_S = 5.0
+_ended = itertools.count(1)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: reading the usual list takes longer than most tests
 
 Json = dict[str, Any]
@@ -152,6 +155,9 @@ async def running(**values: Any) -> AsyncIterator[Service]:
         bedrock_url = (await http.get("/readyz")).json()["backend"]["url"] or url
         async with client(bedrock_url) as bedrock:
             yield Service(app, url, http, bedrock)
+    del app
+    if next(_ended) % 25 == 0:
+        gc.collect()  # an app is a ring of references that `gc.freeze` has hidden: in all they would take gigabytes
 
 
 def client(url: str) -> httpx.AsyncClient:
