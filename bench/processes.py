@@ -43,6 +43,11 @@ class Process:
         status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii")
         return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
 
+    @property
+    def open_files(self) -> int:
+        """Its open files, sockets among them."""
+        return sum(1 for _ in Path(f"/proc/{self._process.pid}/fd").iterdir())
+
     def end(self) -> None:
         """End it by its id."""
         self._process.send_signal(signal.SIGTERM)

@@ -110,7 +110,9 @@ def open_streams(bench: Bench) -> Figures:
     before = bench.process.memory_kb
     asked = tools.request(model(3, 3000))
     readers = tools.start_load(bench.folder, LOAD_CORE, bench.port, asked, total=1000, readers=1000, open_ms=1000)
-    time.sleep(4.0)
+    time.sleep(4.0)  # the last of them have had their first delta, and none its last
+    if bench.process.open_files < 2 * 1000:  # a socket to the reader and one upstream
+        raise RuntimeError(f"not all streams are open: {bench.process.open_files} files")
     grown = bench.process.memory_kb - before
     readers.communicate(timeout=60)
     return {"open_kb": grown / 1000}

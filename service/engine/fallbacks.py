@@ -1,7 +1,6 @@
 """Which model answers where the one that was asked for does not: `FALLBACKS`, as far as a key may use them."""
 
 import logging
-from collections import deque
 from collections.abc import Sequence
 
 from msgspec import structs
@@ -68,9 +67,9 @@ class Fallbacks:
     """What is left to be tried for one generation."""
 
     def __init__(self, names: Sequence[str], asked: Leg, upstream: Upstream) -> None:
-        self._left = deque(names)
+        self._left = list(names)  # of at most a few
         self._asked = asked
-        self._tried = {asked.target.model_id}
+        self._tried = [asked.target.model_id]
         self._upstream = upstream
         self._ready: tuple[Leg, str] | None = None
 
@@ -90,7 +89,7 @@ class Fallbacks:
 
     async def _prepare(self) -> tuple[Leg, str] | None:
         while self._left:
-            name = self._left.popleft()
+            name = self._left.pop(0)
             try:
                 if found := await self._leg(structs.replace(self._asked.request, model_id=name)):
                     return found
@@ -109,7 +108,7 @@ class Fallbacks:
         target = await self._upstream.resolve(request)
         if target.model_id in self._tried:
             return None
-        self._tried.add(target.model_id)
+        self._tried.append(target.model_id)
         request, dropped = adapted(request, self._asked.target, target)
         if not _INDISPENSABLE.isdisjoint(dropped):
             logger.info("A fallback does not take what was asked for", extra={"model_id": target.model_id})

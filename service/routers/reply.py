@@ -113,7 +113,7 @@ class StreamReply(EventSourceResponse):
 
     async def _sent(self, scope: Scope, receive: Receive, send: Send) -> AsyncGenerator[None, None]:
         """Wait for the stream to begin, send the status line, pause once, and send the events."""
-        self._outlet = outlet_of(scope)
+        self._task, self._outlet = asyncio.current_task(), outlet_of(scope)
         listener = self._engine.listener.reader(self._log.record.dialect, resumed=self._after > 0)
         with (
             self._log.reader(),
@@ -162,14 +162,13 @@ class StreamReply(EventSourceResponse):
         Raises:
             SendTimeoutError: it took longer than `SEND_TIMEOUT`.
         """
-        self._task = task = asyncio.current_task()
         self._sending.since = self._time()
         try:
             await send(message)
         except asyncio.CancelledError:
-            if task is None or not self._too_slow:
+            if self._task is None or not self._too_slow:
                 raise
-            task.uncancel()
+            self._task.uncancel()
             raise SendTimeoutError from None
         finally:
             self._sending.since = None
