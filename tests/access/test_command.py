@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import client, running
+from tests.harness import client, eventually, running
 from tests.outliving import starting
 from tests.outliving.starting import Ended
 
@@ -41,7 +41,11 @@ async def test_a_key_is_shown_once_last_and_comes_in_at_once(tmp_path: Path) -> 
         ended = await keys(tmp_path, "revoke", listed[0]["id"])
 
         assert ended.out == f"{listed[0]['id']}, web: revoked.\n"
-        assert (await http.get("/api/models", headers={"x-api-key": first})).status_code == 401
+
+        async def refused() -> bool:
+            return (await http.get("/api/models", headers={"x-api-key": first})).status_code == 401
+
+        assert await eventually(refused)
         assert (await http.get("/api/models", headers={"x-api-key": key})).status_code == 200
     assert key.startswith("art_")
     assert made.out.count(key) == 1
