@@ -24,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 _ENDS = (Done, Failed)
 
-
 REST = "artesian.rest"
 """Where in a scope a response leaves the events that are still to be sent, once somebody has put the name there.
 
@@ -137,12 +136,11 @@ class StreamReply(EventSourceResponse):
                     del receive, send  # they hold on to all that the request came through
                     yield
                     await self._stream_response(self._send)
-            except SendTimeoutError:
-                logger.info("A reader was too slow and is let go", extra={"stream_id": self._log.stream_id})
-                if self._outlet is None:
+            except asyncio.CancelledError:
+                if not (self._too_slow and self._task):
                     raise
-                self._outlet.hang_up()  # what was sent may never be read
-                await asyncio.sleep(0)  # until uvicorn has heard of it
+                self._task.uncancel()
+                await self._let_go()
 
     async def _stream_response(self, send: Send) -> None:
         """Send the events and the last word; the status line has gone before."""
@@ -157,19 +155,10 @@ class StreamReply(EventSourceResponse):
         await self._in_time(self._send, message)
 
     async def _in_time(self, send: Send, message: Message) -> None:
-        """Send under the process's watchdog: a cancel scope for each batch would cost a fifth of a lone delta.
-
-        Raises:
-            SendTimeoutError: it took longer than `SEND_TIMEOUT`.
-        """
+        """Send within `SEND_TIMEOUT`, by the process's watchdog: a cancel scope a batch would be a fifth of a delta."""
         self._sending.since = self._time()
         try:
             await send(message)
-        except asyncio.CancelledError:
-            if self._task is None or not self._too_slow:
-                raise
-            self._task.uncancel()
-            raise SendTimeoutError from None
         finally:
             self._sending.since = None
 
@@ -177,6 +166,13 @@ class StreamReply(EventSourceResponse):
         self._too_slow = True
         if self._task:
             self._task.cancel()
+
+    async def _let_go(self) -> None:
+        logger.info("A reader was too slow and is let go", extra={"stream_id": self._log.stream_id})
+        if self._outlet is None:
+            raise SendTimeoutError
+        self._outlet.hang_up()  # what was sent may never be read
+        await asyncio.sleep(0)  # until uvicorn has heard of it
 
     async def _events(self) -> AsyncIterator[bytes]:
         log, encoder = self._log, self._encoder
