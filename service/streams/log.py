@@ -86,8 +86,7 @@ class StreamLog:
         if first != len(self.events) + 1:
             raise AssertionError(f"stream {self.stream_id}: event {first} shown after {len(self.events)}")
         self.events.extend(events)
-        if self.numbered < first:
-            self.numbered = len(self.events)
+        self.numbered = max(self.numbered, len(self.events))
         for event in events:
             self.size += size_of(event)
         last = events[-1]
