@@ -1,6 +1,7 @@
 """An upstream on a real socket that says what a test tells it to, byte for byte, and remembers what it was asked."""
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -168,7 +169,7 @@ async def _happens(event: asyncio.Event, reader: asyncio.StreamReader) -> bool:
 
 
 @asynccontextmanager
-async def scripted_server() -> AsyncIterator[ScriptedServer]:
+async def scripted_server(tls: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedServer]:
     """Serve on a free port of this machine."""
     scripted = ScriptedServer()
 
@@ -183,9 +184,9 @@ async def scripted_server() -> AsyncIterator[ScriptedServer]:
         finally:
             scripted.running.discard(task)
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     host, port = server.sockets[0].getsockname()
-    scripted.url = f"http://{host}:{port}"
+    scripted.url = f"{'https' if tls else 'http'}://{host}:{port}"
     try:
         yield scripted
     finally:
