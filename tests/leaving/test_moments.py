@@ -159,7 +159,11 @@ async def asking(service: Service, path: str, fault: str | None) -> AsyncIterato
 
 async def nothing_is_left(service: Service) -> None:
     await eventually(lambda: streams_are(service, 0))
-    assert {call["state"] for call in await service.calls()} <= {"closed"}
+
+    async def closed() -> bool:  # which Bedrock hears of a moment after the stream has ended here
+        return {call["state"] for call in await service.calls()} <= {"closed"}
+
+    assert await eventually(closed)
 
 
 async def streams_are(service: Service, count: int) -> bool:
