@@ -1,7 +1,7 @@
 """What a key may use: requests and tokens a minute, generations at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
@@ -23,16 +23,6 @@ SMALL = Wanted(10, 20)
 async def rates() -> AsyncIterator[Rates]:
     async with open_rates("memory://") as rates:
         yield rates
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    server = Server()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.remove()
 
 
 def tokens(number: int) -> Usage:
