@@ -7,10 +7,13 @@ who refer to what only it knows.
 import asyncio
 import importlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 from service.conversations.opening import Conversations
 from service.deltas import Done, Failed
@@ -109,21 +112,37 @@ class Archive:
             given = await self.input(caller, stream_id)
         return None if given is None else [*given, *found.response["output"]]
 
-    async def items(self, caller: str, names: Iterable[str]) -> dict[str, Json]:
-        """Find items of earlier responses by their ids; those that are not there are left out."""
+    async def items(self, caller: str, names: Sequence[str], room: int) -> tuple[dict[str, Json], int]:
+        """Find items of earlier responses by their ids, and how many bytes of `room` the references to them leave.
+
+        Items that do not exist are left out. One response is in memory at a time.
+
+        Raises:
+            ServiceError: `too_large`, the items do not fit.
+        """
         found: dict[str, Json] = {}
-        homes: dict[tuple[str, bool], list[Json]] = {}
-        for name in names:
-            if (home := openai_responses.home(name)) is None:
-                continue
-            stream_id, number = home
-            asked = name.startswith(f"{openai_responses.ASKED}_")
-            if (stream_id, asked) not in homes:
-                homes[stream_id, asked] = await self._side(caller, stream_id, asked=asked)
-            items = homes[stream_id, asked]
-            if number < len(items) and (asked or items[number]["id"] == name):
-                found[name] = items[number]
-        return found
+        references = Counter(names)
+        for (stream_id, asked), numbers in _homes(references).items():
+            items = await self._side(caller, stream_id, asked=asked)
+            for name, number in numbers.items():
+                if number < len(items) and (asked or items[number]["id"] == name):
+                    found[name] = items[number]
+                    room = await self.room_beside(items[number], room, references[name])
+        return found, room
+
+    @staticmethod
+    async def room_beside(items: Json | list[Json], room: int, times: int = 1) -> int:
+        """Count how many bytes are left beside items that stand in a request so many times.
+
+        Raises:
+            ServiceError: `too_large`, there is not room for as many.
+        """
+        room -= times * len(await asyncio.to_thread(msgspec.json.encode, items))
+        if room < 0:
+            raise ServiceError(
+                "too_large", "The conversation with the referenced items exceeds ARTESIAN_MAX_BODY: refer to fewer."
+            )
+        return room
 
     async def _side(self, caller: str, stream_id: str, *, asked: bool) -> list[Json]:
         """One side of an exchange: what was asked, or what was answered."""
@@ -215,6 +234,16 @@ class Archive:
         created_ms = int(begun.created * 1000)
         await responses.begin(Kept(stream_id, begun.caller, created_ms, expires_ms, begun.input, begun.response))
         self._begun.pop(stream_id, None)
+
+
+def _homes(names: Iterable[str]) -> dict[tuple[str, bool], dict[str, int]]:
+    """Group ids of items by where they are stored: the stream, and whether they were asked or answered."""
+    homes: dict[tuple[str, bool], dict[str, int]] = {}
+    for name in names:
+        if (home := openai_responses.home(name)) is not None:
+            stream_id, number = home
+            homes.setdefault((stream_id, name.startswith(f"{openai_responses.ASKED}_")), {})[name] = number
+    return homes
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """What the surfaces made for others have in common: a body read leniently, an order to the engine, and its answer."""
 
 import hashlib
-from collections.abc import Sequence
-from typing import Annotated, Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
 from fastapi import Depends, Request, Response
@@ -11,8 +11,8 @@ from msgspec import structs
 from service import generation
 from service.access.caller import Caller
 from service.engine.engine import Engine, Order
-from service.errors import InvalidRequest
 from service.generation import OnDisconnect, Policies
+from service.routers import body
 from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, idempotency_key
 from service.routers.formats import Format, encoder
 from service.routers.formats import whole as told_whole
@@ -20,6 +20,8 @@ from service.routers.headers import stream_headers
 from service.routers.reply import StreamReply, whole
 from service.streams.journal import Key
 from service.streams.log import StreamLog
+
+T = TypeVar("T")
 
 
 class Parsed(Protocol):
@@ -51,19 +53,27 @@ class Asking:
         self.request = request
         self.engine = engine
         self.caller = caller
+        self.size = 0
+        """Bytes of the body."""
         self._key = key
+        self._fingerprint = ""
         self._on_disconnect = on_disconnect
 
-    async def body(self) -> Any:
-        """Read the body.
+    async def read(self, form: Format, parse: Callable[[Any], T]) -> T:
+        """Read the body; `parse` is given what it holds, and may run in a thread.
 
         Raises:
-            InvalidRequest: 400, it is no JSON.
+            InvalidRequest: it is no JSON, or holds too much; and what `parse` raises.
         """
-        try:
-            return msgspec.json.decode(await self.request.body())
-        except (ValueError, RecursionError):  # the second, of what is nested without end
-            raise InvalidRequest("The body is not JSON that can be read.", status=400) from None
+
+        def build(given: Any) -> T:
+            if self._key is not None:
+                members = msgspec.json.encode([form, given], order="deterministic")
+                self._fingerprint = hashlib.sha256(members).hexdigest()
+            return parse(given)
+
+        built, self.size = await body.read(self.request, build)
+        return built
 
     def with_setup(self, wanted: generation.Request) -> generation.Request:
         """Add what these formats have no words for: the API, and a fault ordered from the local Bedrock."""
@@ -75,13 +85,12 @@ class Asking:
         self,
         parsed: Parsed,
         form: Format,
-        given: object,
         *,
         on_disconnect: OnDisconnect | None = None,
         store: bool = True,
     ) -> StreamLog:
         """Begin the generation, or attach to the one that its key is bound to. `on_disconnect` overrules the header."""
-        key = self._bound(form, given)
+        key = self._bound()
         leaves = on_disconnect or self._on_disconnect or "cancel"
         if not (parsed.stream or key or on_disconnect):
             leaves = "cancel"  # nobody could come back to it
@@ -106,11 +115,8 @@ class Asking:
         await whole(self.request.receive, log)
         return json_of(log, told_whole(log, form))
 
-    def _bound(self, form: Format, given: object) -> Key | None:
-        if self._key is None:
-            return None
-        members = msgspec.json.encode([form, given], order="deterministic")
-        return idempotency_key(self._key, self.caller.id, hashlib.sha256(members).hexdigest())
+    def _bound(self) -> Key | None:
+        return None if self._key is None else idempotency_key(self._key, self.caller.id, self._fingerprint)
 
 
 async def _asking(

@@ -28,7 +28,7 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=ChatRoute)
 )
 async def complete(asking: AskingDep) -> Response:
     """Answer with one JSON object, or with `stream: true` with chunks and `[DONE]`."""
-    given = await asking.body()
-    parsed = openai_chat.parse(given, default_model_id=asking.engine.settings.default_model_id)
-    log = await asking.start(parsed, "chat", given, store=parsed.store)
+    default = asking.engine.settings.default_model_id
+    parsed = await asking.read("chat", lambda given: openai_chat.parse(given, default_model_id=default))
+    log = await asking.start(parsed, "chat", store=parsed.store)
     return await asking.answer(log, "chat", stream=parsed.stream)

@@ -3,9 +3,10 @@
 A dependency that does not wait is `async` all the same: FastAPI sends a plain function to a thread, for each request.
 """
 
-from typing import Annotated, cast
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, cast
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Header, Query, Request, Response
 
 from service.access.caller import Caller
 from service.access.tickets import Claims
@@ -15,6 +16,8 @@ from service.generation import OnDisconnect
 from service.settings import Settings
 from service.streams.journal import Key
 from service.streams.log import StreamLog
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _LONGEST_KEY = 255
 

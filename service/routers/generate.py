@@ -67,8 +67,9 @@ async def generate(
     on_disconnect: DisconnectHeader = None,
 ) -> Response:
     """Answer with one JSON object, or with `stream: true` with Server-Sent Events."""
-    order = _order(request, engine, body, caller, key=key, on_disconnect=on_disconnect)
-    return await _answer(request, engine, order, stream=body.stream)
+    order, stream = _order(request, engine, body, caller, key=key, on_disconnect=on_disconnect), body.stream
+    del body
+    return await _answer(request, engine, order, stream=stream)
 
 
 @router.post("/generate/stream", summary="Stream an answer", responses=EVENTS | GENERATING)

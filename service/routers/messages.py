@@ -52,9 +52,8 @@ Betas = Annotated[list[str], Depends(_betas)]
 )
 async def create(asking: AskingDep, betas: Betas) -> Response:
     """Answer with one message, or with `stream: true` with its events."""
-    given = await asking.body()
-    parsed = _parsed(asking, given, betas)
-    log = await asking.start(parsed, "messages", given)
+    parsed = await _parsed(asking, betas)
+    log = await asking.start(parsed, "messages")
     return await asking.answer(log, "messages", stream=parsed.stream)
 
 
@@ -66,7 +65,7 @@ async def create(asking: AskingDep, betas: Betas) -> Response:
 )
 async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
     """Ask Bedrock, which charges nothing for it. Where the model cannot count, it is an estimate and says so."""
-    wanted = asking.with_setup(_parsed(asking, await asking.body(), betas).request)
+    wanted = asking.with_setup((await _parsed(asking, betas)).request)
     upstream = asking.engine.upstream
     target = await upstream.resolve(wanted)
     permit(asking.caller, wanted.model_id, target)
@@ -79,8 +78,10 @@ async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
         raise _untried(error) from error
 
 
-def _parsed(asking: Asking, given: object, betas: list[str]) -> anthropic_messages.Parsed:
-    return anthropic_messages.parse(given, betas=betas, default_model_id=asking.engine.settings.default_model_id)
+async def _parsed(asking: Asking, betas: list[str]) -> anthropic_messages.Parsed:
+    default = asking.engine.settings.default_model_id
+    parse = anthropic_messages.parse
+    return await asking.read("messages", lambda given: parse(given, betas=betas, default_model_id=default))
 
 
 def _untried(error: UpstreamError) -> Refused:

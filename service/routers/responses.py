@@ -1,5 +1,6 @@
 """`/v1/responses`: OpenAI's Responses, to be streamed, awaited in the background, resumed and referred to."""
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
@@ -8,7 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from service.dialects import openai_responses
 from service.dialects.refusal import wrong
 from service.errors import InvalidRequest, ServiceError
-from service.routers import described
+from service.routers import body, described
 from service.routers.archive import Archive, Found
 from service.routers.asking import Asking, AskingDep, json_of
 from service.routers.deps import EngineDep, OwnerDep
@@ -67,20 +68,23 @@ def _unknown() -> ServiceError:
 )
 async def create(asking: AskingDep, archive: ArchiveDep) -> Response:
     """Answer with a response, with `stream: true` with its events, with `background: true` at once."""
-    given = await asking.body()
-    named = openai_responses.references(given)
-    parsed = openai_responses.parse(
-        given,
-        earlier=await _earlier(archive, asking.caller.id, named.previous_response_id),
-        items=await archive.items(asking.caller.id, named.items),
-        default_model_id=asking.engine.settings.default_model_id,
-    )
-    return await _begun(asking, archive, given, parsed)
+    return await _begun(asking, archive, await _parsed(asking, archive))
 
 
-async def _begun(asking: Asking, archive: Archive, given: object, parsed: openai_responses.Parsed) -> Response:
+async def _parsed(asking: Asking, archive: Archive) -> openai_responses.Parsed:
+    """Read the body with what it refers to, which counts towards `MAX_BODY` as if it had been sent."""
+    caller, settings = asking.caller.id, asking.engine.settings
+    given, named = await asking.read("responses", lambda given: (given, openai_responses.references(given)))
+    room = settings.max_body - asking.size
+    earlier, room = await _earlier(archive, caller, named.previous_response_id, room)
+    items, room = await archive.items(caller, named.items, room)
+    parse = partial(openai_responses.parse, given, earlier=earlier, items=items)
+    return await body.run(settings.max_body - room, lambda: parse(default_model_id=settings.default_model_id))
+
+
+async def _begun(asking: Asking, archive: Archive, parsed: openai_responses.Parsed) -> Response:
     log = await asking.start(
-        parsed, "responses", given, on_disconnect="drain" if parsed.background else None, store=parsed.store
+        parsed, "responses", on_disconnect="drain" if parsed.background else None, store=parsed.store
     )
     if parsed.store:
         archive.begin(log, parsed.input)
@@ -89,16 +93,16 @@ async def _begun(asking: Asking, archive: Archive, given: object, parsed: openai
     return await asking.answer(log, "responses", stream=parsed.stream)
 
 
-async def _earlier(archive: Archive, caller: str, response_id: str | None) -> list[Json]:
-    """Find the conversation that a request goes on with."""
+async def _earlier(archive: Archive, caller: str, response_id: str | None, room: int) -> tuple[list[Json], int]:
+    """Find the conversation that a request continues, and how many bytes of `room` it leaves."""
     if response_id is None:
-        return []
+        return [], room
     stream_id = _stream_of(response_id)
     if stream_id and (found := await archive.find(caller, stream_id)):
         if found.log and not found.log.end:
             raise wrong("previous_response_id", "This response is not finished yet.")
         if (conversation := await archive.conversation(caller, stream_id, found)) is not None:
-            return conversation
+            return conversation, await archive.room_beside(conversation, room)
     raise openai_responses.previous_not_found()
 
 

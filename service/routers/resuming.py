@@ -1,15 +1,14 @@
 """Coming back: `Last-Event-ID` on any call that streams attaches to its stream, before anything else is looked at."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 from fastapi import Request, Response
-from fastapi.routing import APIRoute
 
 from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
 from service.errors import InvalidRequest
-from service.routers.deps import find_stream
+from service.routers.body import BodyRoute
+from service.routers.deps import Handler, find_stream
 from service.routers.formats import Format, encoder, heading, native_encoder
 from service.routers.headers import headers_of
 from service.routers.reply import StreamReply
@@ -18,10 +17,8 @@ from service.streams.record import NOWHERE, parse_event_id
 
 __all__ = ["StreamRoute", "follow", "heading", "native_encoder", "resume"]
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
-
-class StreamRoute(APIRoute):
+class StreamRoute(BodyRoute):
     """A route that can be come back to. Its body and its query do not matter then: nothing is generated."""
 
     form: ClassVar[Format] = "native"
