@@ -29,6 +29,7 @@ _HEAD_TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Connection: close\r\n\r\nThe address and the headers have more than 65,536 bytes; send a prompt by POST."
 )
+_PIPELINED = 32  # requests that wait behind the one that is answered; browsers send none, and each takes 4 KB
 _BACKLOG = 4096  # connections that wait to be accepted, when many come at once
 CLOSE_S = 5  # for connections that do not end by themselves once the streams have
 
@@ -73,9 +74,16 @@ def drain_on_signal(drain: Callable[[], Awaitable[None]], hurry: Callable[[], No
 
 
 class Connection(HttpToolsProtocol):
-    """Gives each response its outlet, and bounds what comes before a body: httptools would take any length (0.8)."""
+    """Gives each response its outlet, and bounds what a client sends beside bodies.
 
-    _head: int | None = None  # bytes of a head that has not come to its end; None: of none
+    httptools takes heads, trailers and chunk extensions of any length, and uvicorn keeps every trailer and every
+    pipelined request (httptools 0.9, uvicorn 0.54).
+    """
+
+    _framing: int | None = None  # bytes since a head, a chunk's size or trailers began; None: within a body
+    _began = 0  # counts those beginnings, so that only reads that lie within one are added up
+    _head = 0  # bytes of the address, headers and trailers of this request
+    _trailing = False  # what comes as headers now is trailers
     _too_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's own
@@ -85,46 +93,92 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let those who answer hear that nobody reads it any more."""
+        """Tell the responses that nobody reads any more."""
         super().connection_lost(exc)
         for tell in self._departures:
             tell()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, within bounds. What a head begins with came along with other things and is not counted."""
-        going_on = self._head is not None
+        """Parse what came. A read in which a head or trailers begin is not counted: it holds other things too."""
+        began = self._began if self._framing is not None else None
         super().data_received(data)
-        if going_on and self._head is not None:
-            self._head += len(data)
-            if self._head > _HEAD_BYTES and not self.transport.is_closing():
+        if self._framing is not None and self._began == began:
+            self._framing += len(data)
+            if self._framing > _HEAD_BYTES and not self.transport.is_closing():
                 self._refuse_head()
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._head = 0
+        self._trailing = False
+        self._begin_framing()
         super().on_message_begin()
 
-    def on_headers_complete(self) -> None:
-        """Hand a request over, unless its head is too large."""
-        self._head = None
-        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > _HEAD_BYTES:
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header; trailers are counted and dropped."""
+        if not self._trailing:
+            super().on_header(name, value)
+            return
+        self._head += len(name) + len(value)
+        if self._head > _HEAD_BYTES:
             self._too_large = True
-            raise ValueError  # the parser stops, and uvicorn tells the client by the method below
+            raise ValueError  # as below
+
+    def on_headers_complete(self) -> None:
+        """Hand a request over, unless its head is too large or too many requests are waiting before it."""
+        self._framing = None
+        self._head = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if self._head > _HEAD_BYTES or len(self.pipeline) >= _PIPELINED:
+            self._too_large = True
+            raise ValueError  # the parser stops, and uvicorn tells the client by `send_400_response`
+        self._trailing = True
         super().on_headers_complete()
         offer(
             self.scope["state"], Outlet(self.cycle, self._departures, self._round)
         )  # before the request's task has begun
 
+    def on_chunk_header(self) -> None:
+        """Expect a chunk's bytes, or after the last chunk trailers."""
+        self._begin_framing()
+
+    def on_chunk_complete(self) -> None:
+        """Expect the size of the next chunk."""
+        self._begin_framing()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body, which the application bounds."""
+        self._framing = None
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._framing = None
+        super().on_message_complete()
+
     def send_400_response(self, msg: str) -> None:
         """Tell of a request that cannot be read."""
         if self._too_large:
             self._refuse_head()
-        else:
+        elif self._may_answer():
             super().send_400_response(msg)
+        else:
+            self.transport.close()
+
+    def _begin_framing(self) -> None:
+        self._framing = 0
+        self._began += 1
 
     def _refuse_head(self) -> None:
-        self.transport.write(_HEAD_TOO_LARGE)
+        if self._may_answer():
+            self.transport.write(_HEAD_TOO_LARGE)
         self.transport.close()
+
+    def _may_answer(self) -> bool:
+        """Whether no other response is under way, and none has answered what is being read."""
+        cycle = self.cycle
+        if cycle is None:
+            return True
+        free = not cycle.response_started if self._trailing else cycle.response_complete
+        return free and not self.pipeline
 
 
 def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
