@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from service.errors import FieldError, InvalidRequest
-from service.nesting import DEEPEST, TooDeep, values_of
+from service.json_depth import DEEPEST, TooDeep, values_of
 
 MESSAGES = 10_000
 BLOCKS = 1_000  # in one message

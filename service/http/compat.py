@@ -1,0 +1,131 @@
+"""What the surfaces made for others have in common: a body read leniently, an order to the engine, and its answer."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol
+
+import msgspec
+from fastapi import Depends, Request, Response
+from msgspec import structs
+
+from service import generation
+from service.access.caller import Caller
+from service.dialects.table import Name, encoder
+from service.dialects.table import whole as told_whole
+from service.engine.engine import Engine, Order
+from service.errors import InvalidRequest
+from service.generation import OnDisconnect, Policies
+from service.http.dependencies import CallerDep, DisconnectHeader, EngineDep, KeyHeader, idempotency_key
+from service.http.headers import stream_headers
+from service.http.stream_response import StreamReply, whole
+from service.streams.journal import Key
+from service.streams.log import StreamLog
+
+
+class Parsed(Protocol):
+    """A request as each of these formats reads it."""
+
+    @property
+    def request(self) -> generation.Request:
+        """What to ask of the model."""
+
+    @property
+    def stream(self) -> bool:
+        """Whether the answer is streamed."""
+
+    @property
+    def options(self) -> Any:
+        """What the format's encoder must know of the request."""
+
+    @property
+    def dropped(self) -> Sequence[str]:
+        """What was passed over."""
+
+
+class Asking:
+    """One request of such a surface: who asks, in which way, and how it is answered."""
+
+    def __init__(
+        self, request: Request, engine: Engine, caller: Caller, key: str | None, on_disconnect: OnDisconnect | None
+    ) -> None:
+        self.request = request
+        self.engine = engine
+        self.caller = caller
+        self._key = key
+        self._on_disconnect = on_disconnect
+
+    async def body(self) -> Any:
+        """Read the body.
+
+        Raises:
+            InvalidRequest: 400, it is no JSON.
+        """
+        try:
+            return msgspec.json.decode(await self.request.body())
+        except (ValueError, RecursionError):  # the second, of what is nested without end
+            raise InvalidRequest("The body is not JSON that can be read.", status=400) from None
+
+    def with_setup(self, wanted: generation.Request) -> generation.Request:
+        """Add what these formats have no words for: the API, and a fault ordered from the local Bedrock."""
+        settings = self.engine.settings
+        fault = self.request.headers.get("x-artesian-fault") if settings.local_faults else None
+        return structs.replace(wanted, api=settings.api, fault=fault)
+
+    async def start(
+        self,
+        parsed: Parsed,
+        form: Name,
+        given: object,
+        *,
+        on_disconnect: OnDisconnect | None = None,
+        store: bool = True,
+    ) -> StreamLog:
+        """Begin the generation, or attach to the one that its key is bound to. `on_disconnect` overrules the header."""
+        key = self._bound(form, given)
+        leaves = on_disconnect or self._on_disconnect or "cancel"
+        if not (parsed.stream or key or on_disconnect):
+            leaves = "cancel"  # nobody could come back to it
+        on_interruption = self.engine.settings.on_interruption
+        return await self.engine.start(
+            Order(
+                request=self.with_setup(parsed.request),
+                caller=self.caller,
+                dialect=form,
+                policies=Policies(on_interruption=on_interruption, on_disconnect=leaves, store=store),
+                options=msgspec.to_builtins(parsed.options) or {},
+                dropped=tuple(parsed.dropped),
+                key=key,
+                lenient=True,
+            )
+        )
+
+    async def answer(self, log: StreamLog, form: Name, *, stream: bool) -> Response:
+        """Send the stream, or the whole answer once it is there."""
+        if stream:
+            return StreamReply(self.engine, log, encoder(log, form), fresh=True)
+        await whole(self.request.receive, log)
+        return json_of(log, told_whole(log, form))
+
+    def _bound(self, form: Name, given: object) -> Key | None:
+        if self._key is None:
+            return None
+        members = msgspec.json.encode([form, given], order="deterministic")
+        return idempotency_key(self._key, self.caller.id, hashlib.sha256(members).hexdigest())
+
+
+async def _asking(
+    request: Request,
+    engine: EngineDep,
+    caller: CallerDep,
+    key: KeyHeader = None,
+    on_disconnect: DisconnectHeader = None,
+) -> Asking:
+    return Asking(request, engine, caller, key, on_disconnect)
+
+
+AskingDep = Annotated[Asking, Depends(_asking)]
+
+
+def json_of(log: StreamLog, body: object) -> Response:
+    """Answer in JSON, and name the stream behind it."""
+    return Response(msgspec.json.encode(body), media_type="application/json", headers=stream_headers(log))
