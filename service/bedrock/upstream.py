@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from service.bedrock import catalog
-from service.bedrock.answers import Answer, StreamedAnswer, WholeAnswer, expect_frames
-from service.bedrock.catalog import Alias, Target
+from service.bedrock.catalog import resolution
+from service.bedrock.catalog.profiles import Profiles
+from service.bedrock.catalog.resolution import Alias, Target
 from service.bedrock.client import Call, Client, Operation, Response
-from service.bedrock.families import wire_of
-from service.bedrock.profiles import Profiles
+from service.bedrock.response import Answer, StreamedAnswer, WholeAnswer, expect_frames
+from service.bedrock.wires.families import wire_of
 from service.errors import InvalidRequest, UpstreamError
 from service.generation import Request
 
@@ -58,10 +58,10 @@ class Upstream:
             InvalidRequest: an alias names a family that does not exist.
         """
         hidden = None
-        if catalog.hidden_family(request.model_id, self._aliases):
+        if resolution.hidden_family(request.model_id, self._aliases):
             arn, _ = self._aliases.get(request.model_id, (request.model_id, None))
             hidden = await self._profiles.behind(arn)
-        return catalog.resolve(request, api=self._api, aliases=self._aliases, hidden=hidden)
+        return resolution.resolve(request, api=self._api, aliases=self._aliases, hidden=hidden)
 
     def open(self, request: Request, target: Target, prefill: str = "") -> "Calling":
         """Call the model; leaving the block closes the call. `prefill` is the answer so far, to be gone on from.
@@ -93,7 +93,7 @@ class Upstream:
         try:
             return await self._client.send(call)
         except UpstreamError as refusal:
-            if refusal.code.name == "model_not_found" and (names := catalog.nearest(target.model_id)):
+            if refusal.code.name == "model_not_found" and (names := resolution.nearest(target.model_id)):
                 refusal.message = f"{refusal.message} The nearest models of the catalogue: {', '.join(names)}."
             raise
 

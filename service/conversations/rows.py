@@ -9,7 +9,7 @@ from sqlalchemy.engine import RowMapping
 from service.conversations.tables import conversations, messages
 from service.conversations.values import Conversation, Json, Message
 from service.deltas import Done, Failed
-from service.sealing import Seal
+from service.encryption import Seal
 
 _ends = msgspec.msgpack.Decoder(Done | Failed)
 

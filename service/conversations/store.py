@@ -11,8 +11,8 @@ from service.conversations.database import Database
 from service.conversations.rows import Rows, conversation_rows
 from service.conversations.tables import conversations, messages
 from service.conversations.values import Conversation, Message, Page, new_id, now_ms
+from service.encryption import NoSeal, Seal
 from service.errors import ServiceError
-from service.sealing import NoSeal, Seal
 
 _LAST_POSITION = 2**31 - 1  # what the column holds
 

@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from service.dialects import kinds
+from service.dialects import media_types
 from service.dialects.refusal import wrong
 from service.generation import Block, Document, Image, ToolResult
 
@@ -27,7 +27,7 @@ def image(url: str, field: str) -> Image:
     media_type, encoded = data_url(url, field)
     if not media_type.startswith("image/"):
         raise wrong(field, "This must be a data URL of an image.")
-    found = kinds.image_type(encoded)  # many a client calls every image by one name, and OpenAI looks for itself
+    found = media_types.image_type(encoded)  # many a client calls every image by one name, and OpenAI looks for itself
     if found is None:
         raise wrong(field, "This is not an image: PNG, JPEG, GIF and WebP can be read.")
     return Image(found, encoded)
@@ -51,7 +51,7 @@ def checked(given: Image, field: str) -> Image:
     Raises:
         InvalidRequest: it is something else.
     """
-    if mistake := kinds.not_that_image(given.media_type, given.data):
+    if mistake := media_types.not_that_image(given.media_type, given.data):
         raise wrong(field, f"This {mistake}.")
     return given
 

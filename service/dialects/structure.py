@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from service.errors import FieldError, InvalidRequest
-from service.nesting import DEEPEST
+from service.json_depth import DEEPEST
 
 VALUES = 1_000_000
 """Values in one text: every string, number, literal, array and object; names of members are not counted."""

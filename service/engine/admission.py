@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import islice
 
-from service.engine.line import FairLine
+from service.engine.fair_queue import FairLine
 from service.errors import ServiceError
 
 _TELL_S = 1.0

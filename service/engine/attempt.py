@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from service.bedrock.catalog import Target
+from service.bedrock.catalog.resolution import Target
 from service.bedrock.upstream import operation_of
 from service.deltas import (
     SHOWN,
@@ -19,13 +19,13 @@ from service.deltas import (
     Unknown,
     Usage,
 )
-from service.engine.account import Account
+from service.engine.bulkhead import Bypass, Passage
 from service.engine.continuation import Leg
-from service.engine.lanes import Bypass, Passage
-from service.engine.listening import CallListener, GenerationListener, told
-from service.engine.pace import Window
+from service.engine.flush_window import Window
+from service.engine.listener import CallListener, GenerationListener, told
 from service.engine.parts import Parts
 from service.engine.progress import Meter
+from service.engine.usage import Account
 from service.errors import UpstreamError
 
 if TYPE_CHECKING:

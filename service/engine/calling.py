@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from service.engine.account import Account
 from service.engine.attempt import Attempt, Show
+from service.engine.bulkhead import Bypass, Passage
 from service.engine.continuation import Leg
 from service.engine.hedge import Hedge
-from service.engine.lanes import Bypass, Passage
-from service.engine.listening import GenerationListener
+from service.engine.listener import GenerationListener
 from service.engine.parts import Parts
 from service.engine.progress import Meter
 from service.engine.retry import Retries
+from service.engine.usage import Account
 
 
 class Calling:

@@ -9,26 +9,26 @@ from weakref import WeakSet
 
 from service.access.caller import Caller
 from service.access.rates import Grant, Leave, Rates, Wanted, open_rates
-from service.bedrock.catalog import Target
+from service.bedrock.catalog.resolution import Target
 from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Done, Failed, Metrics, Usage
 from service.engine.admission import Places
-from service.engine.attendance import Attendance
+from service.engine.bulkhead import Circuit, Lanes
+from service.engine.disconnect import Attendance
 from service.engine.fallbacks import allowed
-from service.engine.lanes import Circuit, Lanes
-from service.engine.listening import Listener, Silence
-from service.engine.orders import Order, record_of, wanted
-from service.engine.pace import Pace
+from service.engine.flush_window import Pace
+from service.engine.listener import Listener, Silence
+from service.engine.model_names import permit
 from service.engine.parts import Parts
-from service.engine.permission import permit
 from service.engine.producer import Producer
+from service.engine.request import Order, record_of, wanted
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
 from service.errors import CODES, ServiceError
 from service.settings import Settings
 from service.streams.journal import Journal
+from service.streams.keyed_locks import Turns
 from service.streams.log import StreamLog
-from service.streams.turns import Turns
 
 __all__ = ["Engine", "Order", "open_engine"]
 

@@ -7,16 +7,16 @@ from contextlib import suppress
 from msgspec import structs
 
 from service.answer import fallback_of
-from service.bedrock.catalog import Target
+from service.bedrock.catalog.resolution import Target
 from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta, Usage
-from service.engine.account import Account
 from service.engine.calling import Calling
 from service.engine.continuation import Leg, next_leg
 from service.engine.fallbacks import Fallbacks, comes_first, may_help
-from service.engine.listening import Turn
+from service.engine.listener import Turn
 from service.engine.parts import Parts
 from service.engine.progress import Meter
 from service.engine.retry import Retries, calls_announced, delay_before
+from service.engine.usage import Account
 from service.errors import ServiceError, UpstreamError
 from service.streams.journal import Key
 from service.streams.log import StreamLog

@@ -10,16 +10,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from service.local import applying, control
-from service.local.answering import Job, Local
 from service.local.calls import STANDING, Calls
 from service.local.console import Console
-from service.local.exchange import BrokenOff, Exchange
 from service.local.faults import Script, parse
 from service.local.meter import Meter
-from service.local.operations import run
+from service.local.operations import apply_guardrail, control
+from service.local.operations.runtime import run
 from service.local.refusal import Refused
 from service.local.templates import Remembered
+from service.local.wire.exchange import BrokenOff, Exchange
+from service.local.wire.send import Job, Local
 
 FAULT_HEADER = "x-artesian-fault"
 _MODEL_PATH = re.compile(r"/model/([^/]+)/(converse|converse-stream|invoke|invoke-with-response-stream|count-tokens)")
@@ -31,7 +31,7 @@ def create_local_app(*, rate: float = 40.0, faults: bool = False, text_url: str 
         rate=rate or math.inf, faults=faults, text_url=text_url, meter=Meter(), calls=Calls(), prompts=Remembered()
     )
     console = Console(local.calls).routes() if faults else []
-    routes = [*control.routes(), *applying.routes(), *console, Route("/{path:path}", _Door(local))]
+    routes = [*control.routes(), *apply_guardrail.routes(), *console, Route("/{path:path}", _Door(local))]
     app = Starlette(routes=routes, exception_handlers={Refused: _refuse})
     app.state.calls = local.calls
     return app

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from service.local import guardrail, limits, quoting, speech, thought, tokens, toolbox
+from service.local import guardrail
 from service.local.answer import Block
 from service.local.prompt import Prompt, Tool
-from service.local.samples import Material, sample
+from service.local.text import citations, limits, reasoning_text, speech, tokens, tool_choice
+from service.local.text.schema_samples import Material, sample
 
 
 class Answer(Struct, frozen=True):
@@ -33,7 +34,7 @@ def answer(prompt: Prompt, *, ids: str = "tooluse_", live: bool = False) -> Answ
     blocks: list[Block] = []
     if prompt.reasoning and not prompt.prefill:
         blocks.append(_thinking(prompt))
-    called = toolbox.calls(prompt)
+    called = tool_choice.calls(prompt)
     if called:
         _add_calls(blocks, prompt, called, ids)
     elif not live or prompt.schema is not None:
@@ -45,12 +46,14 @@ def answer(prompt: Prompt, *, ids: str = "tooluse_", live: bool = False) -> Answ
 
 
 def _thinking(prompt: Prompt) -> Block:
-    said = rest(thought.reason(prompt), prompt.thought)
-    if prompt.model.family == "claude_messages" and thought.is_redacted(prompt):
-        return Block(0, "redacted", thought.redact(said))
+    said = rest(reasoning_text.reason(prompt), prompt.thought)
+    if prompt.model.family == "claude_messages" and reasoning_text.is_redacted(prompt):
+        return Block(0, "redacted", reasoning_text.redact(said))
     if prompt.model.family == "nova":
-        return Block(0, "thinking", thought.HIDDEN)
-    return Block(0, "thinking", said, signature=thought.sign(said) if prompt.model.family == "claude_messages" else "")
+        return Block(0, "thinking", reasoning_text.HIDDEN)
+    return Block(
+        0, "thinking", said, signature=reasoning_text.sign(said) if prompt.model.family == "claude_messages" else ""
+    )
 
 
 def _add_words(blocks: list[Block], prompt: Prompt) -> None:
@@ -58,7 +61,7 @@ def _add_words(blocks: list[Block], prompt: Prompt) -> None:
         written = json.dumps(sample(prompt.schema, Material(prompt.asked)), ensure_ascii=False)
         blocks.append(Block(len(blocks), "text", rest(written, prompt.prefill)))
         return
-    for text, citation in quoting.cited(prompt):
+    for text, citation in citations.cited(prompt):
         blocks.append(Block(len(blocks), "text", text, citation=citation))
     blocks.append(Block(len(blocks), "text", rest(words(prompt), prompt.prefill)))
 
@@ -86,9 +89,9 @@ def _add_calls(blocks: list[Block], prompt: Prompt, called: list[tuple[Tool, str
         blocks.append(Block(len(blocks), "text", said))
     for number, (tool, written) in enumerate(called):
         id_ = call_id(prompt, number, ids, tool.name)
-        blocks.append(toolbox.call_block(len(blocks), tool, written, id_))
+        blocks.append(tool_choice.call_block(len(blocks), tool, written, id_))
         if tool.server:
-            blocks.append(Block(len(blocks), "server_result", toolbox.served(tool), id=id_, name=tool.name))
+            blocks.append(Block(len(blocks), "server_result", tool_choice.served(tool), id=id_, name=tool.name))
     if all(tool.server for tool, _ in called):
         blocks.append(Block(len(blocks), "text", "That is what the tool says: 42."))
 
@@ -98,8 +101,8 @@ def call_id(prompt: Prompt, number: int, ids: str, name: str) -> str:
     if ids == "functions.":
         return f"functions.{name}:{number}"
     if not ids:
-        return str(UUID(bytes=toolbox.token(prompt, number, 16).encode()))
-    return ids + toolbox.token(prompt, number)
+        return str(UUID(bytes=tool_choice.token(prompt, number, 16).encode()))
+    return ids + tool_choice.token(prompt, number)
 
 
 def _limited(blocks: list[Block], prompt: Prompt) -> Answer:

@@ -7,8 +7,8 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from service.local import tokens
 from service.local.prompt import CachePoint, Media, Part, Prompt, Tool, ToolUse
+from service.local.text import tokens
 
 _A_MESSAGE = 4  # tokens around each
 _IMAGE_BYTES = 750  # a token

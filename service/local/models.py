@@ -3,7 +3,7 @@
 import re
 from typing import NoReturn
 
-from service.bedrock.catalog import Model, lookup
+from service.bedrock.catalog.resolution import Model, lookup
 from service.local.refusal import Refused
 
 _SOME = 4_096  # tokens, where the catalogue does not know

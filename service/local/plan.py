@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from service.local.answer import Block, End, Piece
 from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 
 class Writer(Protocol):

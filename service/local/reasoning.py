@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 from service.local.refusal import Refused
 from service.local.shapes import malformed
 

@@ -5,16 +5,16 @@ from typing import ClassVar
 from fastapi import APIRouter, Response
 
 from service.dialects import openai_chat
-from service.routers import described
-from service.routers.asking import AskingDep
-from service.routers.formats import Format
-from service.routers.resuming import StreamRoute
+from service.dialects.table import Name
+from service.http.compat import AskingDep
+from service.http.openapi import compat
+from service.http.resume import StreamRoute
 
 
 class ChatRoute(StreamRoute):
     """Comes back in this format."""
 
-    form: ClassVar[Format] = "chat"
+    dialect: ClassVar[Name] = "chat"
 
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=ChatRoute)
@@ -23,8 +23,8 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=ChatRoute)
 @router.post(
     "/chat/completions",
     summary="Answer a conversation, as OpenAI's Chat Completions do",
-    responses=described.CHAT,
-    openapi_extra=described.body("ChatRequestBody"),
+    responses=compat.CHAT,
+    openapi_extra=compat.body("ChatRequestBody"),
 )
 async def complete(asking: AskingDep) -> Response:
     """Answer with one JSON object, or with `stream: true` with chunks and `[DONE]`."""

@@ -14,7 +14,7 @@ from service.dialects.native.request import Generate, Parameters, to_request
 from service.dialects.native.values import Said
 from service.engine.engine import Engine, Order
 from service.generation import OnDisconnect, Policies
-from service.routers.deps import (
+from service.http.dependencies import (
     CallerDep,
     DisconnectHeader,
     EngineDep,
@@ -24,11 +24,11 @@ from service.routers.deps import (
     ticket_key,
     ticket_of,
 )
-from service.routers.direct import DirectRoute
-from service.routers.documents import ANSWER_OR_EVENTS, EVENTS, GENERATING
-from service.routers.headers import stream_headers
-from service.routers.reply import StreamReply, whole
-from service.routers.resuming import heading, native_encoder
+from service.http.direct import DirectRoute
+from service.http.headers import stream_headers
+from service.http.openapi.document import ANSWER_OR_EVENTS, EVENTS, GENERATING
+from service.http.resume import heading, native_encoder
+from service.http.stream_response import StreamReply, whole
 from service.streams.journal import Key
 from service.streams.log import StreamLog
 

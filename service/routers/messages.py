@@ -4,16 +4,17 @@ from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
-from service.bedrock import estimate, parameters
+from service.bedrock import estimate
+from service.bedrock.rules import parameters
 from service.deltas import Failed
 from service.dialects import anthropic_messages
-from service.engine.permission import permit
+from service.dialects.table import Name
+from service.engine.model_names import permit
 from service.errors import UpstreamError
-from service.routers import described
-from service.routers.asking import Asking, AskingDep
-from service.routers.formats import Format
-from service.routers.reply import Refused
-from service.routers.resuming import StreamRoute
+from service.http.compat import Asking, AskingDep
+from service.http.openapi import compat
+from service.http.resume import StreamRoute
+from service.http.stream_response import Refused
 
 Json = dict[str, Any]
 
@@ -23,7 +24,7 @@ _CANNOT_COUNT = "support counting tokens"  # "The provided model doesn't …" (r
 class MessagesRoute(StreamRoute):
     """Comes back in this format, whose events carry ids."""
 
-    form: ClassVar[Format] = "messages"
+    dialect: ClassVar[Name] = "messages"
 
 
 router = APIRouter(prefix="/v1/messages", tags=["Anthropic"], route_class=MessagesRoute)
@@ -47,8 +48,8 @@ Betas = Annotated[list[str], Depends(_betas)]
 @router.post(
     "",
     summary="Answer a conversation, as Anthropic's Messages do",
-    responses=described.MESSAGE,
-    openapi_extra=described.body("MessagesRequestBody"),
+    responses=compat.MESSAGE,
+    openapi_extra=compat.body("MessagesRequestBody"),
 )
 async def create(asking: AskingDep, betas: Betas) -> Response:
     """Answer with one message, or with `stream: true` with its events."""
@@ -60,8 +61,8 @@ async def create(asking: AskingDep, betas: Betas) -> Response:
 @router.post(
     "/count_tokens",
     summary="Count the tokens of a request",
-    responses=described.COUNT,
-    openapi_extra=described.body("MessagesRequestBody"),
+    responses=compat.COUNT,
+    openapi_extra=compat.body("MessagesRequestBody"),
 )
 async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
     """Ask Bedrock, which charges nothing for it. Where the model cannot count, it is an estimate and says so."""

@@ -6,17 +6,18 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from service.conversations.archive import Archive, Found
 from service.dialects import openai_responses
 from service.dialects.refusal import wrong
+from service.dialects.table import Name, heading, options, whole
 from service.errors import InvalidRequest, ServiceError
-from service.routers import body, described
-from service.routers.archive import Archive, Found
-from service.routers.asking import Asking, AskingDep, json_of
-from service.routers.deps import EngineDep, OwnerDep
-from service.routers.formats import Format, heading, options, whole
-from service.routers.headers import stream_headers
-from service.routers.reply import StreamReply
-from service.routers.resuming import StreamRoute
+from service.http import body
+from service.http.compat import Asking, AskingDep, json_of
+from service.http.dependencies import EngineDep, OwnerDep
+from service.http.headers import stream_headers
+from service.http.openapi import compat
+from service.http.resume import StreamRoute
+from service.http.stream_response import StreamReply
 from service.streams.log import StreamLog
 from service.streams.record import parse_stream_id
 
@@ -26,7 +27,7 @@ Json = dict[str, Any]
 class ResponsesRoute(StreamRoute):
     """Comes back in this format."""
 
-    form: ClassVar[Format] = "responses"
+    dialect: ClassVar[Name] = "responses"
 
 
 router = APIRouter(prefix="/v1/responses", tags=["OpenAI"], route_class=ResponsesRoute)
@@ -63,8 +64,8 @@ def _unknown() -> ServiceError:
 @router.post(
     "",
     summary="Answer, as OpenAI's Responses do",
-    responses=described.RESPONSE,
-    openapi_extra=described.body("ResponsesRequestBody"),
+    responses=compat.RESPONSE,
+    openapi_extra=compat.body("ResponsesRequestBody"),
 )
 async def create(asking: AskingDep, archive: ArchiveDep) -> Response:
     """Answer with a response, with `stream: true` with its events, with `background: true` at once."""
@@ -106,7 +107,7 @@ async def _earlier(archive: Archive, caller: str, response_id: str | None, room:
     raise openai_responses.previous_not_found()
 
 
-@router.get("/{response_id}", summary="Read a response, or go on with its events", responses=described.RESPONSE_READ)
+@router.get("/{response_id}", summary="Read a response, or go on with its events", responses=compat.RESPONSE_READ)
 async def retrieve(
     response_id: ResponseId,
     archive: ArchiveDep,
@@ -130,7 +131,7 @@ def _from(log: StreamLog, starting_after: int) -> openai_responses.Events:
     return openai_responses.Events(heading(log), asked, starting_after=starting_after)
 
 
-@router.post("/{response_id}/cancel", summary="Cancel a response", responses=described.RESPONSE_CANCELLED)
+@router.post("/{response_id}/cancel", summary="Cancel a response", responses=compat.RESPONSE_CANCELLED)
 async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: OwnerDep) -> Response:
     """End a response that is being given; one that is finished stays as it is."""
     found = await _found(archive, caller, response_id)
@@ -140,7 +141,7 @@ async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep
     return json_of(log, whole(log, "responses"))
 
 
-@router.delete("/{response_id}", summary="Delete a response", responses=described.RESPONSE_DELETED)
+@router.delete("/{response_id}", summary="Delete a response", responses=compat.RESPONSE_DELETED)
 async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: OwnerDep) -> Json:
     """Forget a response and its stream; one that is still being given is cancelled."""
     log = (await _found(archive, caller, response_id)).log
@@ -155,7 +156,7 @@ async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep
 @router.get(
     "/{response_id}/input_items",
     summary="List what a response was asked with",
-    responses=described.RESPONSE_INPUT,
+    responses=compat.RESPONSE_INPUT,
 )
 async def input_items(
     response_id: ResponseId,

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.access.tickets import Tickets
-from service.routers.body import BodyRoute
-from service.routers.credentials import require
-from service.routers.deps import CallerDep, find_stream
-from service.routers.documents import problems
+from service.http.authentication import require
+from service.http.body import BodyRoute
+from service.http.dependencies import CallerDep, find_stream
+from service.http.openapi.document import problems
 from service.streams.record import parse_stream_id
 
 router = APIRouter(prefix="/api/tickets", tags=["Tickets"], route_class=BodyRoute)

@@ -11,18 +11,18 @@ from contextlib import AsyncExitStack, suppress
 from typing import Self
 
 from service.deltas import Event
+from service.encryption import Unopened
 from service.errors import ServiceError
-from service.sealing import Unopened
-from service.streams.beat import Beat
+from service.streams.availability import PATIENCE_S, Link
 from service.streams.codec import Codec, Unwritable
+from service.streams.idempotency import check_fingerprint, stream_of_key_gone
 from service.streams.journal import JournalListener, Key, Nobody, Owner
-from service.streams.keys import check_fingerprint, stream_of_key_gone
-from service.streams.link import PATIENCE_S, Link
+from service.streams.leases import Beat
 from service.streams.log import StreamLog
 from service.streams.memory import MemoryJournal
-from service.streams.mirrors import Mirrors
 from service.streams.outbox import Doubt, Outbox
 from service.streams.record import Record, State
+from service.streams.remote import Mirrors
 from service.streams.store import Bound, Standing, Store, Unavailable
 
 _STUMBLE_S = 0.1  # after a bug in one of the tasks: it is logged, and must not spin

@@ -5,11 +5,11 @@ from typing import Self
 
 from service.deltas import Event
 from service.errors import ServiceError
+from service.streams.cache import Shelf
+from service.streams.idempotency import Keys
 from service.streams.journal import JournalListener, Key, Owner
-from service.streams.keys import Keys
 from service.streams.log import StreamLog
 from service.streams.record import Record, State
-from service.streams.shelf import Shelf
 
 
 class MemoryJournal:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from service.deltas import Done, Event, Failed, Start, Status
+from service.streams.availability import Link
 from service.streams.codec import Codec, Unwritable
-from service.streams.link import Link
 from service.streams.log import StreamLog
 from service.streams.record import ENDED, State
 from service.streams.store import Batch, Lease, Outcome, Store, Unavailable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol
 from service.deltas import Done, Failed, Metrics, StopReason, Usage
 from service.generation import Request
 from service.telemetry.context import asked
+from service.telemetry.labels import ModelNames
 from service.telemetry.metrics import Metrics as Counted
-from service.telemetry.names import ModelNames
 
 if TYPE_CHECKING:
     from service.telemetry.traces import CallSpan, GenerationSpan, Traces

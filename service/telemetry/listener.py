@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from service.generation import Request
 from service.telemetry.exposition import leave, render
+from service.telemetry.gauges import Pulse
 from service.telemetry.generations import Generation, harmless
+from service.telemetry.labels import ModelNames
 from service.telemetry.metrics import Metrics
-from service.telemetry.names import ModelNames
-from service.telemetry.pulse import Pulse
 from service.telemetry.readers import Reader
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from service.telemetry.tally import Counts, FoldedHistogram, Tallies, Tally
+from service.telemetry.batches import Counts, FoldedHistogram, Tallies, Tally
 
 # The boundaries of OpenTelemetry's GenAI conventions: gen_ai.server.time_to_first_token, .time_per_output_token and
 # .request.duration (semantic-conventions, docs/gen-ai/gen-ai-metrics.md, read 2026-11-24).

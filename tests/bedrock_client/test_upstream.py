@@ -10,9 +10,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from service.bedrock.catalog.profiles import Profiles
 from service.bedrock.client import Client, Endpoint, open_client
 from service.bedrock.eventstream import encode, encode_error, encode_event, encode_exception
-from service.bedrock.profiles import Profiles
 from service.bedrock.upstream import Upstream
 from service.deltas import Delta, Opened, Stop, StopReason, TextDelta, Timing, ToolCallStart, Unknown, Usage
 from service.errors import InvalidRequest, UpstreamError

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.catalog import Target, resolve
-from service.engine.lanes import Bypass, Circuit, Lane, Lanes
+from service.bedrock.catalog.resolution import Target, resolve
+from service.engine.bulkhead import Bypass, Circuit, Lane, Lanes
 from service.errors import ServiceError, UpstreamError
 from service.generation import Request
 from tests.harness import CLAUDE, settings

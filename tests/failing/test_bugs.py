@@ -8,8 +8,8 @@ import pytest
 
 from service.access.caller import ANONYMOUS
 from service.app import create_app
-from service.bedrock import catalog
-from service.bedrock.catalog import Target
+from service.bedrock.catalog import resolution
+from service.bedrock.catalog.resolution import Target
 from service.bedrock.upstream import Upstream
 from service.deltas import Done, Failed
 from service.engine.engine import Order, open_engine
@@ -59,7 +59,7 @@ class Broken(Upstream):
         """Need nothing."""
 
     async def resolve(self, request: Request) -> Target:
-        return catalog.resolve(request)
+        return resolution.resolve(request)
 
     def open(self, *_: object, **__: object) -> Any:
         raise RuntimeError("the secret detail")

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service.answer import Answer
-from service.bedrock.attachments import DOCUMENT_BYTES, DOCUMENTS, IMAGE_BYTES, IMAGES
+from service.bedrock.rules.attachments import DOCUMENT_BYTES, DOCUMENTS, IMAGE_BYTES, IMAGES
 from service.deltas import ToolCallDelta, ToolCallStart
 from service.dialects.bounds import BLOCKS, MESSAGES, TOOLS
 from tests.harness import CLAUDE, Json, Service

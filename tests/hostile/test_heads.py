@@ -10,7 +10,7 @@ import pytest
 import uvicorn
 
 from service.app import create_app
-from service.serving import configuration
+from service.server import configuration
 from tests.harness import settings
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -15,8 +15,8 @@ from service.dialects import anthropic_messages, openai_chat, openai_responses
 from service.dialects.native.request import Generate, to_request
 from service.errors import FieldError, InvalidRequest
 from service.generation import Request
+from service.http.problems import from_pydantic
 from service.routers.conversations.bodies import Changes, NewConversation, Send
-from service.routers.problems import from_pydantic
 from tests.hostile import canaries
 
 EXAMPLES = 150  # a format, some seconds in all

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from service.routers.entrance import AT_ONCE, Entrance
+from service.http.admission_rate import AT_ONCE, Entrance
 
 CAME = 3 * AT_ONCE
 

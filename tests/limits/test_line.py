@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from service.engine.line import FairLine
+from service.engine.fair_queue import FairLine
 
 OWNERS = st.sampled_from("abcd")
 

@@ -8,10 +8,10 @@ import httpx
 import jsonschema
 import pytest
 
-from service.bedrock.catalog import MODELS
+from service.bedrock.catalog.resolution import MODELS
 from service.local.meter import Counted, Meter
 from service.local.prompt import CachePoint, Prompt, Text, Turn
-from service.local.tokens import count
+from service.local.text.tokens import count
 from tests.local.bedrock import CLAUDE, QUESTION, Bedrock, Json, blocks_of, body_for, refused, said, text_of, user
 
 SERIES = {model.series: model for model in MODELS}

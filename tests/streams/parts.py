@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from service.deltas import Done, Event, Metrics, Start, Status, StopReason, TextDelta, Usage
 from service.generation import Message, OnDisconnect, Policies, Request, Text
+from service.streams.factory import open_journal
 from service.streams.journal import Journal, Key
 from service.streams.log import StreamLog
-from service.streams.opening import open_journal
 from service.streams.record import Record, new_stream_id
 
 LEASE_S = 0.6

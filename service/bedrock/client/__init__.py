@@ -19,7 +19,9 @@ from aiobotocore.config import AioConfig
 from msgspec import Struct
 
 import service
+from service.bedrock.aws_errors import STALE_CREDENTIALS, bare, refused
 from service.bedrock.client.credentials import Credentials, PatientSession, deaf_session
+from service.bedrock.client.errors import sdk_errors
 from service.bedrock.client.exchange import (
     Exchange,
     Prepared,
@@ -29,10 +31,8 @@ from service.bedrock.client.exchange import (
     put_body,
     take_answer,
 )
-from service.bedrock.client.failures import sdk_errors
-from service.bedrock.client.repeat import repeat
+from service.bedrock.client.prepared import repeat
 from service.bedrock.client.tap import Window
-from service.bedrock.refusals import STALE_CREDENTIALS, bare, refused
 from service.errors import UpstreamError
 from service.settings import Settings
 

@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from service import generation
-from service.dialects import bounds, kinds
+from service.dialects import bounds, media_types
 from service.dialects.native.values import Base64, Characters, Object, Said
 
 DEFAULT_MAX_TOKENS = 500
@@ -59,7 +59,7 @@ class ImageBlock(_Strict):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if wrong := kinds.not_that_image(self.media_type, self.data):
+        if wrong := media_types.not_that_image(self.media_type, self.data):
             raise ValueError(f"data: {wrong}")
         return self
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 from service.local import chat_shapes
 from service.local.converse.shapes import ConverseRequest
 from service.local.reasoning import Sampling, claude_thinking, nova_reasoning, thought_first

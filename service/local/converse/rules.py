@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from service.bedrock.catalog import Abilities, Api, Model
+from service.bedrock.catalog.resolution import Abilities, Api, Model
 from service.local.converse.shapes import ContentBlock, ConverseRequest, Document, Message
 from service.local.refusal import Refused
 

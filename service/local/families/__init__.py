@@ -1,7 +1,6 @@
 """InvokeModel: each family's own shape."""
 
-from service.bedrock.catalog import Model
-from service.local.answering import Job
+from service.bedrock.catalog.resolution import Model
 from service.local.families import (
     claude_messages,
     claude_text,
@@ -17,8 +16,9 @@ from service.local.families import (
     titan,
 )
 from service.local.families.common import Asked
-from service.local.families.guarding import check_guardrail, split
+from service.local.families.guardrail_member import check_guardrail, split
 from service.local.plan import Plan
+from service.local.wire.send import Job
 
 _PLANS = {
     "claude_messages": claude_messages.plan,

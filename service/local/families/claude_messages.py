@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
-from service.bedrock.catalog import Model
-from service.local import media, shapes, thought, toolbox
+from service.bedrock.catalog.resolution import Model
+from service.local import media, shapes
 from service.local.answer import Block, End, Piece
 from service.local.families import common
 from service.local.families.claude_rules import blocks, check
@@ -23,8 +23,9 @@ from service.local.families.claude_shapes import (
 from service.local.families.common import Asked
 from service.local.plan import Opening, Plan
 from service.local.prompt import CachePoint, Media, Part, Prompt, Text, Thought, Tool, ToolResult, ToolUse, Turn
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text import reasoning_text, tool_choice
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 _MANNER = Manner(1, 4, opens_calls=True)
 
@@ -33,7 +34,7 @@ def plan(asked: Asked) -> Plan:
     """Plan the answer to a body."""
     body = shapes.read(asked.body, Body, shapes.anthropic)
     prompt = _prompt(body, asked, thinks=check(body, asked.model))
-    id_ = f"msg_bdrk_{toolbox.token(prompt, -1)}"
+    id_ = f"msg_bdrk_{tool_choice.token(prompt, -1)}"
     return Plan(
         prompt=prompt,
         manner=_MANNER,
@@ -92,7 +93,7 @@ def _part(block: Content, place: str) -> Part:
             return ToolResult(block.tool_use_id, " ".join(said), block.is_error)
         case ThinkingBlock():
             handed_back = Thought(block.thinking, block.signature)
-            thought.check(handed_back, place)
+            reasoning_text.check(handed_back, place)
             return handed_back
         case _:
             return Thought(signature=block.data)
@@ -206,7 +207,7 @@ def _content(block: Block) -> Json:
         case "redacted":
             return {"type": "redacted_thinking", "data": block.text}
         case "call":
-            return {"type": "tool_use", "id": block.id, "name": block.name, "input": toolbox.parsed(block.text)}
+            return {"type": "tool_use", "id": block.id, "name": block.name, "input": tool_choice.parsed(block.text)}
         case _:
             return {"type": "text", "text": block.text, **({"citations": [_citation(block)]} if block.citation else {})}
 

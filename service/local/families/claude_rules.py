@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 from service.local.families.claude_shapes import (
     Body,
     Content,

@@ -12,8 +12,8 @@ from service.local.families.common import Asked
 from service.local.plan import Plan
 from service.local.prompt import Prompt
 from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 _HUMAN, _ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 _MOST = 4_096  # tokens

@@ -8,7 +8,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Meta, Struct
 
-from service.local import shapes, toolbox
+from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.families import common
 from service.local.families.common import Asked
@@ -16,8 +16,9 @@ from service.local.models import most_of
 from service.local.plan import Plan
 from service.local.prompt import Part, Prompt, Text, Tool, ToolResult, Turn
 from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text import tool_choice
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 
 class Said(Struct, frozen=True, forbid_unknown_fields=True):
@@ -180,7 +181,7 @@ class Chunks:
 
 
 def _call(block: Block) -> Json:
-    return {"name": block.name, "parameters": toolbox.parsed(block.text)}
+    return {"name": block.name, "parameters": tool_choice.parsed(block.text)}
 
 
 def _reason(end: End) -> str:

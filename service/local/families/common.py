@@ -5,14 +5,14 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 from service.local import compose, guardrail
 from service.local.answer import End, Piece
 from service.local.plan import Opening, Writer
 from service.local.prompt import Guardrail, Media, Prompt, Text, Turn
 from service.local.refusal import Refused
 from service.local.templates import Remembered, Template
-from service.local.wire import Frame, Json
+from service.local.wire.frames import Frame, Json
 
 WILD = Frame({"type": "hologram", "hologram": {"depth": 3}})
 """A kind of chunk that nobody has met."""

@@ -8,8 +8,8 @@ from service.local.families import common
 from service.local.families.common import Asked
 from service.local.plan import Opening, Plan, Writer
 from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Json
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json
 
 Whole = Callable[[Prompt, str, End], Json]
 

@@ -11,8 +11,8 @@ from service.local.families import common
 from service.local.families.common import Asked
 from service.local.plan import Plan
 from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
 

@@ -4,15 +4,16 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from service.local import shapes, templates, tokens
+from service.local import shapes, templates
 from service.local.answer import End
 from service.local.families import common, completions
 from service.local.families.common import Asked
 from service.local.plan import Opening, Plan, Writer
 from service.local.prompt import Prompt
 from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Json
+from service.local.text import tokens
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json
 
 
 class Penalty(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):

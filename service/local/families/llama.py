@@ -5,15 +5,16 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from service.local import media, shapes, templates, tokens
+from service.local import media, shapes, templates
 from service.local.answer import End, Piece
 from service.local.families import common, completions
 from service.local.families.common import Asked
 from service.local.plan import Opening, Plan
 from service.local.prompt import Media, Prompt
 from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text import tokens
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 _MOST = {"llama2": 2_048, "llama3": 2_048}
 

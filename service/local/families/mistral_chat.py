@@ -5,18 +5,18 @@ from functools import partial
 from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.chat_shapes import Body
-from service.local.families import chat_reading, common
+from service.local.families import chat_request, common
 from service.local.families.common import Asked
 from service.local.plan import Plan
 from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Frame, Json, Phase
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json, Phase
 
 
 def plan(asked: Asked) -> Plan:
     """Plan the answer to a body."""
     body = shapes.read(asked.body, Body, shapes.malformed)
-    prompt = chat_reading.prompt_of(body, asked)
+    prompt = chat_request.prompt_of(body, asked)
     return Plan(
         prompt=prompt,
         manner=Manner(1, 2, whole_calls=True),

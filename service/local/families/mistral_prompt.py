@@ -11,8 +11,8 @@ from service.local.families.common import Asked
 from service.local.plan import Plan
 from service.local.prompt import Prompt
 from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 _MOST = 8_192  # tokens, but for Mixtral
 _MOST_OF_MIXTRAL = 4_096

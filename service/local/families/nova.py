@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
-from service.local import shapes, toolbox
+from service.local import shapes
 from service.local.answer import Block, End, Piece
-from service.local.converse import reading, rules
+from service.local.converse import request as reading
+from service.local.converse import rules
 from service.local.converse.shapes import (
     ConverseRequest,
     InferenceConfig,
@@ -22,8 +23,9 @@ from service.local.families.common import Asked
 from service.local.plan import Plan
 from service.local.prompt import Prompt
 from service.local.reasoning import nova_reasoning
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text import tool_choice
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 WILD = Frame({"contentBlockDelta": {"delta": {"hologram": {"depth": 3}}, "contentBlockIndex": 0}})
 
@@ -147,7 +149,7 @@ def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
 def _content(block: Block) -> Json:
     match block.kind:
         case "call":
-            return {"toolUse": {"name": block.name, "toolUseId": block.id, "input": toolbox.parsed(block.text)}}
+            return {"toolUse": {"name": block.name, "toolUseId": block.id, "input": tool_choice.parsed(block.text)}}
         case "thinking":
             return {"reasoningContent": {"reasoningText": {"text": block.text}}}
         case _:

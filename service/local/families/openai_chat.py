@@ -3,16 +3,17 @@
 from functools import partial
 from typing import Any
 
-from service.bedrock.catalog import Model
-from service.local import shapes, toolbox
+from service.bedrock.catalog.resolution import Model
+from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.chat_shapes import Body
-from service.local.families import chat_reading, common
+from service.local.families import chat_request, common
 from service.local.families.common import Asked
 from service.local.plan import Opening, Plan
 from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text import tool_choice
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 _FILLER = "aiaRsHQ4sjhkwbQqJNSm7gY3"
 
@@ -20,9 +21,9 @@ _FILLER = "aiaRsHQ4sjhkwbQqJNSm7gY3"
 def plan(asked: Asked) -> Plan:
     """Plan the answer to a body."""
     body = shapes.read(asked.body, Body, shapes.malformed)
-    prompt = chat_reading.prompt_of(body, asked)
+    prompt = chat_request.prompt_of(body, asked)
     usage = body.stream_options is not None and body.stream_options.include_usage
-    form = Form(asked.model, f"chatcmpl-{toolbox.token(prompt, -1, 12)}", usage=usage)
+    form = Form(asked.model, f"chatcmpl-{tool_choice.token(prompt, -1, 12)}", usage=usage)
     return Plan(
         prompt=prompt,
         manner=Manner(1, 2, opens_calls=True),

@@ -5,15 +5,16 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from service.local import guardrail, shapes, templates, tokens
+from service.local import guardrail, shapes, templates
 from service.local.answer import End, Piece
 from service.local.families import common, completions
 from service.local.families.common import Asked
 from service.local.plan import Opening, Plan
 from service.local.prompt import Prompt
 from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text import tokens
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Frame, Json
 
 _REASONS = {"max_tokens": "LENGTH", "stop_sequence": "STOP_CRITERIA_MET", "content_filtered": "CONTENT_FILTERED"}
 

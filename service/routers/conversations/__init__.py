@@ -5,18 +5,18 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from service.conversations.opening import Opened
+from service.conversations.factory import Opened
 from service.conversations.values import Conversation, Message
 from service.dialects.native import events
 from service.errors import InvalidRequest
+from service.http.dependencies import CallerDep, DisconnectHeader, EngineDep, KeyHeader, OwnerDep
+from service.http.headers import stream_headers
+from service.http.openapi.document import EVENTS, GENERATING, problems
+from service.http.resume import StreamRoute, heading, native_encoder
+from service.http.stream_response import StreamReply, whole
 from service.routers.conversations import shapes
 from service.routers.conversations.bodies import Changes, NewConversation, Send
 from service.routers.conversations.sending import Sender, Sent, stream_horizon_ms
-from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, OwnerDep
-from service.routers.documents import EVENTS, GENERATING, problems
-from service.routers.headers import stream_headers
-from service.routers.reply import StreamReply, whole
-from service.routers.resuming import StreamRoute, heading, native_encoder
 
 router = APIRouter(prefix="/api/conversations", tags=["Conversations"], route_class=StreamRoute)
 

@@ -8,16 +8,16 @@ import msgspec
 from fastapi import Request
 
 from service.access.caller import Caller
+from service.conversations.factory import Opened
 from service.conversations.history import unanswered, window
-from service.conversations.opening import Opened
 from service.conversations.values import Claimed, Json, Key, Role, now_ms
 from service.dialects.native import request as native
 from service.engine.engine import Engine, Order
 from service.errors import FieldError, InvalidRequest, ServiceError
 from service.generation import Message, OnDisconnect, Policies
 from service.generation import Request as Generation
+from service.http.dependencies import idempotency_key
 from service.routers.conversations.bodies import Send
-from service.routers.deps import idempotency_key
 from service.settings import Settings
 from service.streams.log import StreamLog
 
