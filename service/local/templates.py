@@ -48,9 +48,23 @@ class Template(Struct, frozen=True):
 
 def _without_inner_system(turns: list[Turn]) -> tuple[list[Turn], list[str]]:
     """Take Llama 2's system text out of the first turn."""
-    pattern = re.compile(r"<<SYS>>(.*?)<</SYS>>", re.DOTALL)
-    inner = [found[1] for turn in turns[:1] for found in pattern.finditer(turn.text)]
-    return [Turn(turn.role, (Text(pattern.sub("", turn.text)),)) for turn in turns], inner
+    inner: list[str] = []
+    plain: list[Turn] = []
+    for number, turn in enumerate(turns):
+        text, within = _cut_out(turn.text, "<<SYS>>", "<</SYS>>")
+        inner += within if number == 0 else []
+        plain.append(Turn(turn.role, (Text(text),)))
+    return plain, inner
+
+
+def _cut_out(text: str, begin: str, end: str) -> tuple[str, list[str]]:
+    """Part a text from what stands between two marks, in linear time also where the second one is missing."""
+    outside, inside, at = [], [], 0
+    while (start := text.find(begin, at)) >= 0 and (stop := text.find(end, start + len(begin))) >= 0:
+        outside.append(text[at:start])
+        inside.append(text[start + len(begin) : stop])
+        at = stop + len(end)
+    return "".join([*outside, text[at:]]), inside
 
 
 def _trimmed(turn: Turn) -> Turn:

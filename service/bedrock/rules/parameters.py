@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import structs
 
 from service.bedrock.catalog.model import Target
-from service.bedrock.rules import attachments, reasoning
+from service.bedrock.rules import attachments, own_members, reasoning
 from service.bedrock.words import offered, placed
 from service.errors import FieldError, InvalidRequest
 from service.generation import (
@@ -50,6 +50,7 @@ def refusals(request: Request, target: Target) -> list[FieldError]:
         *_turns(request, target),
         *_blocks(request, target),
         *attachments.refusals(request),
+        *own_members.refusals(request.extra, target),
     ]
 
 

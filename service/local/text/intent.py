@@ -35,7 +35,7 @@ _WANTS = (
     ("table", r"\b(table|columns|markdown table)\b"),
     ("poem", r"\b(poem|haiku|verse|rhyme|song|lyrics|limerick)\b"),
     ("story", r"\b(story|tale|fable|once upon)\b"),
-    ("greeting", r"^\W*(hello|hi|hey|good (morning|evening|afternoon)|greetings)\b[^.?]{0,24}[.!?]*\s*$"),
+    ("greeting", r"^\W{0,8}(hello|hi|hey|good (morning|evening|afternoon)|greetings)\b[^.?]{0,24}[.!?]*\s*$"),
     ("self", r"\b(who|what) are you\b|\byour name\b"),
     ("compare", r"\b(compare|versus|vs|difference|differ|better than)\b"),
     ("why", r"\bwhy\b"),

@@ -189,12 +189,17 @@ def _string(schema: dict[str, Any], material: Material, name: str) -> str:
 
 
 def _matches(pattern: str, value: str) -> bool:
+    """Whether a value is known to fit. The pattern is the caller's: one that could backtrack for long is not tried."""
+    if "(" in pattern or sum(map(pattern.count, "*+?{")) > _MOST_REPEATS:
+        return False
     try:
         return re.search(pattern, value) is not None
     except re.error:
         return True
 
 
+_MOST_REPEATS = 2  # of which each multiplies the steps by the value's 200 characters
+_LONGEST = 1000  # characters of a made value
 _ATOM = re.compile(r"\\[dwsDWS]|\\.|\[(?:\\.|[^\]\\])+\]|\((?:\?:)?[^()]*\)|[^\\\[\]()^$]")
 _REPEAT = re.compile(r"\{(\d+)(?:,\d*)?\}|[*?+]")
 
@@ -209,8 +214,10 @@ def from_pattern(pattern: str) -> str:
         if repeat:
             at = repeat.end()
             times = int(repeat[1]) if repeat[1] else 1 if repeat[0] == "+" else 0
-        made += _from_atom(found[0]) * times
-    return made
+        made += _from_atom(found[0]) * min(times, _LONGEST)
+        if len(made) >= _LONGEST:
+            break
+    return made[:_LONGEST]
 
 
 def _from_atom(atom: str) -> str:

@@ -56,7 +56,7 @@ class _Writer:
     def __init__(self, model: Model, abilities: Abilities) -> None:
         self._model = model
         self._abilities = abilities
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
 
     def content(self, message: Message, field: str) -> list[Json]:
         written = [self._block(block, f"{field}.{place}") for place, block in enumerate(message.content)]
