@@ -15,6 +15,12 @@ from service.json_depth import DEEPEST
 VALUES = 1_000_000
 """Values in one text: every string, number, literal, array and object; names of members are not counted."""
 
+LIGHT = 1 << 20  # bytes; a shorter text may be as dense as it likes
+DENSITY = 9
+"""Bytes that may be built for each byte of a longer text, beside two or three copies of its characters: 12 in all."""
+
+_ARRAY_BYTES, _STRING_BYTES = 80, 64  # CPython 3.11, 64 bit
+_STRINGS_OF_OBJECT = 4  # two members: their cost is part of the object's
 _PIECE = 65_536  # bytes scanned at a time
 _SPACES = b" \t\r\n"
 _BRACKETS = bytes.maketrans(b"[{]}", b"(())")
@@ -25,8 +31,17 @@ class Structure(NamedTuple):
     """What a text holds. `closed`: every string and bracket that it opens is closed; otherwise it is no JSON."""
 
     values: int
+    objects: int
+    arrays: int
+    strings: int
+    """Names of members are among them."""
     too_deep: bool
     closed: bool
+
+    def weight(self, object_bytes: int) -> int:
+        """Estimate the memory of what is built of the text, beside its characters."""
+        loose = max(0, self.strings - _STRINGS_OF_OBJECT * self.objects)
+        return object_bytes * self.objects + _ARRAY_BYTES * self.arrays + _STRING_BYTES * loose
 
 
 class _Members(Struct):
@@ -48,13 +63,15 @@ class _Members(Struct):
     title: Raw | UnsetType = UNSET
 
 
-def check(text: bytes) -> None:
-    """Refuse a text that holds more than 1,000,000 values or 64 levels; what is no JSON is left to its parser.
+def check(text: bytes, object_bytes: int) -> None:
+    """Refuse a text that holds too many values, levels or, above 1 MB, small objects; what is no JSON is passed.
+
+    `object_bytes` is what its reader builds for a small object.
 
     Raises:
         InvalidRequest: it holds too much; names the member where that is one of those a request has.
     """
-    if len(text) < VALUES and text.count(b"[") + text.count(b"{") <= DEEPEST:
+    if len(text) <= LIGHT and text.count(b"[") + text.count(b"{") <= DEEPEST:
         return
     found = measure(text)
     if not found.closed:
@@ -62,12 +79,18 @@ def check(text: bytes) -> None:
     if found.too_deep:
         raise _refused(_deepest(text), f"is nested more than {DEEPEST} levels deep")
     if found.values > VALUES:
-        raise _refused(_largest(text), f"holds more than {VALUES:,} values, or the request does with it")
+        raise _refused(_largest(text, found.values), f"holds more than {VALUES:,} values, or the request does with it")
+    if len(text) > LIGHT and found.weight(object_bytes) > DENSITY * len(text):
+        least = object_bytes // DENSITY
+        raise _refused(
+            _largest(text, found.values),
+            f"holds too many small values: above 1 MB a request has at most one object in {least} bytes",
+        )
 
 
 def measure(text: bytes, levels: int = DEEPEST) -> Structure:
     """Count the values of a JSON text, and compare its depth with a number of levels."""
-    depth = commas = filled = start = 0
+    depth = commas = filled = start = quotes = arrays = objects = 0
     too_deep = inside = False
     last = b""
     while start < len(text):
@@ -76,17 +99,19 @@ def measure(text: bytes, levels: int = DEEPEST) -> Structure:
         if b"\\" in piece:
             piece = piece.replace(b"\\\\", b"").replace(b'\\"', b"")
         parts = piece.split(b'"')
+        quotes += len(parts) - 1
         outside = b'"'.join(parts[inside::2])
         inside ^= not len(parts) % 2
         brackets = outside.translate(_BRACKETS, _NOT_BRACKETS)
-        opened = brackets.count(b"(")
+        opened, squares = brackets.count(b"("), outside.count(b"[")
+        arrays, objects = arrays + squares, objects + opened - squares
         before, depth = depth, depth + 2 * opened - len(brackets)
         too_deep = too_deep or (before + opened > levels and _is_deeper(brackets, before, depth, levels))
         commas += outside.count(b",")
         outside = last + outside.translate(None, _SPACES)
         filled += opened - outside.count(b"[]") - outside.count(b"{}")
         last = outside[-1:] if outside[-1:] in {b"[", b"{"} and not inside else b""
-    return Structure(1 + commas + filled, too_deep, depth == 0 and not inside)
+    return Structure(1 + commas + filled, objects, arrays, quotes // 2, too_deep, depth == 0 and not inside)
 
 
 def _piece(text: bytes, start: int) -> bytes:
@@ -123,9 +148,10 @@ def _deepest(text: bytes) -> str:
     return next((name for name, value in _members(text).items() if measure(value, within).too_deep), "body")
 
 
-def _largest(text: bytes) -> str:
+def _largest(text: bytes, values: int) -> str:
+    """Name the member that holds most of the values."""
     sizes = {name: measure(value).values for name, value in _members(text).items()}
-    return max(sizes, key=sizes.__getitem__, default="body")
+    return next((name for name, size in sizes.items() if size > values // 2), "body")
 
 
 def _refused(field: str, message: str) -> InvalidRequest:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from service.engine.engine import Engine
 
 _LEAVING = frozenset({None, *get_args(OnDisconnect)})
-_GENERATE = TypeAdapter(Generate)
+GENERATE = TypeAdapter(Generate)
 
 
 class DirectRoute(StreamRoute):
@@ -39,7 +39,7 @@ class DirectRoute(StreamRoute):
             leaves = headers.get("x-on-disconnect")
             if "last-event-id" in headers or leaves not in _LEAVING:
                 return await otherwise(request)
-            if (body := await read_as(request, _GENERATE)) is None:
+            if (body := await read_as(request, GENERATE)) is None:
                 raise RequestValidationError([{"type": "missing", "loc": ("body",), "msg": ""}])
             engine = cast("Engine", request.state.engine)
             answer = endpoint(request, body, engine, caller_of(request), headers.get("idempotency-key"), leaves)

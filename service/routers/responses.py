@@ -84,14 +84,14 @@ async def _parsed(asking: Asking, archive: Archive) -> openai_responses.Parsed:
 
 
 async def _begun(asking: Asking, archive: Archive, parsed: openai_responses.Parsed) -> Response:
-    log = await asking.start(
-        parsed, "responses", on_disconnect="drain" if parsed.background else None, store=parsed.store
-    )
+    background, stream = parsed.background, parsed.stream
+    log = await asking.start(parsed, "responses", on_disconnect="drain" if background else None, store=parsed.store)
     if parsed.store:
         archive.begin(log, parsed.input)
-    if parsed.background and not parsed.stream:
+    del parsed  # which would otherwise be held until the whole answer has come
+    if background and not stream:
         return json_of(log, whole(log, "responses"))
-    return await asking.answer(log, "responses", stream=parsed.stream)
+    return await asking.answer(log, "responses", stream=stream)
 
 
 async def _earlier(archive: Archive, caller: str, response_id: str | None, room: int) -> tuple[list[Json], int]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from service.dialects import anthropic_messages, openai_chat, openai_responses
+from service.dialects import anthropic_messages, openai_chat, openai_responses, structure
 from service.dialects.native.request import Generate, to_request
 from service.errors import FieldError, InvalidRequest
 from service.generation import Request
@@ -55,6 +55,7 @@ def native(shape: type[BaseModel]) -> Callable[[Any], object]:
     """Read as FastAPI does, and refuse as the service does."""
 
     def read(given: Any) -> object:
+        structure.check(json.dumps(given).encode(), 800)
         try:
             asked = shape.model_validate(given)
         except ValidationError as error:
@@ -71,6 +72,7 @@ def lenient(parse: Callable[[Any], Any]) -> Callable[[Any], object]:
     """Read as the surfaces made for others do: what their reader of JSON refuses never comes that far."""
 
     def read(given: Any) -> object:
+        structure.check(json.dumps(given).encode(), 500)
         try:
             given = msgspec.json.decode(json.dumps(given))
         except (msgspec.DecodeError, RecursionError):
@@ -151,9 +153,9 @@ def _change(value: Any, data: st.DataObject) -> None:
 
 
 DEEP: Any = json.loads("[" * 500 + "]" * 500)
-MANY = 310_000
+MANY = 1_010_000
 HUGE: dict[str, Callable[[], dict[str, Any]]] = {
-    "members": lambda: {f"a{number}": 1 for number in range(MANY // 5)},
+    "members": lambda: {f"a{number}": 1 for number in range(MANY // 15)},
     "values": lambda: {"metadata": [1] * MANY},
     "messages": lambda: {"messages": [{"role": "user", "content": "x"}] * 20_000},
     "items": lambda: {"input": [{"role": "user", "content": "x"}] * 20_000},

@@ -81,7 +81,7 @@ def refusals(extra: Mapping[str, Any], target: Target) -> Iterator[FieldError]:
     if not extra:
         return
     own = {**FAMILIES.get(target.family, FAMILIES["tolerant"]), **_GUARDRAIL}
-    paths = own | CONVERSE if target.api == "converse" else own
+    paths = {**own, **CONVERSE} if target.api == "converse" else own
     found = {member: field for path, field in paths.items() if (member := _found(extra, path)) is not None}
     yield from (FieldError(f"extra.{member}", f"use {field}") for member, field in found.items())
 
