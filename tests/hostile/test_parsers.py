@@ -153,9 +153,9 @@ def _change(value: Any, data: st.DataObject) -> None:
 
 
 DEEP: Any = json.loads("[" * 500 + "]" * 500)
-MANY = 1_010_000
+MANY = 310_000
 HUGE: dict[str, Callable[[], dict[str, Any]]] = {
-    "members": lambda: {f"a{number}": 1 for number in range(MANY // 15)},
+    "members": lambda: {f"a{number}": 1 for number in range(MANY // 5)},
     "values": lambda: {"metadata": [1] * MANY},
     "messages": lambda: {"messages": [{"role": "user", "content": "x"}] * 20_000},
     "items": lambda: {"input": [{"role": "user", "content": "x"}] * 20_000},
