@@ -72,7 +72,7 @@ def drain_on_signal(drain: Callable[[], Awaitable[None]], hurry: Callable[[], No
             signal.signal(number, handler)
 
 
-class Connection(HttpToolsProtocol):
+class HttpConnection(HttpToolsProtocol):
     """Gives each response its outlet, and bounds what comes before a body: httptools would take any length (0.8)."""
 
     _head: int | None = None  # bytes of a head that has not come to its end; None: of none
@@ -133,7 +133,7 @@ def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
-        http=Connection,
+        http=HttpConnection,
         loop="asyncio",  # uvloop accepts one connection a loop turn, and a delta costs the same on both
         log_config=None,
         access_log=False,

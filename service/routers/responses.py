@@ -10,12 +10,12 @@ from service.dialects import openai_responses
 from service.dialects.refusal import wrong
 from service.dialects.table import Name, heading, options, whole
 from service.errors import InvalidRequest, ServiceError
-from service.http.compat import Asking, AskingDep, json_of
+from service.http.compat import CompatRequest, CompatRequestDep, json_of
 from service.http.dependencies import EngineDep, OwnerDep
 from service.http.headers import stream_headers
 from service.http.openapi import compat
 from service.http.resume import StreamRoute
-from service.http.stream_response import StreamReply
+from service.http.stream_response import StreamResponse
 from service.streams.log import StreamLog
 from service.streams.record import parse_stream_id
 
@@ -65,7 +65,7 @@ def _unknown() -> ServiceError:
     responses=compat.RESPONSE,
     openapi_extra=compat.body("ResponsesRequestBody"),
 )
-async def create(asking: AskingDep, archive: ArchiveDep) -> Response:
+async def create(asking: CompatRequestDep, archive: ArchiveDep) -> Response:
     """Answer with a response, with `stream: true` with its events, with `background: true` at once."""
     given = await asking.body()
     named = openai_responses.references(given)
@@ -78,7 +78,9 @@ async def create(asking: AskingDep, archive: ArchiveDep) -> Response:
     return await _begun(asking, archive, given, parsed)
 
 
-async def _begun(asking: Asking, archive: Archive, given: object, parsed: openai_responses.Parsed) -> Response:
+async def _begun(
+    asking: CompatRequest, archive: Archive, given: object, parsed: openai_responses.ResponsesRequest
+) -> Response:
     log = await asking.start(
         parsed, "responses", given, on_disconnect="drain" if parsed.background else None, store=parsed.store
     )
@@ -118,12 +120,12 @@ async def retrieve(
         return _told(found)
     if found.log is None:
         raise ServiceError("gone", "The events of this response are no longer kept; it can still be read whole.")
-    return StreamReply(engine, found.log, _from(found.log, starting_after))
+    return StreamResponse(engine, found.log, _from(found.log, starting_after))
 
 
-def _from(log: StreamLog, starting_after: int) -> openai_responses.Events:
-    asked = options(log, "responses", openai_responses.Options)
-    return openai_responses.Events(heading(log), asked, starting_after=starting_after)
+def _from(log: StreamLog, starting_after: int) -> openai_responses.ResponsesEvents:
+    asked = options(log, "responses", openai_responses.ResponsesOptions)
+    return openai_responses.ResponsesEvents(heading(log), asked, starting_after=starting_after)
 
 
 @router.post("/{response_id}/cancel", summary="Cancel a response", responses=compat.RESPONSE_CANCELLED)
