@@ -10,7 +10,7 @@ from service import __version__
 from service.access.tickets import open_tickets
 from service.bedrock.catalog.offers import Offers
 from service.bedrock.catalog.resolution import MODELS
-from service.bedrock.client import Client, Endpoint, open_client
+from service.bedrock.client import BedrockClient, Endpoint, open_client
 from service.bedrock.upstream import Upstream
 from service.conversations.archive import Archive, open_archive
 from service.conversations.factory import Conversations, open_conversations
@@ -19,11 +19,11 @@ from service.encryption import open_seal
 from service.engine.engine import Engine, open_engine
 from service.http import problems
 from service.http.authentication import open_credentials
-from service.http.cors import ListedPages
+from service.http.cors import Cors
 from service.http.guard import Guard
-from service.http.load_shedding import Gate
+from service.http.load_shedding import LoadShedding
 from service.http.openapi import document
-from service.http.request_metrics import Watch
+from service.http.request_metrics import RequestMetrics
 from service.http.stream_response import ClientGone
 from service.routers import (
     cards,
@@ -46,16 +46,16 @@ from service.streams.factory import open_journal
 from service.streams.log import StreamLog
 
 if TYPE_CHECKING:
-    from service.telemetry.gauges import Standing
+    from service.telemetry.gauges import ProcessState
     from service.telemetry.labels import ModelNames
     from service.telemetry.listener import Telemetry
 
 
-class State(TypedDict):
+class AppState(TypedDict):
     """What the lifespan opens for the requests."""
 
     engine: Engine
-    bedrock: Client
+    bedrock: BedrockClient
     backend_url: str | None
     offers: Offers
     conversations: Conversations
@@ -106,11 +106,11 @@ def create_app(settings: Settings) -> FastAPI:
     document.install(app)
     problems.install(app)
     app.add_exception_handler(ClientGone, _nobody)
-    app.add_middleware(Gate)
+    app.add_middleware(LoadShedding)
     app.add_middleware(Guard, settings=settings, credentials=open_credentials(settings, app.state.tickets))
     if settings.cors_origins:
-        app.add_middleware(ListedPages, origins=settings.cors_origins)
-    app.add_middleware(Watch)
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    app.add_middleware(RequestMetrics)
     return app
 
 
@@ -120,7 +120,7 @@ async def _nobody(_: Request, __: Exception) -> Response:
 
 
 @asynccontextmanager
-async def _open(app: FastAPI) -> AsyncIterator[State]:
+async def _open(app: FastAPI) -> AsyncIterator[AppState]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
         endpoint = await _endpoint(settings, stack)
@@ -166,7 +166,7 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
         }
 
 
-def _telemetry(settings: Settings, client: Client) -> AbstractAsyncContextManager["Telemetry"]:
+def _telemetry(settings: Settings, client: BedrockClient) -> AbstractAsyncContextManager["Telemetry"]:
     """Open what listens to the engine; loaded here, since nothing else needs it."""
     from service.telemetry.listener import open_telemetry
 
@@ -183,19 +183,19 @@ def _model_names(settings: Settings) -> "ModelNames":
     return ModelNames(catalogue, aliases, [settings.default_model_id, *fallbacks])
 
 
-def _standing(settings: Settings, engine: Engine, names: "ModelNames") -> "Callable[[], Standing]":
+def _standing(settings: Settings, engine: Engine, names: "ModelNames") -> "Callable[[], ProcessState]":
     """What the gauges show of this process."""
-    from service.telemetry.gauges import Lane, Standing
+    from service.telemetry.gauges import ModelState, ProcessState
 
-    def lanes() -> dict[str, list[Lane]]:
-        shown: dict[str, list[Lane]] = {}
+    def lanes() -> dict[str, list[ModelState]]:
+        shown: dict[str, list[ModelState]] = {}
         for lane in engine.circuits():
-            standing = Lane(lane.state != "closed", lane.in_flight, lane.queued, lane.limit or 0)
+            standing = ModelState(lane.state != "closed", lane.in_flight, lane.queued, lane.limit or 0)
             shown.setdefault(names.label(lane.model_id), []).append(standing)
         return shown
 
-    def stand() -> Standing:
-        return Standing(
+    def stand() -> ProcessState:
+        return ProcessState(
             open=engine.running,
             queued=engine.queued,
             detached=engine.detached,

@@ -73,7 +73,7 @@ def drain_on_signal(drain: Callable[[], Awaitable[None]], hurry: Callable[[], No
             signal.signal(number, handler)
 
 
-class Connection(HttpToolsProtocol):
+class HttpConnection(HttpToolsProtocol):
     """Gives each response its outlet, and bounds what a client sends beside bodies.
 
     httptools takes heads, trailers and chunk extensions of any length, and uvicorn keeps every trailer and every
@@ -187,7 +187,7 @@ def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
-        http=Connection,
+        http=HttpConnection,
         loop="asyncio",  # uvloop accepts one connection a loop turn, and a delta costs the same on both
         log_config=None,
         access_log=False,

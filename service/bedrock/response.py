@@ -7,19 +7,19 @@ import msgspec
 
 from service.bedrock.aws_errors import broken_off, is_failure
 from service.bedrock.catalog.model import Api
-from service.bedrock.client import Response, Window
+from service.bedrock.client import ReadWindow, Response
 from service.bedrock.eventstream import Frame, FrameDecoder
 from service.bedrock.wires.family import Decoder
 from service.deltas import Delta, Unknown
 from service.errors import UpstreamError
 
-Take = Callable[[list[Delta]], Window | None]
+Take = Callable[[list[Delta]], ReadWindow | None]
 """Takes a batch; the window it returns is a time in which nothing more is read."""
 
 _FAILURES = frozenset({"exception", "error"})
 
 
-class Answer(Protocol):
+class UpstreamResponse(Protocol):
     """One answer of Bedrock's, as it comes."""
 
     @property
@@ -51,7 +51,7 @@ class StreamedAnswer:
     async def follow(self, take: Take) -> None:
         """Give each batch to `take`; what came before a failure in the same read is told first."""
 
-        def receive(received: bytes) -> Window | None:
+        def receive(received: bytes) -> ReadWindow | None:
             deltas: list[Delta] = []
             failure = self._read(received, deltas)
             window = take(deltas) if deltas or not failure else None
@@ -149,11 +149,11 @@ def read_json(text: bytes) -> Any:
         raise UpstreamError("upstream_corrupt") from mistake
 
 
-class _Part(msgspec.Struct, gc=False):
+class _ChunkPayload(msgspec.Struct, gc=False):
     """The payload of a chunk's frame; reading the member as bytes undoes its base64."""
 
     bytes: bytes
 
 
 _parse = msgspec.json.Decoder().decode
-_parse_part = msgspec.json.Decoder(_Part).decode
+_parse_part = msgspec.json.Decoder(_ChunkPayload).decode

@@ -16,9 +16,9 @@ from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.conversations.database import Database
-    from service.conversations.reply_recorder import Find, Keeper
+    from service.conversations.reply_recorder import Find, ReplyRecorder
     from service.conversations.sends import Sends
-    from service.conversations.store import Store
+    from service.conversations.store import ConversationStore
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +28,14 @@ _CHECK_S = 2.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between two tries to reach a database that is away
 
 
-class Opened(NamedTuple):
+class OpenConversations(NamedTuple):
     """The conversations, once they are open."""
 
     database: "Database"
     seal: Seal
-    store: "Store"
+    store: "ConversationStore"
     sends: "Sends"
-    keeper: "Keeper"
+    keeper: "ReplyRecorder"
 
 
 class Conversations:
@@ -47,7 +47,7 @@ class Conversations:
         self._find = find
         self._durable = durable
         self._opening = asyncio.Lock()
-        self._opened: Opened | None = None
+        self._opened: OpenConversations | None = None
         self._tried = asyncio.Event()
         self._away: str | None = None
         self._upkeep: asyncio.Task[None] | None = None
@@ -57,7 +57,7 @@ class Conversations:
         else:
             self._upkeep = tasks.create_task(self._keep_up())
 
-    async def open(self) -> Opened:
+    async def open(self) -> OpenConversations:
         """Give the store and what belongs to it.
 
         Raises:
@@ -94,14 +94,14 @@ class Conversations:
             await self._opened.keeper.close()
             await self._opened.database.close()
 
-    async def _load(self) -> Opened:
+    async def _load(self) -> OpenConversations:
         # In a thread, since it takes a quarter of a second that running streams do not have.
         for name in ("database", "store", "sends", "reply_recorder"):
             await asyncio.to_thread(importlib.import_module, f"service.conversations.{name}")
         from service.conversations.database import Database
-        from service.conversations.reply_recorder import Keeper
+        from service.conversations.reply_recorder import ReplyRecorder
         from service.conversations.sends import Sends
-        from service.conversations.store import Store
+        from service.conversations.store import ConversationStore
 
         database = Database(self._settings.database_url)
         if self._settings.database_url in _IN_MEMORY:
@@ -110,10 +110,10 @@ class Conversations:
 
             await upgrade(database)
         seal = open_seal(self._settings.encryption_key)
-        store = Store(database, seal)
+        store = ConversationStore(database, seal)
         sends = Sends(store)
-        keeper = Keeper(sends, self._tasks, self._find, lease_s=self._settings.lease, durable=self._durable)
-        return Opened(database, seal, store, sends, keeper)
+        keeper = ReplyRecorder(sends, self._tasks, self._find, lease_s=self._settings.lease, durable=self._durable)
+        return OpenConversations(database, seal, store, sends, keeper)
 
     async def _keep_up(self) -> None:
         """Bring the tables up to date, however often it takes, and settle what was left in them."""

@@ -77,7 +77,7 @@ class _Reply:
         return self.content
 
 
-class Keeper:
+class ReplyRecorder:
     """Minds the replies of one process.
 
     `durable`: streams outlive the process, so that their text need not be kept while it comes.

@@ -23,7 +23,7 @@ ErrorResponse = tuple[int, Json, dict[str, str]]
 T = TypeVar("T")
 
 
-class Record(Protocol):
+class RecordView(Protocol):
     """What a dialect reads of a stream's record."""
 
     @property
@@ -43,7 +43,7 @@ class Record(Protocol):
         """What that dialect's encoder must know of the request."""
 
 
-class Stream(Protocol):
+class StreamView(Protocol):
     """A stream's log, as far as an encoding needs it."""
 
     @property
@@ -51,7 +51,7 @@ class Stream(Protocol):
         """32 hexadecimal digits."""
 
     @property
-    def record(self) -> Record:
+    def record(self) -> RecordView:
         """What was asked."""
 
     @property
@@ -67,9 +67,9 @@ class Dialect(NamedTuple):
     """The paths of this dialect: errors there are told in its form."""
     generates: re.Pattern[str]
     """The paths on which a POST starts a generation."""
-    encoder: Callable[[Stream], Encoder]
+    encoder: Callable[[StreamView], Encoder]
     """Makes the encoder of one reader."""
-    whole: Callable[[Stream], Json] | None
+    whole: Callable[[StreamView], Json] | None
     """Encodes a stream as one answer. None: the route does it (the native answer needs its end)."""
     error: Callable[..., ErrorResponse] | None
     """Encodes an error. None: `application/problem+json`."""
@@ -78,27 +78,27 @@ class Dialect(NamedTuple):
     request_id_header: str = "x-request-id"
 
 
-def heading(stream: Stream) -> Heading:
+def heading(stream: StreamView) -> Heading:
     """What an encoder may know of a stream beside its events."""
     return Heading(stream.stream_id, stream.record.request.model_id, stream.record.created)
 
 
-def options(stream: Stream, name: Name, shape: type[T]) -> T:
+def options(stream: StreamView, name: Name, shape: type[T]) -> T:
     """The encoder's options: those of the request where it was in this dialect, else the defaults."""
     return msgspec.convert(stream.record.options if stream.record.dialect == name else {}, shape)
 
 
-def native_encoder(stream: Stream) -> NativeEvents:
+def native_encoder(stream: StreamView) -> NativeEvents:
     """Make a native encoder, whatever dialect the stream was started in."""
     return NativeEvents(heading(stream))
 
 
-def encoder(stream: Stream, name: Name) -> Encoder:
+def encoder(stream: StreamView, name: Name) -> Encoder:
     """Make the encoder of one reader."""
     return DIALECTS[name].encoder(stream)
 
 
-def whole(stream: Stream, name: Name) -> Json:
+def whole(stream: StreamView, name: Name) -> Json:
     """Encode a stream as one answer in a dialect other than the native one."""
     encode = DIALECTS[name].whole
     if encode is None:
@@ -127,12 +127,12 @@ def generating_dialect(method: str, path: str) -> Dialect | None:
     return next((row for row in DIALECTS.values() if row.generates.fullmatch(path)), None)
 
 
-def _chat_options(stream: Stream) -> openai_chat.Options:
-    return options(stream, "chat", openai_chat.Options)
+def _chat_options(stream: StreamView) -> openai_chat.ChatOptions:
+    return options(stream, "chat", openai_chat.ChatOptions)
 
 
-def _responses_options(stream: Stream) -> openai_responses.Options:
-    return options(stream, "responses", openai_responses.Options)
+def _responses_options(stream: StreamView) -> openai_responses.ResponsesOptions:
+    return options(stream, "responses", openai_responses.ResponsesOptions)
 
 
 _ROWS = (
@@ -149,7 +149,7 @@ _ROWS = (
         name="chat",
         paths=re.compile(r"/v1/chat/completions"),
         generates=re.compile(r"/v1/chat/completions"),
-        encoder=lambda stream: openai_chat.Events(heading(stream), _chat_options(stream)),
+        encoder=lambda stream: openai_chat.ChatEvents(heading(stream), _chat_options(stream)),
         whole=lambda stream: openai_chat.whole(heading(stream), None, stream.events),
         error=openai_chat.error,
         rate_limit_headers=openai_rate_limits,
@@ -158,7 +158,7 @@ _ROWS = (
         name="responses",
         paths=re.compile(r"/v1/responses(/.*)?"),
         generates=re.compile(r"/v1/responses"),
-        encoder=lambda stream: openai_responses.Events(heading(stream), _responses_options(stream)),
+        encoder=lambda stream: openai_responses.ResponsesEvents(heading(stream), _responses_options(stream)),
         whole=lambda stream: openai_responses.whole(heading(stream), _responses_options(stream), stream.events),
         error=openai_responses.error,
         rate_limit_headers=openai_rate_limits,
@@ -167,7 +167,7 @@ _ROWS = (
         name="messages",
         paths=re.compile(r"/v1/messages(/.*)?"),
         generates=re.compile(r"/v1/messages"),
-        encoder=lambda stream: anthropic_messages.Events(heading(stream)),
+        encoder=lambda stream: anthropic_messages.MessagesEvents(heading(stream)),
         whole=lambda stream: anthropic_messages.whole(heading(stream), None, stream.events),
         error=anthropic_messages.error,
         rate_limit_headers=anthropic_rate_limits,

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from service.bedrock.catalog.resolution import Target
 from service.engine.adaptive_limit import Allowance
-from service.engine.admission import Places
+from service.engine.admission import Slots
 from service.engine.breaker import Breaker, State, Trial
 from service.errors import ServiceError, UpstreamError
 from service.generation import Request
@@ -56,13 +56,13 @@ class Circuit(Struct, frozen=True):
     queued: int
 
 
-class Passage:
+class Permit:
     """One call's way through a lane: a place in it while the block lasts, and word of how it ended when it is left.
 
     A class and no generator: that and an exit stack took 500 bytecodes of each request.
     """
 
-    def __init__(self, lane: "Lane", place: AbstractAsyncContextManager[None], *, wait: bool) -> None:
+    def __init__(self, lane: "Bulkhead", place: AbstractAsyncContextManager[None], *, wait: bool) -> None:
         self._lane = lane
         self._place = place
         self._wait = wait
@@ -103,7 +103,7 @@ class Passage:
             self._lane.answered(self.trial)
 
 
-class Bypass:
+class Unlimited:
     """The way of calls that count for nothing and that nothing holds: a fault was ordered with them."""
 
     refuses = False
@@ -116,7 +116,7 @@ class Bypass:
         """Wait before another try."""
         await asyncio.sleep(seconds)
 
-    def enter(self, *_: object, **__: object) -> AbstractAsyncContextManager["Bypass"]:
+    def enter(self, *_: object, **__: object) -> AbstractAsyncContextManager["Unlimited"]:
         """Let a call through."""
         return nullcontext(self)
 
@@ -124,7 +124,7 @@ class Bypass:
         """Note nothing."""
 
 
-class Lane:
+class Bulkhead:
     """One model's way to Bedrock."""
 
     def __init__(self, model_id: str, settings: Settings) -> None:
@@ -135,7 +135,7 @@ class Lane:
         self._allowance = Allowance(self.clock)
         # Who waits here holds one of the process's places: one model's line must leave some to the others.
         line = min(settings.max_queue, settings.max_streams // 2)
-        self._places = Places(_NO_LIMIT, line, settings.queue_timeout)
+        self._places = Slots(_NO_LIMIT, line, settings.queue_timeout)
         self._opening = asyncio.Event()
 
     @property
@@ -181,14 +181,14 @@ class Lane:
             async with asyncio.timeout(seconds):
                 await self._opening.wait()
 
-    def enter(self, owner: str, on_queued: Callable[[int], None], *, wait: bool = True) -> Passage:
+    def enter(self, owner: str, on_queued: Callable[[int], None], *, wait: bool = True) -> Permit:
         """Let a call through while the block lasts, in its turn where the model takes no more at once.
 
         Entering the block raises:
             UpstreamError: `upstream_unavailable`, the breaker is open; `throttled`, it would have to `wait`.
             ServiceError: `overloaded`, too many wait, or the wait took too long.
         """
-        return Passage(self, self._places.place(owner, on_queued), wait=wait)
+        return Permit(self, self._places.place(owner, on_queued), wait=wait)
 
     def crowded(self, error: ServiceError) -> ServiceError:
         """Tell in the lane's words why there was no place."""
@@ -216,7 +216,7 @@ class Lane:
         """Note that a call is over, whatever became of it."""
         self._breaker.dropped(trial)
 
-    def failed(self, error: UpstreamError, passage: Passage) -> None:
+    def failed(self, error: UpstreamError, passage: Permit) -> None:
         """Note what Bedrock has made of a call."""
         trial = passage.trial
         if error.code.name == "throttled":
@@ -253,16 +253,16 @@ class Lanes:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lanes: OrderedDict[str, Lane] = OrderedDict()
+        self._lanes: OrderedDict[str, Bulkhead] = OrderedDict()
 
-    def of(self, target: Target, request: Request) -> Lane | Bypass:
+    def of(self, target: Target, request: Request) -> Bulkhead | Unlimited:
         """Find the way to what is called."""
         if not _counts(request.fault):
             return _BYPASS
         model_id = target.base_id
         if (lane := self._lanes.get(model_id)) is None:
             self._make_room()
-            lane = self._lanes[model_id] = Lane(model_id, self._settings)
+            lane = self._lanes[model_id] = Bulkhead(model_id, self._settings)
         self._lanes.move_to_end(model_id)
         return lane
 
@@ -278,7 +278,7 @@ class Lanes:
                 del self._lanes[idle]
 
 
-_BYPASS = Bypass()
+_BYPASS = Unlimited()
 
 
 def _counts(fault: str | None) -> bool:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from service.engine.attempt import Attempt, Show
-from service.engine.bulkhead import Bypass, Passage
+from service.engine.bulkhead import Permit, Unlimited
 from service.engine.continuation import Leg
 from service.engine.hedge import Hedge
 from service.engine.listener import GenerationListener
 from service.engine.parts import Parts
-from service.engine.progress import Meter
+from service.engine.progress import ProgressMeter
 from service.engine.retry import Retries
 from service.engine.usage import Account
 
@@ -23,7 +23,7 @@ class Calling:
         parts: Parts,
         owner: str,
         account: Account,
-        meter: Meter,
+        meter: ProgressMeter,
         retries: Retries,
         listener: GenerationListener,
         *,
@@ -90,7 +90,7 @@ class Calling:
     def _attempt(
         self,
         leg: Leg,
-        way: AbstractAsyncContextManager[Passage | Bypass],
+        way: AbstractAsyncContextManager[Permit | Unlimited],
         account: Account,
         silence_s: float,
         began: Callable[[], None],

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T", bound=Hashable)
 
 
-class FairLine(Generic[T]):
+class FairQueue(Generic[T]):
     """Who waits, by whose they are. `owners` stand in the order of their turns; one with fifty things has one turn.
 
     Everything is O(1) but for a place, which looks at each owner, and for the order, which looks at everybody once.

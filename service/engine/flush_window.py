@@ -10,7 +10,7 @@ _FULL = 0.9  # of a core: from here on the window is the longest
 _MEMORY = 0.5  # of what was seen before, in each look: a burst is no load
 
 
-class Window:
+class FlushWindow:
     """One time of leaving things unread, for all who come upon it."""
 
     __slots__ = ("_waiting",)
@@ -44,16 +44,16 @@ class Pace:
         self._used_then = used()
         self._look_at = now + _LOOK_S if longest_s else float("inf")
         self._busy = 0.0
-        self._open: Window | None = None
+        self._open: FlushWindow | None = None
 
-    def window(self, now: float) -> Window | None:
+    def window(self, now: float) -> FlushWindow | None:
         """The window that is open at the loop's time `now`, or opens with it; None where there is no need for one."""
         if now >= self._look_at:
             self._look(now)
         if not self.window_s:
             return None
         if self._open is None:
-            self._open = Window()
+            self._open = FlushWindow()
             self._loop.call_later(self.window_s, self._end_window)
         return self._open
 

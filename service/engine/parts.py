@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from service.bedrock.upstream import Upstream
 from service.deltas import Done, Failed
-from service.engine.admission import Places
+from service.engine.admission import Slots
 from service.engine.bulkhead import Lanes
 from service.engine.flush_window import Pace
 from service.engine.listener import Listener, Silence
@@ -24,7 +24,7 @@ class Parts:
     upstream: Upstream
     journal: Journal
     watchdog: Watchdog
-    places: Places
+    places: Slots
     lanes: Lanes
     budget: Budget
     pace: Pace

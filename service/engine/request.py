@@ -6,16 +6,16 @@ from msgspec import Struct, structs
 
 from service.access import ceiling
 from service.access.caller import Caller
-from service.access.rates import USUAL_ANSWER, Wanted
+from service.access.rates import USUAL_ANSWER, ExpectedUsage
 from service.bedrock import estimate
 from service.bedrock.catalog.resolution import Target
 from service.bedrock.rules import parameters
 from service.generation import Policies, Request
-from service.streams.journal import Key
+from service.streams.journal import IdempotencyKey
 from service.streams.record import Record, new_stream_id
 
 
-class Order(Struct, frozen=True):
+class GenerateRequest(Struct, frozen=True):
     """What a router asks of the engine. `options` are the dialect's own; `dropped` names what it left out.
 
     `lenient`: what the model would refuse is taken out instead of being refused.
@@ -27,11 +27,11 @@ class Order(Struct, frozen=True):
     policies: Policies
     options: dict[str, object] = {}
     dropped: tuple[str, ...] = ()
-    key: Key | None = None
+    key: IdempotencyKey | None = None
     lenient: bool = False
 
 
-def record_of(order: Order, target: Target, fallbacks: tuple[str, ...]) -> Record:
+def record_of(order: GenerateRequest, target: Target, fallbacks: tuple[str, ...]) -> Record:
     """Write a generation down, as its model can take it.
 
     Raises:
@@ -59,6 +59,6 @@ def record_of(order: Order, target: Target, fallbacks: tuple[str, ...]) -> Recor
     )
 
 
-def wanted(request: Request) -> Wanted:
+def wanted(request: Request) -> ExpectedUsage:
     """Estimate what a generation will use of its key's tokens."""
-    return Wanted(estimate.tokens(request), request.max_tokens or USUAL_ANSWER)
+    return ExpectedUsage(estimate.tokens(request), request.max_tokens or USUAL_ANSWER)

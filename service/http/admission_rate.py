@@ -10,7 +10,7 @@ from collections import deque
 AT_ONCE = 64  # in one turn of the loop: some hundredths of a second
 
 
-class Entrance:
+class AdmissionRate:
     """Lets a few in with each turn of the loop, in the order in which they came."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ _IN_ADDRESS = ("api_key", "api-key", "apikey", "key", "access_token", "token", "
 _BEARER = re.compile(r"bearer +(\S+) *", re.IGNORECASE)
 
 
-class Credentials:
+class Authenticator:
     """Finds out who asks. Without keys everybody is the same one."""
 
     def __init__(self, keyring: Keyring | None, tickets: Tickets) -> None:
@@ -94,13 +94,13 @@ class Credentials:
         return caller, claims
 
 
-def open_credentials(settings: Settings, tickets: Tickets) -> Credentials:
+def open_credentials(settings: Settings, tickets: Tickets) -> Authenticator:
     """Read the keys, where there are any.
 
     Raises:
         SettingsError: their file cannot be used.
     """
-    return Credentials(Keyring(settings.api_keys_file) if settings.api_keys_file else None, tickets)
+    return Authenticator(Keyring(settings.api_keys_file) if settings.api_keys_file else None, tickets)
 
 
 def needed(method: str, path: str) -> Scope | None:

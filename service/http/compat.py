@@ -12,19 +12,19 @@ from service import generation
 from service.access.caller import Caller
 from service.dialects.table import Name, encoder
 from service.dialects.table import whole as told_whole
-from service.engine.engine import Engine, Order
+from service.engine.engine import Engine, GenerateRequest
 from service.generation import OnDisconnect, Policies
 from service.http import body
 from service.http.dependencies import CallerDep, DisconnectHeader, EngineDep, KeyHeader, idempotency_key
 from service.http.headers import stream_headers
-from service.http.stream_response import StreamReply, whole
-from service.streams.journal import Key
+from service.http.stream_response import StreamResponse, whole
+from service.streams.journal import IdempotencyKey
 from service.streams.log import StreamLog
 
 T = TypeVar("T")
 
 
-class Parsed(Protocol):
+class ParsedRequest(Protocol):
     """A request as each of these formats reads it."""
 
     @property
@@ -44,7 +44,7 @@ class Parsed(Protocol):
         """What was passed over."""
 
 
-class Asking:
+class CompatRequest:
     """One request of such a surface: who asks, in which way, and how it is answered."""
 
     def __init__(
@@ -83,7 +83,7 @@ class Asking:
 
     async def start(
         self,
-        parsed: Parsed,
+        parsed: ParsedRequest,
         form: Name,
         *,
         on_disconnect: OnDisconnect | None = None,
@@ -96,7 +96,7 @@ class Asking:
             leaves = "cancel"  # nobody could come back to it
         on_interruption = self.engine.settings.on_interruption
         return await self.engine.start(
-            Order(
+            GenerateRequest(
                 request=self.with_setup(parsed.request),
                 caller=self.caller,
                 dialect=form,
@@ -111,11 +111,11 @@ class Asking:
     async def answer(self, log: StreamLog, form: Name, *, stream: bool) -> Response:
         """Send the stream, or the whole answer once it is there."""
         if stream:
-            return StreamReply(self.engine, log, encoder(log, form), fresh=True)
+            return StreamResponse(self.engine, log, encoder(log, form), fresh=True)
         await whole(self.request.receive, log)
         return json_of(log, told_whole(log, form))
 
-    def _bound(self) -> Key | None:
+    def _bound(self) -> IdempotencyKey | None:
         return None if self._key is None else idempotency_key(self._key, self.caller.id, self._fingerprint)
 
 
@@ -125,11 +125,11 @@ async def _asking(
     caller: CallerDep,
     key: KeyHeader = None,
     on_disconnect: DisconnectHeader = None,
-) -> Asking:
-    return Asking(request, engine, caller, key, on_disconnect)
+) -> CompatRequest:
+    return CompatRequest(request, engine, caller, key, on_disconnect)
 
 
-AskingDep = Annotated[Asking, Depends(_asking)]
+CompatRequestDep = Annotated[CompatRequest, Depends(_asking)]
 
 
 def json_of(log: StreamLog, body: object) -> Response:

@@ -25,7 +25,7 @@ _READ = (
 )
 
 
-class ListedPages(CORSMiddleware):
+class Cors(CORSMiddleware):
     """CORS for listed origins. It stands around the guard, so that a page can read its refusals too."""
 
     def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:

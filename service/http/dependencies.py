@@ -14,7 +14,7 @@ from service.engine.engine import Engine
 from service.errors import InvalidRequest, ServiceError
 from service.generation import OnDisconnect
 from service.settings import Settings
-from service.streams.journal import Key
+from service.streams.journal import IdempotencyKey
 from service.streams.log import StreamLog
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -22,9 +22,9 @@ Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 _LONGEST_KEY = 255
 
 
-def ticket_key(claims: Claims, fingerprint: str) -> Key:
+def ticket_key(claims: Claims, fingerprint: str) -> IdempotencyKey:
     """Bind a ticket to the one stream that it starts; no header can hold this key."""
-    return Key(claims.caller, f"ticket {claims.nonce}", fingerprint, of="ticket")
+    return IdempotencyKey(claims.caller, f"ticket {claims.nonce}", fingerprint, of="ticket")
 
 
 async def _engine(request: Request) -> Engine:
@@ -96,7 +96,7 @@ async def come_back(_: LastEventId = None) -> None:
     """Describe `Last-Event-ID` where the route has long looked at it."""
 
 
-def idempotency_key(header: str | None, caller: str, fingerprint: str) -> Key | None:
+def idempotency_key(header: str | None, caller: str, fingerprint: str) -> IdempotencyKey | None:
     """Read an `Idempotency-Key`.
 
     Raises:
@@ -106,4 +106,4 @@ def idempotency_key(header: str | None, caller: str, fingerprint: str) -> Key | 
         return None
     if not (1 <= len(header) <= _LONGEST_KEY and all("!" <= character <= "~" for character in header)):
         raise InvalidRequest("Idempotency-Key: must be 1 to 255 visible ASCII characters.", status=400)
-    return Key(caller, header, fingerprint)
+    return IdempotencyKey(caller, header, fingerprint)

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.access.caller import NOBODY
 from service.dialects.table import dialect_of
 from service.errors import ServiceError
-from service.http.authentication import Credentials
+from service.http.authentication import Authenticator
 from service.http.headers import NOT_KEPT, PROTECTIVE_HEADERS, Raw, complete, headers_of, raw
 from service.http.problems import answer, problem
 from service.settings import Settings, is_loopback
@@ -41,7 +41,7 @@ _HOSTS = 64  # names of this service that are known again; each may be as long a
 class Guard:
     """ASGI middleware: gives a request its id, and refuses what must not pass."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, credentials: Credentials) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, credentials: Authenticator) -> None:
         self._app = app
         self._credentials = credentials
         self._settings = settings

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.access.caller import ANONYMOUS, Caller
 from service.dialects.table import dialect_of, generating_dialect
-from service.http.admission_rate import Entrance
+from service.http.admission_rate import AdmissionRate
 from service.http.headers import headers_of
 from service.http.problems import answer
 from service.http.rate_limit_headers import rate_limit_headers
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from service.engine.engine import Engine
 
 
-class Gate:
+class LoadShedding:
     """ASGI middleware around what generates."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._entrance = Entrance()
+        self._entrance = AdmissionRate()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""

@@ -6,13 +6,13 @@ Tools around OpenAI's and Anthropic's SDKs read their own headers; the SDKs them
 
 from collections.abc import Sequence
 
-from service.access.rates import WINDOW_S, Standing
+from service.access.rates import WINDOW_S, LimitState
 from service.dialects.table import Dialect
 
 Headers = dict[str, str]
 
 
-def rate_limit_headers(standings: Sequence[Standing], dialect: Dialect) -> Headers:
+def rate_limit_headers(standings: Sequence[LimitState], dialect: Dialect) -> Headers:
     """Encode the state of a key's limits; empty for a key without limits."""
     if not standings:
         return {}
@@ -26,11 +26,11 @@ def rate_limit_headers(standings: Sequence[Standing], dialect: Dialect) -> Heade
     return headers
 
 
-def _policy(standing: Standing) -> str:
+def _policy(standing: LimitState) -> str:
     unit = ';qu="concurrent-requests"' if standing.reset_s is None else f";w={WINDOW_S}"
     return f'"{standing.name}";q={standing.limit}{unit}'
 
 
-def _rest(standing: Standing) -> str:
+def _rest(standing: LimitState) -> str:
     reset = "" if standing.reset_s is None else f";t={standing.reset_s}"
     return f'"{standing.name}";r={standing.remaining}{reset}'

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.access.caller import ANONYMOUS, Caller
 from service.dialects.table import generating_dialect
 from service.http.stream_response import REST, exhaust
-from service.telemetry.context import Asked, ask
+from service.telemetry.context import RequestContext, ask
 
 if TYPE_CHECKING:
     from service.telemetry.listener import Telemetry
@@ -22,7 +22,7 @@ _NO_KEY = "none"
 _TRACE_HEADERS = ("traceparent", "tracestate")
 
 
-class Watch:
+class RequestMetrics:
     """ASGI middleware: remembers whose request a generation is, and counts."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -56,7 +56,7 @@ def _trace(scope: Scope) -> dict[str, str]:
     return {name: headers[name] for name in _TRACE_HEADERS if name in headers}
 
 
-def _count(telemetry: "Telemetry", scope: Scope, asked: Asked) -> None:
+def _count(telemetry: "Telemetry", scope: Scope, asked: RequestContext) -> None:
     if (status := scope.get("artesian.status")) is None:
         return  # the client left before there was an answer
     method = scope["method"] if scope["method"] in _METHODS else _OTHER

@@ -11,7 +11,7 @@ from service.errors import InvalidRequest
 from service.http.body import BodyRoute
 from service.http.dependencies import Handler, find_stream
 from service.http.headers import headers_of
-from service.http.stream_response import StreamReply
+from service.http.stream_response import StreamResponse
 from service.streams.log import StreamLog
 from service.streams.record import NOWHERE, parse_event_id
 
@@ -54,4 +54,4 @@ def follow(engine: Engine, log: StreamLog, encoder: Encoder, after: int) -> Resp
         raise InvalidRequest(f"This stream has not come to event {after} yet.", status=400)
     if log.end and after == len(log.events):
         return Response(status_code=204, headers={"X-Stream-Id": log.stream_id})
-    return StreamReply(engine, log, encoder, after=after)
+    return StreamResponse(engine, log, encoder, after=after)

@@ -47,7 +47,7 @@ class ClientGone(Exception):
     """The client left before there was an answer."""
 
 
-class Refused(ServiceError):
+class GenerationFailed(ServiceError):
     """A generation that failed before it showed anything: its failure is still an HTTP error."""
 
     def __init__(self, failed: Failed) -> None:
@@ -65,7 +65,7 @@ class Refused(ServiceError):
         return self._failed.retried
 
 
-class StreamReply(EventSourceResponse):
+class StreamResponse(EventSourceResponse):
     """Sends a stream's events after number `after`, live to its end.
 
     The status line waits for the first event: a generation that fails before it is an HTTP error (`fresh` streams
@@ -130,7 +130,7 @@ class StreamReply(EventSourceResponse):
                     return
                 await self._log.wait(0)
             if self._fresh and (refusal := self._log.refusal):
-                raise Refused(refusal)
+                raise GenerationFailed(refusal)
             self.headers.update(stream_headers(self._log))
             self._fold()  # before the status line: a stream that is gone by now is still a 410
             self._send = scope.get("artesian.send", send)  # past those who look at the status line alone
@@ -274,7 +274,7 @@ async def whole(receive: Receive, log: StreamLog) -> Done:
                 raise ClientGone
             await log.wait(len(log.events))
     if isinstance(end, Failed):
-        raise Refused(end)
+        raise GenerationFailed(end)
     return end
 
 

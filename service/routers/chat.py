@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from service.dialects import openai_chat
 from service.dialects.table import Name
-from service.http.compat import AskingDep
+from service.http.compat import CompatRequestDep
 from service.http.openapi import compat
 from service.http.resume import StreamRoute
 
@@ -26,7 +26,7 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=ChatRoute)
     responses=compat.CHAT,
     openapi_extra=compat.body("ChatRequestBody"),
 )
-async def complete(asking: AskingDep) -> Response:
+async def complete(asking: CompatRequestDep) -> Response:
     """Answer with one JSON object, or with `stream: true` with chunks and `[DONE]`."""
     default = asking.engine.settings.default_model_id
     parsed = await asking.read("chat", lambda given: openai_chat.parse(given, default_model_id=default))

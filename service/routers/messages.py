@@ -11,10 +11,10 @@ from service.dialects import anthropic_messages
 from service.dialects.table import Name
 from service.engine.model_names import permit
 from service.errors import UpstreamError
-from service.http.compat import Asking, AskingDep
+from service.http.compat import CompatRequest, CompatRequestDep
 from service.http.openapi import compat
 from service.http.resume import StreamRoute
-from service.http.stream_response import Refused
+from service.http.stream_response import GenerationFailed
 
 Json = dict[str, Any]
 
@@ -51,7 +51,7 @@ Betas = Annotated[list[str], Depends(_betas)]
     responses=compat.MESSAGE,
     openapi_extra=compat.body("MessagesRequestBody"),
 )
-async def create(asking: AskingDep, betas: Betas) -> Response:
+async def create(asking: CompatRequestDep, betas: Betas) -> Response:
     """Answer with one message, or with `stream: true` with its events."""
     parsed = await _parsed(asking, betas)
     log = await asking.start(parsed, "messages")
@@ -64,7 +64,7 @@ async def create(asking: AskingDep, betas: Betas) -> Response:
     responses=compat.COUNT,
     openapi_extra=compat.body("MessagesRequestBody"),
 )
-async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
+async def count_tokens(asking: CompatRequestDep, betas: Betas) -> Json:
     """Ask Bedrock, which charges nothing for it. Where the model cannot count, it is an estimate and says so."""
     wanted = asking.with_setup((await _parsed(asking, betas)).request)
     upstream = asking.engine.upstream
@@ -79,13 +79,13 @@ async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
         raise _untried(error) from error
 
 
-async def _parsed(asking: Asking, betas: list[str]) -> anthropic_messages.Parsed:
+async def _parsed(asking: CompatRequest, betas: list[str]) -> anthropic_messages.MessagesRequest:
     default = asking.engine.settings.default_model_id
     parse = anthropic_messages.parse
     return await asking.read("messages", lambda given: parse(given, betas=betas, default_model_id=default))
 
 
-def _untried(error: UpstreamError) -> Refused:
+def _untried(error: UpstreamError) -> GenerationFailed:
     """Tell of a call that was made once: whether to repeat it is the client's affair."""
     retry_after = error.retry_after
-    return Refused(Failed(error.code.name, error.message, error.status, error.retryable, False, retry_after))
+    return GenerationFailed(Failed(error.code.name, error.message, error.status, error.retryable, False, retry_after))

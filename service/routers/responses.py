@@ -12,12 +12,12 @@ from service.dialects.refusal import wrong
 from service.dialects.table import Name, heading, options, whole
 from service.errors import InvalidRequest, ServiceError
 from service.http import body
-from service.http.compat import Asking, AskingDep, json_of
+from service.http.compat import CompatRequest, CompatRequestDep, json_of
 from service.http.dependencies import EngineDep, OwnerDep
 from service.http.headers import stream_headers
 from service.http.openapi import compat
 from service.http.resume import StreamRoute
-from service.http.stream_response import StreamReply
+from service.http.stream_response import StreamResponse
 from service.streams.log import StreamLog
 from service.streams.record import parse_stream_id
 
@@ -67,12 +67,12 @@ def _unknown() -> ServiceError:
     responses=compat.RESPONSE,
     openapi_extra=compat.body("ResponsesRequestBody"),
 )
-async def create(asking: AskingDep, archive: ArchiveDep) -> Response:
+async def create(asking: CompatRequestDep, archive: ArchiveDep) -> Response:
     """Answer with a response, with `stream: true` with its events, with `background: true` at once."""
     return await _begun(asking, archive, await _parsed(asking, archive))
 
 
-async def _parsed(asking: Asking, archive: Archive) -> openai_responses.Parsed:
+async def _parsed(asking: CompatRequest, archive: Archive) -> openai_responses.ResponsesRequest:
     """Read the body with what it refers to, which counts towards `MAX_BODY` as if it had been sent."""
     caller, settings = asking.caller.id, asking.engine.settings
     given, named = await asking.read("responses", lambda given: (given, openai_responses.references(given)))
@@ -83,7 +83,7 @@ async def _parsed(asking: Asking, archive: Archive) -> openai_responses.Parsed:
     return await body.run(settings.max_body - room, lambda: parse(default_model_id=settings.default_model_id))
 
 
-async def _begun(asking: Asking, archive: Archive, parsed: openai_responses.Parsed) -> Response:
+async def _begun(asking: CompatRequest, archive: Archive, parsed: openai_responses.ResponsesRequest) -> Response:
     background, stream = parsed.background, parsed.stream
     log = await asking.start(parsed, "responses", on_disconnect="drain" if background else None, store=parsed.store)
     if parsed.store:
@@ -123,12 +123,12 @@ async def retrieve(
         return _told(found)
     if found.log is None:
         raise ServiceError("gone", "The events of this response are no longer kept; it can still be read whole.")
-    return StreamReply(engine, found.log, _from(found.log, starting_after))
+    return StreamResponse(engine, found.log, _from(found.log, starting_after))
 
 
-def _from(log: StreamLog, starting_after: int) -> openai_responses.Events:
-    asked = options(log, "responses", openai_responses.Options)
-    return openai_responses.Events(heading(log), asked, starting_after=starting_after)
+def _from(log: StreamLog, starting_after: int) -> openai_responses.ResponsesEvents:
+    asked = options(log, "responses", openai_responses.ResponsesOptions)
+    return openai_responses.ResponsesEvents(heading(log), asked, starting_after=starting_after)
 
 
 @router.post("/{response_id}/cancel", summary="Cancel a response", responses=compat.RESPONSE_CANCELLED)

@@ -10,7 +10,7 @@ from service.streams.codec import Codec
 from service.streams.durable import DurableJournal
 from service.streams.journal import Journal
 from service.streams.memory import MemoryJournal
-from service.streams.store import Store, Unavailable
+from service.streams.store import JournalStore, Unavailable
 
 
 def open_journal(
@@ -49,7 +49,7 @@ async def try_journal(url: str, *, seal: Seal | None = None) -> None:
         await store.close()
 
 
-def make_store(url: str, *, lease_s: float, ttl_s: float) -> Store:
+def make_store(url: str, *, lease_s: float, ttl_s: float) -> JournalStore:
     """Make the store that `url` names, for one process. Nothing is opened yet.
 
     Raises:

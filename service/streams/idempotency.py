@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from service.errors import InvalidRequest, ServiceError
 from service.streams.cache import Shelf
-from service.streams.journal import Key
+from service.streams.journal import IdempotencyKey
 from service.streams.log import StreamLog
 
 
@@ -24,15 +24,15 @@ class Keys:
         self._ttl_s = ttl_s
         self._bound: OrderedDict[tuple[str, str], _Bound] = OrderedDict()
 
-    def bind(self, key: Key, stream_id: str) -> None:
+    def bind(self, key: IdempotencyKey, stream_id: str) -> None:
         """Bind a key to a stream on the shelf."""
         self._bound[key.caller, key.key] = _Bound(stream_id, key.fingerprint, asyncio.get_running_loop().time())
 
-    def unbind(self, key: Key) -> None:
+    def unbind(self, key: IdempotencyKey) -> None:
         """Free a key."""
         self._bound.pop((key.caller, key.key), None)
 
-    def find(self, key: Key) -> StreamLog | None:
+    def find(self, key: IdempotencyKey) -> StreamLog | None:
         """Return the stream that a key is bound to.
 
         Raises:
@@ -59,7 +59,7 @@ class Keys:
                 self._bound[name] = bound._replace(since=now)
 
 
-def check_fingerprint(key: Key, fingerprint: str) -> None:
+def check_fingerprint(key: IdempotencyKey, fingerprint: str) -> None:
     """Hold a key to the body it was first used with.
 
     Raises:
@@ -69,6 +69,6 @@ def check_fingerprint(key: Key, fingerprint: str) -> None:
         raise InvalidRequest(f"{key.of}: it was used with another body before; use a new one.")
 
 
-def stream_of_key_gone(key: Key) -> ServiceError:
+def stream_of_key_gone(key: IdempotencyKey) -> ServiceError:
     """Make the refusal of a key that outlived its stream."""
     return ServiceError("gone", f"{key.of}: the stream that it began is no longer kept.")

@@ -5,7 +5,7 @@ from collections.abc import Hashable
 from weakref import WeakValueDictionary
 
 
-class Turns:
+class KeyedLocks:
     """A lock for each name, for as long as anybody holds it or waits for it."""
 
     def __init__(self) -> None:

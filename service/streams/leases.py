@@ -9,7 +9,7 @@ from service.streams.availability import Link
 from service.streams.log import StreamLog
 from service.streams.outbox import Outbox
 from service.streams.remote import Mirrors
-from service.streams.store import Lease, Outcome, Standing, Store, Unavailable
+from service.streams.store import JournalStore, Lease, Outcome, StoredState, Unavailable
 
 LONGEST_S = 1.0  # between two beats: a cancel that got lost on its way is seen by the next
 RETRY_S = 0.1  # between two tries to find the store again
@@ -20,7 +20,7 @@ class Beat:
 
     def __init__(
         self,
-        store: Store,
+        store: JournalStore,
         link: Link,
         outbox: Outbox,
         mirrors: Mirrors,
@@ -110,5 +110,5 @@ class Beat:
     async def _sweep(self) -> None:
         for stream_id, standing in await self._link.call(self._store.sweep()):
             ours = stream_id in self._outbox.produced
-            if not ours and (standing is Standing.RELEASED or not self._link.quiet):
+            if not ours and (standing is StoredState.RELEASED or not self._link.quiet):
                 self._on_abandoned(stream_id)

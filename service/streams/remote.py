@@ -13,10 +13,10 @@ from service.deltas import Event, Start, Status
 from service.streams.availability import Link
 from service.streams.cache import Shelf
 from service.streams.codec import Codec, Unreadable
-from service.streams.keyed_locks import Turns
+from service.streams.keyed_locks import KeyedLocks
 from service.streams.log import StreamLog
 from service.streams.record import State
-from service.streams.store import Appended, CancelAsked, News, Released, Standing, Store, Stored, Unavailable
+from service.streams.store import Appended, CancelAsked, JournalStore, News, Released, Stored, StoredState, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class Mirrors:
 
     def __init__(
         self,
-        store: Store,
+        store: JournalStore,
         codec: Codec,
         link: Link,
         shelf: Shelf,
@@ -49,7 +49,7 @@ class Mirrors:
         self._loop = asyncio.get_running_loop()
         self._idle_since: dict[str, float] = {}
         self._unplaced: set[str] = set()  # followed here, but the store has not yet been told from where
-        self._loading = Turns()
+        self._loading = KeyedLocks()
         self._left: set[str] = set()
         self._attention = asyncio.Event()
 
@@ -219,18 +219,18 @@ class Mirrors:
         elif log.end:
             self.leave(log.stream_id)
 
-    async def _note(self, stream_id: str, standing: Standing) -> None:
+    async def _note(self, stream_id: str, standing: StoredState) -> None:
         log = self.followed.get(stream_id)
         if log is None:
             return
-        if standing is Standing.GONE:
+        if standing is StoredState.GONE:
             self.lose(log)
-        elif standing is Standing.ENDED and not log.end:
+        elif standing is StoredState.ENDED and not log.end:
             if await self.catch_up(log) is None:
                 self.lose(log)
             else:
                 self.leave(stream_id)
-        elif standing is Standing.RELEASED or (standing is Standing.EXPIRED and not self._link.quiet):
+        elif standing is StoredState.RELEASED or (standing is StoredState.EXPIRED and not self._link.quiet):
             self._on_abandoned(stream_id)
 
     def lose(self, log: StreamLog) -> None:

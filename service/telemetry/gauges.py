@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from service import __version__
-from service.telemetry.metrics import Metrics
+from service.telemetry.metrics import MetricSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ _STATM = "/proc/self/statm"
 _SECOND_FIELD = 1  # resident pages
 
 
-class Lane(NamedTuple):
+class ModelState(NamedTuple):
     """How a process stands with one model."""
 
     breaker_open: bool = False
@@ -27,7 +27,7 @@ class Lane(NamedTuple):
     limit: int = 0
 
 
-class Standing(NamedTuple):
+class ProcessState(NamedTuple):
     """How a process stands: what a gauge shows."""
 
     open: int
@@ -38,15 +38,15 @@ class Standing(NamedTuple):
     memory_limit_bytes: int
     journal_up: bool
     draining: bool
-    lanes: Mapping[str, Sequence[Lane]]
+    lanes: Mapping[str, Sequence[ModelState]]
     """By the model's label; several models may share one."""
 
 
-class Pulse:
+class Gauges:
     """Beats while its block lasts."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self._standing: Callable[[], Standing] | None = None
+    def __init__(self, metrics: MetricSet) -> None:
+        self._standing: Callable[[], ProcessState] | None = None
         self._metrics = metrics
         self._timer: asyncio.TimerHandle | None = None
         self._cpu_s = 0.0
@@ -62,7 +62,7 @@ class Pulse:
         self._next(self._loop.time() + BEAT_S)
         return self
 
-    def show(self, standing: "Callable[[], Standing]") -> None:
+    def show(self, standing: "Callable[[], ProcessState]") -> None:
         """Show from now on how the process stands."""
         self._standing = standing
         self.sample()
@@ -107,7 +107,7 @@ class Pulse:
         metrics.draining.set(stands.draining)
         self._show_lanes(stands.lanes)
 
-    def _show_lanes(self, lanes: Mapping[str, Sequence[Lane]]) -> None:
+    def _show_lanes(self, lanes: Mapping[str, Sequence[ModelState]]) -> None:
         metrics = self._metrics
         self._models |= lanes.keys()
         for model in self._models:

@@ -28,7 +28,7 @@ _without_created: Callable[[], None] = disable_created_metrics
 """A further series for each, of when it began: Prometheus does without."""
 
 
-class Metrics:
+class MetricSet:
     """Everything that one process counts."""
 
     def __init__(self) -> None:

@@ -82,7 +82,7 @@ def lenient(parse: Callable[[Any], Any]) -> Callable[[Any], object]:
     return read
 
 
-def responses(given: Any) -> openai_responses.Parsed:
+def responses(given: Any) -> openai_responses.ResponsesRequest:
     """Look for what it refers to, and read it."""
     openai_responses.references(given)
     return openai_responses.parse(given)

@@ -30,11 +30,11 @@ from service.bedrock.upstream import Upstream
 from service.bedrock.wires.families import wire_of
 from service.deltas import Delta, Event, Start, TextDelta
 from service.dialects.table import Name, encoder
-from service.engine.engine import Order, open_engine
-from service.engine.progress import Meter
+from service.engine.engine import GenerateRequest, open_engine
+from service.engine.progress import ProgressMeter
 from service.generation import Api, Policies, Request, Text
 from service.http.outlet import Outlet, offer
-from service.http.stream_response import StreamReply
+from service.http.stream_response import StreamResponse
 from service.settings import Settings
 from service.streams.log import StreamLog
 from service.streams.memory import MemoryJournal
@@ -171,7 +171,7 @@ def _append(batches: list[list[Event]]) -> Work:
     """From deltas into the log, and counted for `progress`."""
     journal, log, clock = MemoryJournal(ttl_s=60, memory_bytes=1 << 30), _log(), lambda: 0.0
     journal.shelf.put(log)
-    meter = Meter(500, 10, clock)
+    meter = ProgressMeter(500, 10, clock)
 
     def work() -> StreamLog:
         for batch in batches:
@@ -209,8 +209,8 @@ async def _through(form: Name, reads: list[bytes]) -> AsyncIterator[Work]:
     settings = Settings(backend="aws", max_flush_window=0)
     async with open_engine(settings, bedrock, journal, lambda *_: None) as engine, asyncio.timeout(5):
         policies = Policies("fail", "detach", store=True)
-        log = await engine.start(Order(_request("converse"), ANONYMOUS, form, policies))
-        reply = StreamReply(engine, log, encoder(log, form))
+        log = await engine.start(GenerateRequest(_request("converse"), ANONYMOUS, form, policies))
+        reply = StreamResponse(engine, log, encoder(log, form))
         scope: Scope = {"type": "http"}
         offer(scope.setdefault("state", {}), outlet)
         answered = asyncio.create_task(reply(scope, _nothing, outlet.send))

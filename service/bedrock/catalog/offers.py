@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from service.bedrock.catalog.model import Model
 from service.bedrock.catalog.resolution import MODELS, base_id, lookup
-from service.bedrock.client import Client
+from service.bedrock.client import BedrockClient
 from service.errors import UpstreamError
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def capabilities(model: Model) -> Capabilities:
 class Offers:
     """The list, asked for at most once in five minutes. What was last heard serves while AWS does not answer."""
 
-    def __init__(self, client: Client, aliases: Mapping[str, str]) -> None:
+    def __init__(self, client: BedrockClient, aliases: Mapping[str, str]) -> None:
         self._client = client
         self._aliases = aliases
         self._lock = asyncio.Lock()

@@ -3,7 +3,7 @@
 import asyncio
 from weakref import WeakValueDictionary
 
-from service.bedrock.client import Client
+from service.bedrock.client import BedrockClient
 from service.errors import UpstreamError
 
 _FORGET_S = 60.0  # a profile that could not be looked up is asked for again after this
@@ -13,7 +13,7 @@ _MOST = 1_024  # callers choose the ids, and may make them up
 class Profiles:
     """The profiles that have been asked for."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: BedrockClient) -> None:
         self._client = client
         self._known: dict[str, tuple[str | None, float]] = {}  # the model, and until when that is believed
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from botocore import exceptions as sdk
 
 from service.bedrock.aws_errors import refused, without_accounts
-from service.bedrock.client.exchange import Exchange
+from service.bedrock.client.exchange import SdkExchange
 from service.errors import UpstreamError
 
 _NO_CREDENTIALS = (
@@ -40,7 +40,7 @@ _UNREACHED = {
 
 
 @contextmanager
-def sdk_errors(exchange: Exchange) -> Iterator[None]:
+def sdk_errors(exchange: SdkExchange) -> Iterator[None]:
     """Raise the SDK's exceptions as ours. Cancellation passes through."""
     try:
         yield

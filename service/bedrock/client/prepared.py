@@ -14,7 +14,7 @@ from botocore.auth import _host_from_url
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest
 from botocore.handlers import add_retry_headers
 
-from service.bedrock.client.exchange import Exchange, Prepared
+from service.bedrock.client.exchange import Prepared, SdkExchange
 
 
 class _Ready(AWSRequest):  # type: ignore[misc] # the SDK has no types
@@ -41,7 +41,7 @@ class _Ready(AWSRequest):  # type: ignore[misc] # the SDK has no types
 _host = lru_cache(maxsize=512)(_host_from_url)
 
 
-async def repeat(sdk: Any, prepared: Prepared, exchange: Exchange) -> None:
+async def repeat(sdk: Any, prepared: Prepared, exchange: SdkExchange) -> None:
     """Send the body and the headers of an exchange, and note the answer in it. `sdk` is the client that prepared it."""
     operation = prepared.operation
     request = _Ready(prepared.with_body_of(exchange))

@@ -48,7 +48,7 @@ class Decoder(Protocol):
         """
 
 
-class Body(Protocol):
+class BuildBody(Protocol):
     """Builds the operation's body."""
 
     def __call__(self, request: Request, model: Model, *, stream: bool, prefill: str = "") -> Json:
@@ -59,7 +59,7 @@ class Body(Protocol):
         """
 
 
-class Reader(Protocol):
+class MakeDecoder(Protocol):
     """Makes a decoder for one answer to a request."""
 
     def __call__(self, request: Request, model: Model, prefill: str = "") -> Decoder:
@@ -70,8 +70,8 @@ class Family(Struct, frozen=True):
     """One wire shape: what is sent, and how both kinds of answer are read."""
 
     name: str
-    body: Body
-    reader: Reader
+    body: BuildBody
+    reader: MakeDecoder
 
     def decoder(self, request: Request, model: Model, *, prefill: str = "") -> Decoder:
         """Begin one streamed answer."""

@@ -219,7 +219,7 @@ class Guardrail(_Strict):
         return generation.Guardrail(self.id, self.version, trace, self.stream_mode)
 
 
-class Body(_Strict):
+class RawBody(_Strict):
     """A body as it came: looked at for how much it holds before it is read, and for how much was wrong afterwards."""
 
     @model_validator(mode="wrap")
@@ -239,7 +239,7 @@ class Body(_Strict):
             ) from None
 
 
-class Parameters(Body):
+class Parameters(RawBody):
     """What may accompany a prompt, wherever it stands."""
 
     model_id: Characters | None = Field(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from service.dialects.shapes import Shape
+    from service.dialects.shapes import WireShape
 
 Json = dict[str, Any]
 Responses = dict[int | str, Json]
@@ -124,7 +124,7 @@ def components() -> Json:
     from service.dialects.openai_chat import schema as chat
     from service.dialects.openai_responses import schema as responses
 
-    shapes: list[type[Shape]] = [
+    shapes: list[type[WireShape]] = [
         chat.ChatCompletion,
         *chat.EVENTS,
         responses.ResponseObject,

@@ -20,7 +20,7 @@ def plan(body: object, model: Model, *, streaming: bool) -> Plan:
         prompt=reading.prompt_of(request, model),
         manner=answer.manner(model),
         ids=answer.ids(model),
-        writer=lambda _: answer.Events(model, echo),
+        writer=lambda _: answer.ConverseWriter(model, echo),
         whole=partial(answer.whole, model, echo=echo),
         wild=answer.WILD,
     )

@@ -9,7 +9,7 @@ from service.local.answer import Block, End, Piece
 from service.local.converse.shapes import ConverseRequest
 from service.local.text import tool_choice
 from service.local.text.pieces import Manner
-from service.local.wire.frames import Frame, Json, Phase
+from service.local.wire.frames import Json, LocalFrame, Phase
 
 _CLAUDE = Manner(1, 4, opens_calls=True)
 _MANNERS = {
@@ -21,7 +21,7 @@ _MANNERS = {
 }
 _CALM = Manner(1, 3)
 
-WILD = Frame({"contentBlockIndex": 0, "delta": {"hologram": {"depth": 3}}}, event="contentBlockDelta")
+WILD = LocalFrame({"contentBlockIndex": 0, "delta": {"hologram": {"depth": 3}}}, event="contentBlockDelta")
 """A kind of delta that nobody has met."""
 
 
@@ -52,7 +52,7 @@ class Echo(Struct, frozen=True):
         return cls(tuple(request.additional_model_response_field_paths), members)
 
 
-class Events:
+class ConverseWriter:
     """Writes the events of one answer. Text and reasoning open without a contentBlockStart (recorded)."""
 
     def __init__(self, model: Model, echo: Echo) -> None:
@@ -62,21 +62,21 @@ class Events:
         self._typed = "-4-5" in model.id or model.series == "claude_adaptive"
         self._shift = 1 if model.series == "gpt_oss" else 0
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Open the answer; gpt-oss puts an empty block before all others (recorded)."""
-        frames = [Frame({"role": "assistant"}, "open", "messageStart")]
+        frames = [LocalFrame({"role": "assistant"}, "open", "messageStart")]
         if self._shift:
             frames += [self._delta(-1, {"text": ""}), self._stop(-1)]
         elif self._model.series.startswith("jamba"):
             frames.append(self._delta(0, {"text": ""}))
         return frames
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece of a block, and the block's edges."""
         block, frames = piece.block, []
         if piece.first and (start := _start(block, typed=self._typed)):
             frames.append(
-                Frame({"contentBlockIndex": self._at(block.index), "start": start}, "other", "contentBlockStart")
+                LocalFrame({"contentBlockIndex": self._at(block.index), "start": start}, "other", "contentBlockStart")
             )
         if piece.first and block.citation:
             frames.append(self._delta(block.index, {"citation": block.citation}, "delta"))
@@ -91,14 +91,17 @@ class Events:
             frames.append(self._stop(block.index))
         return frames
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Close the answer: why it stopped, then what it cost."""
         stop: Json = {"stopReason": end.stop}
         if (fields := extra_fields(end, self._echo.paths, "/delta")) is not None:
             stop = {"additionalModelResponseFields": fields, **stop}
-        return [Frame(stop, "stop", "messageStop"), Frame(metadata(self._model, end, self._echo), "last", "metadata")]
+        return [
+            LocalFrame(stop, "stop", "messageStop"),
+            LocalFrame(metadata(self._model, end, self._echo), "last", "metadata"),
+        ]
 
-    def _sprinkled(self, block: Block) -> list[Frame]:
+    def _sprinkled(self, block: Block) -> list[LocalFrame]:
         """Add the empty text delta that Nova, Mistral and Llama close a text with (recorded)."""
         closes = self._model.family in {"nova", "llama", "mistral_prompt", "mistral_chat"}
         return [self._delta(block.index, {"text": ""})] if closes and block.kind == "text" else []
@@ -106,11 +109,11 @@ class Events:
     def _at(self, index: int) -> int:
         return index + self._shift
 
-    def _delta(self, index: int, delta: Json, phase: Phase = "other") -> Frame:
-        return Frame({"contentBlockIndex": self._at(index), "delta": delta}, phase, "contentBlockDelta")
+    def _delta(self, index: int, delta: Json, phase: Phase = "other") -> LocalFrame:
+        return LocalFrame({"contentBlockIndex": self._at(index), "delta": delta}, phase, "contentBlockDelta")
 
-    def _stop(self, index: int) -> Frame:
-        return Frame({"contentBlockIndex": self._at(index)}, "other", "contentBlockStop")
+    def _stop(self, index: int) -> LocalFrame:
+        return LocalFrame({"contentBlockIndex": self._at(index)}, "other", "contentBlockStop")
 
 
 def _start(block: Block, *, typed: bool) -> Json | None:

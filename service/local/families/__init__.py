@@ -15,7 +15,7 @@ from service.local.families import (
     openai_chat,
     titan,
 )
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.families.guardrail_member import check_guardrail, split
 from service.local.plan import Plan
 from service.local.wire.send import Job
@@ -43,6 +43,6 @@ def plan(body: object, model: Model, job: Job, *, streaming: bool) -> Plan:
         Refused: the family would not take it.
     """
     told, config = split(body)
-    asked = Asked(told, model, streaming, job.headers, job.local.prompts)
+    asked = InvokeBody(told, model, streaming, job.headers, job.local.prompts)
     check_guardrail(config, asked.guardrail)
     return _PLANS[model.family](asked)

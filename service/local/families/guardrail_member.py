@@ -5,13 +5,13 @@ from typing import Literal
 from msgspec import Struct
 
 from service.local import shapes
-from service.local.prompt import Guardrail
-from service.local.refusal import Refused
+from service.local.prompt import PromptGuardrail
+from service.local.refusal import LocalRefusal
 
 _MEMBER = "amazon-bedrock-guardrailConfig"
 
 
-class GuardrailConfig(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class GuardrailMember(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """How a guardrail finds what to check, and whether the stream waits for it."""
 
     tag_suffix: str = ""
@@ -25,7 +25,7 @@ def split(body: object) -> tuple[object, object]:
     return {name: value for name, value in body.items() if name != _MEMBER}, body[_MEMBER]
 
 
-def check_guardrail(config: object, guardrail: Guardrail | None) -> None:
+def check_guardrail(config: object, guardrail: PromptGuardrail | None) -> None:
     """Check what was taken out.
 
     Raises:
@@ -33,6 +33,6 @@ def check_guardrail(config: object, guardrail: Guardrail | None) -> None:
     """
     if config is None:
         return
-    shapes.read(config, GuardrailConfig, shapes.malformed)
+    shapes.read(config, GuardrailMember, shapes.malformed)
     if guardrail is None:
-        raise Refused(f"{_MEMBER} is only permitted with a guardrail; name one in the headers.")
+        raise LocalRefusal(f"{_MEMBER} is only permitted with a guardrail; name one in the headers.")

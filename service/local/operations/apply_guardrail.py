@@ -9,15 +9,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from service.local import guardrail, shapes
-from service.local.converse.shapes import GuardContent, Shape
-from service.local.refusal import Refused
+from service.local.converse.shapes import ConverseGuardContent, ConverseShape
+from service.local.refusal import LocalRefusal
 
 
-class Body(Shape, frozen=True):
+class ApplyGuardrailBody(ConverseShape, frozen=True):
     """The request."""
 
     source: Literal["INPUT", "OUTPUT"]
-    content: Annotated[list[GuardContent], Meta(min_length=1)]
+    content: Annotated[list[ConverseGuardContent], Meta(min_length=1)]
     output_scope: Literal["INTERVENTIONS", "FULL"] = "INTERVENTIONS"
 
 
@@ -26,8 +26,8 @@ async def apply_guardrail(request: Request) -> Response:
     try:
         given: Any = await request.json()
     except ValueError as mistake:
-        raise Refused("The body is not JSON.", "SerializationException") from mistake
-    body = shapes.read(given, Body, shapes.converse)
+        raise LocalRefusal("The body is not JSON.", "SerializationException") from mistake
+    body = shapes.read(given, ApplyGuardrailBody, shapes.converse)
     text = "\n".join(part.text.text for part in body.content if part.text)
     found = guardrail.match(text)
     assessed = guardrail.assessment(text, found)

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from service.bedrock.catalog.resolution import MODELS, Model
 from service.local.models import HIDDEN
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 
 _REGION, _ACCOUNT = "us-east-1", "000000000000"
 _BORN = "2026-01-01T00:00:00Z"
@@ -41,7 +41,7 @@ async def get_model(request: Request) -> Response:
     for model in MODELS:
         if model.id == asked:
             return _answer({"modelDetails": _summary(model)})
-    raise Refused("The provided model identifier is invalid.")
+    raise LocalRefusal("The provided model identifier is invalid.")
 
 
 async def list_profiles(request: Request) -> Response:
@@ -49,7 +49,7 @@ async def list_profiles(request: Request) -> Response:
     wanted = request.query_params
     size, after = wanted.get("maxResults", str(_PAGE)), wanted.get("nextToken", "0")
     if not (size.isdecimal() and 1 <= int(size) <= _PAGE and after.isdecimal()):
-        raise Refused("maxResults must be between 1 and 1000, and nextToken one that was given.")
+        raise LocalRefusal("maxResults must be between 1 and 1000, and nextToken one that was given.")
     kind = wanted.get("type") or wanted.get("typeEquals") or "SYSTEM_DEFINED"
     profiles = [_profile(model, geo) for model in MODELS for geo in model.geos] if kind == "SYSTEM_DEFINED" else []
     start, end = int(after), int(after) + int(size)
@@ -69,7 +69,7 @@ async def get_profile(request: Request) -> Response:
         for geo, profile in zip(model.geos, model.profiles, strict=True):
             if profile == asked:
                 return _answer(_profile(model, geo))
-    raise Refused("Inference profile not found.", "ResourceNotFoundException")
+    raise LocalRefusal("Inference profile not found.", "ResourceNotFoundException")
 
 
 def routes() -> list[Route]:

@@ -9,7 +9,7 @@ import msgspec
 
 from service.bedrock.catalog.resolution import Model
 from service.local import converse, families, meter
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 from service.local.wire.send import Job
 
 
@@ -22,13 +22,13 @@ async def count(job: Job, body: object, model: Model) -> None:
     asked: dict[str, Any] = body if isinstance(body, dict) else {}
     given = asked.get("input")
     if not isinstance(given, dict) or len(given) != 1:
-        raise Refused("The input field must set one of the following keys: converse, invokeModel.")
+        raise LocalRefusal("The input field must set one of the following keys: converse, invokeModel.")
     if "converse" in given:
         prompt = converse.plan(given["converse"], model, streaming=False).prompt
     elif isinstance(given.get("invokeModel"), dict):
         prompt = families.plan(_inner(given["invokeModel"]), model, job, streaming=False).prompt
     else:
-        raise Refused("The input field must set one of the following keys: converse, invokeModel.")
+        raise LocalRefusal("The input field must set one of the following keys: converse, invokeModel.")
     job.call.status = 200
     answer = msgspec.json.encode({"inputTokens": meter.count(prompt)})
     headers = [
@@ -44,4 +44,4 @@ def _inner(given: dict[str, Any]) -> object:
     try:
         return msgspec.json.decode(b64decode(str(given.get("body", "")), validate=True))
     except (Error, ValueError, RecursionError) as mistake:
-        raise Refused("The value at input.invokeModel.body is not JSON in base64.") from mistake
+        raise LocalRefusal("The value at input.invokeModel.body is not JSON in base64.") from mistake

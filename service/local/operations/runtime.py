@@ -6,7 +6,7 @@ import msgspec
 
 from service.local import converse, families, models
 from service.local.operations import count_tokens
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 from service.local.wire.send import Job, send_stream, send_whole
 
 _CODES = {
@@ -38,7 +38,7 @@ async def run(job: Job) -> None:
             await send_whole(job, converse.plan(body, model, streaming=False))
         case "converse-stream":
             if not model.on("converse").streams:
-                raise Refused("The model is unsupported for streaming.")
+                raise LocalRefusal("The model is unsupported for streaming.")
             await send_stream(job, converse.plan(body, model, streaming=True))
         case "invoke" | "invoke-with-response-stream" if models.is_hidden(job.model_id):
             streaming = job.operation != "invoke"
@@ -66,7 +66,7 @@ async def _begin(job: Job) -> None:
         else:  # a cut, a drop or a reset
             await job.exchange.break_off(reset=fault.name == "reset")
     if job.step.get("eol"):
-        raise Refused(_EOL, "ResourceNotFoundException")
+        raise LocalRefusal(_EOL, "ResourceNotFoundException")
     if failed := job.step.value("http"):
         await _fail(job, failed)
 
@@ -76,13 +76,13 @@ async def _fail(job: Job, failed: str) -> None:
     if not failed.isdecimal():
         status = job.step.value("status")
         members = {"originalStatusCode": int(status)} if status else {}
-        raise Refused(message, failed, retry_after=after, members=members)
+        raise LocalRefusal(message, failed, retry_after=after, members=members)
     code = _CODES.get(int(failed), "")
-    raise Refused(message, code, status=int(failed), retry_after=after)
+    raise LocalRefusal(message, code, status=int(failed), retry_after=after)
 
 
 def _json(body: bytes) -> object:
     try:
         return msgspec.json.decode(body or b"{}")
     except (ValueError, RecursionError) as mistake:
-        raise Refused("Malformed input request, please reformat your input and try again.") from mistake
+        raise LocalRefusal("Malformed input request, please reformat your input and try again.") from mistake

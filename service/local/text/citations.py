@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from service.local.prompt import Media, Prompt
+from service.local.prompt import LocalPrompt, Media
 
 
-def cited(prompt: Prompt) -> Iterator[tuple[str, dict[str, Any]]]:
+def cited(prompt: LocalPrompt) -> Iterator[tuple[str, dict[str, Any]]]:
     """Quote the documents that may be cited: a sentence each, with where it stands."""
     parts = [
         part for turn in prompt.turns for part in turn.parts if isinstance(part, Media) and part.kind == "document"

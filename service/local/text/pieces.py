@@ -6,10 +6,10 @@ from random import Random
 
 from msgspec import Struct
 
-from service.local.answer import Block, End, Piece, Usage
-from service.local.compose import Answer
+from service.local.answer import Block, End, LocalUsage, Piece
+from service.local.compose import ComposedAnswer
 from service.local.meter import Counted
-from service.local.prompt import Prompt
+from service.local.prompt import LocalPrompt
 from service.local.text import tokens
 from service.local.text.limits import Limiter
 from service.local.text.reasoning_text import HIDDEN
@@ -26,7 +26,11 @@ class Manner(Struct, frozen=True):
 
 
 async def tell(
-    prompt: Prompt, answer: Answer, manner: Manner, counted: Counted, words: AsyncIterator[str] | None = None
+    prompt: LocalPrompt,
+    answer: ComposedAnswer,
+    manner: Manner,
+    counted: Counted,
+    words: AsyncIterator[str] | None = None,
 ) -> AsyncIterator[Piece | End]:
     """Say an answer. `words`: the text of its last block, where it is live."""
     spent = reasoned = 0
@@ -43,7 +47,7 @@ async def tell(
             yield piece
         if limiter.ended:
             stop, sequence = limiter.ended.reason, limiter.ended.sequence
-    usage = Usage(counted.fresh, spent, counted.cache_read, counted.cache_write, reasoned)
+    usage = LocalUsage(counted.fresh, spent, counted.cache_read, counted.cache_write, reasoned)
     yield End(stop, usage, sequence, answer.trace)
 
 

@@ -3,8 +3,8 @@
 from base64 import b64decode, b64encode
 from hashlib import sha256
 
-from service.local.prompt import Prompt, Thought, ToolResult
-from service.local.refusal import Refused
+from service.local.prompt import LocalPrompt, PromptToolResult, Thought
+from service.local.refusal import LocalRefusal
 from service.local.text import intent
 
 REDACTED_TRIGGERS = (
@@ -19,11 +19,11 @@ HIDDEN = "[REDACTED]"
 _MARK = b"\x12\xb4artesian\x01"
 
 
-def reason(prompt: Prompt) -> str:
+def reason(prompt: LocalPrompt) -> str:
     """Think aloud about the prompt."""
     words = intent.read(prompt.asked).words
     topic = ", ".join(words[:3]) or "something I should find out"
-    if any(isinstance(part, ToolResult) for part in prompt.last.parts):
+    if any(isinstance(part, PromptToolResult) for part in prompt.last.parts):
         return f"The tool has answered. I should now tell the user what that means for {topic}, in plain words."
     plan = "One of the tools may know better than I do." if prompt.tools else "I can answer that in a few sentences."
     return (
@@ -31,7 +31,7 @@ def reason(prompt: Prompt) -> str:
     )
 
 
-def is_redacted(prompt: Prompt) -> bool:
+def is_redacted(prompt: LocalPrompt) -> bool:
     """Tell whether the prompt asks for reasoning that nobody may read."""
     asked = prompt.asked
     return any(trigger.lower() in asked.lower() for trigger in REDACTED_TRIGGERS)
@@ -58,4 +58,4 @@ def check(thought: Thought, place: str) -> None:
     except ValueError:
         signed = b""
     if not signed or (signed.startswith(_MARK) and thought.signature != sign(thought.text)):
-        raise Refused(f"{place}: Invalid `signature` in `thinking` block")
+        raise LocalRefusal(f"{place}: Invalid `signature` in `thinking` block")

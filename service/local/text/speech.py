@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import cycle, islice
 from random import Random
 
-from service.local.prompt import Media, Prompt, ToolResult, Turn
+from service.local.prompt import LocalPrompt, Media, PromptToolResult, PromptTurn
 from service.local.text import intent, phrases
 from service.local.text.intent import Subject
 
@@ -14,7 +14,7 @@ _MOST_WORDS = 120  # of an answer nobody gave a length for
 _A_PARAGRAPH = 6  # sentences
 
 
-def speak(prompt: Prompt) -> str:
+def speak(prompt: LocalPrompt) -> str:
     """Answer in words. The text depends on the conversation alone, never on limits or the model's temperature."""
     before = prompt.turns[:-1]
     asked = intent.read((prompt.last.text or prompt.asked).strip(), _context(prompt))
@@ -23,12 +23,12 @@ def speak(prompt: Prompt) -> str:
     return "\n\n".join(part for part in (" ".join(parts), _said(asked, prompt, random)) if part)
 
 
-def _context(prompt: Prompt) -> str:
+def _context(prompt: LocalPrompt) -> str:
     turns = "\0".join(f"{turn.role}:{turn.text}" for turn in prompt.turns[:-1])
     return f"{prompt.system_text}\0{turns}"
 
 
-def _said(asked: Subject, prompt: Prompt, random: Random) -> str:
+def _said(asked: Subject, prompt: LocalPrompt, random: Random) -> str:
     if asked.echo:
         return asked.echo
     if asked.counts_to:
@@ -127,14 +127,14 @@ def _table(asked: Subject, fill: Filler) -> str:
     return "\n".join(("| What | Letters | Use |", "| --- | ---: | --- |", *rows))
 
 
-def _introduction(prompt: Prompt) -> str:
+def _introduction(prompt: LocalPrompt) -> str:
     return (
         f"I am the local Bedrock, speaking in the place of {prompt.model.name}. My words come from this machine and "
         "from your own sentences; no model was asked. What I say is made up, but the wire that brings it is Bedrock's."
     )
 
 
-def _about_system(prompt: Prompt) -> Iterator[str]:
+def _about_system(prompt: LocalPrompt) -> Iterator[str]:
     system = prompt.system_text.strip()
     if not system:
         return
@@ -144,7 +144,7 @@ def _about_system(prompt: Prompt) -> Iterator[str]:
         yield f"As you instructed (“{_shortened(system)}”):"
 
 
-def _about_history(before: tuple[Turn, ...]) -> Iterator[str]:
+def _about_history(before: tuple[PromptTurn, ...]) -> Iterator[str]:
     earlier = [turn.text for turn in before if turn.role == "user" and turn.text.strip()]
     if earlier:
         words = intent.read(earlier[-1]).words
@@ -152,7 +152,7 @@ def _about_history(before: tuple[Turn, ...]) -> Iterator[str]:
         yield f"Earlier you asked about {topic}, and this goes on from there."
 
 
-def _about_media(turn: Turn) -> Iterator[str]:
+def _about_media(turn: PromptTurn) -> Iterator[str]:
     for part in turn.parts:
         if isinstance(part, Media):
             size = f"{part.size:,} bytes" if part.size < 10_000 else f"{part.size / 1_000:,.0f} kB"  # noqa: PLR2004
@@ -164,8 +164,8 @@ def _about_media(turn: Turn) -> Iterator[str]:
                 yield f"It begins with “{_shortened(part.text)}”."
 
 
-def _about_results(turn: Turn) -> Iterator[str]:
-    results = [part for part in turn.parts if isinstance(part, ToolResult)]
+def _about_results(turn: PromptTurn) -> Iterator[str]:
+    results = [part for part in turn.parts if isinstance(part, PromptToolResult)]
     for result in results:
         if result.is_error:
             yield f"The tool failed: {_shortened(result.text)}. I will go on without it."

@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from service.local.prompt import Prompt, Text, ToolResult
-from service.local.refusal import Refused
+from service.local.prompt import LocalPrompt, PromptText, PromptToolResult
+from service.local.refusal import LocalRefusal
 
 _CONNECT, _SILENCE = 5.0, 120.0  # seconds
 
 
-async def words(address: str, prompt: Prompt) -> AsyncIterator[str]:
+async def words(address: str, prompt: LocalPrompt) -> AsyncIterator[str]:
     """Yield the words of the answer as they come.
 
     Raises:
@@ -25,18 +25,18 @@ async def words(address: str, prompt: Prompt) -> AsyncIterator[str]:
             url = f"{address.rstrip('/').removesuffix('/v1')}/v1/chat/completions"
             async with client.stream("POST", url, json=_body(prompt)) as answer:
                 if answer.is_error:
-                    raise Refused(f"The text server answered {answer.status_code}.", "ModelErrorException")
+                    raise LocalRefusal(f"The text server answered {answer.status_code}.", "ModelErrorException")
                 async for line in answer.aiter_lines():
                     if word := _word(line):
                         yield word
     except httpx.HTTPError as failure:
-        raise Refused("The text server cannot be reached.", "ServiceUnavailableException") from failure
+        raise LocalRefusal("The text server cannot be reached.", "ServiceUnavailableException") from failure
 
 
-def _body(prompt: Prompt) -> dict[str, Any]:
+def _body(prompt: LocalPrompt) -> dict[str, Any]:
     messages = [{"role": "system", "content": prompt.system_text}] if prompt.system_text else []
     for turn in prompt.turns:
-        said = [part.text for part in turn.parts if isinstance(part, Text | ToolResult)]
+        said = [part.text for part in turn.parts if isinstance(part, PromptText | PromptToolResult)]
         messages.append({"role": turn.role, "content": "\n".join(said)})
     if prompt.prefill:
         messages.append({"role": "assistant", "content": prompt.prefill})

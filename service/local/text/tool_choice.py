@@ -6,7 +6,7 @@ from typing import Any
 from zlib import crc32
 
 from service.local.answer import Block
-from service.local.prompt import Prompt, Tool, ToolResult
+from service.local.prompt import LocalPrompt, PromptTool, PromptToolResult
 from service.local.text.schema_samples import Material, sample
 
 _SEVERAL = re.compile(r"\b(both|two|each|twice|parallel|as well as|respectively)\b", re.IGNORECASE)
@@ -17,7 +17,7 @@ _COMMON = frozenset(
 )
 
 
-def calls(prompt: Prompt) -> list[tuple[Tool, str]]:
+def calls(prompt: LocalPrompt) -> list[tuple[PromptTool, str]]:
     """Choose the tools to call, each with its arguments as JSON text."""
     text = prompt.asked
     chosen = _chosen(prompt, text)
@@ -28,7 +28,7 @@ def calls(prompt: Prompt) -> list[tuple[Tool, str]]:
     return [(tool, arguments(tool, text, turn)) for turn, tool in enumerate(chosen[: 2 if prompt.parallel else 1])]
 
 
-def arguments(tool: Tool, text: str, turn: int = 0) -> str:
+def arguments(tool: PromptTool, text: str, turn: int = 0) -> str:
     """Write arguments for a tool that satisfy its schema."""
     if tool.server and not tool.schema:
         return json.dumps(
@@ -46,19 +46,19 @@ def parsed(written: str) -> dict[str, Any]:
     return made
 
 
-def served(tool: Tool) -> str:
+def served(tool: PromptTool) -> str:
     """Answer a call that the local Bedrock runs itself, as JSON text."""
     if "code" in tool.name:
         return json.dumps({"stdOut": "42", "stdErr": "", "exitCode": 0, "isError": False})
     return json.dumps({"results": [{"title": "Wells and water", "text": "Water rises under its own pressure."}]})
 
 
-def call_block(index: int, tool: Tool, written: str, id_: str) -> Block:
+def call_block(index: int, tool: PromptTool, written: str, id_: str) -> Block:
     """Make the block of one call."""
     return Block(index, "server_call" if tool.server else "call", written, id=id_, name=tool.name)
 
 
-def token(prompt: Prompt, number: int, letters: int = 22) -> str:
+def token(prompt: LocalPrompt, number: int, letters: int = 22) -> str:
     """Return letters for an id: the same for the same conversation, different for each call in it."""
     alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     seed = f"{len(prompt.turns)}:{prompt.asked}:{number}"
@@ -69,19 +69,19 @@ def token(prompt: Prompt, number: int, letters: int = 22) -> str:
     return made
 
 
-def _chosen(prompt: Prompt, text: str) -> list[Tool]:
+def _chosen(prompt: LocalPrompt, text: str) -> list[PromptTool]:
     if prompt.choice.startswith("tool:"):
         return [tool for tool in prompt.tools if tool.name == prompt.choice.removeprefix("tool:")]
     if prompt.choice == "none" or not prompt.tools:
         return []
-    answered = any(isinstance(part, ToolResult) for part in prompt.last.parts)
+    answered = any(isinstance(part, PromptToolResult) for part in prompt.last.parts)
     fitting = [] if answered and prompt.choice != "any" else [tool for tool in prompt.tools if _fits(tool, text)]
     if prompt.choice == "any":
         return fitting or [prompt.tools[0]]
     return fitting
 
 
-def _fits(tool: Tool, text: str) -> bool:
+def _fits(tool: PromptTool, text: str) -> bool:
     said = {_stem(word) for word in re.findall(r"\w+", text.lower())}
     name = [word for word in re.split(r"[_\W]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", tool.name).lower()) if word]
     if tool.name.lower() in text.lower() or {_stem(word) for word in name if word not in _COMMON} & said:

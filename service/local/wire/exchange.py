@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 
 _MOST_BYTES = 25_000_000  # of a request's body, as the service model says
 _LAST_READ = 0.05  # seconds: a reset takes back what the other side has not read yet
@@ -19,7 +19,7 @@ class BrokenOff(ConnectionError):
     """The connection shall be closed in mid-answer, and the server we run on offers no other way than to fail."""
 
 
-class Exchange:
+class HttpExchange:
     """A request that is being answered."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,7 +48,7 @@ class Exchange:
                 raise ConnectionError
             received += message.get("body", b"")
             if len(received) > _MOST_BYTES:
-                raise Refused(f"The request body is longer than {_MOST_BYTES} bytes.")
+                raise LocalRefusal(f"The request body is longer than {_MOST_BYTES} bytes.")
             if not message.get("more_body", False):
                 return bytes(received)
 

@@ -16,7 +16,7 @@ Phase = Literal["open", "delta", "other", "stop", "last"]
 """`open` begins an answer, `delta` brings a piece of it, `stop` says why it is over, `last` is its last frame."""
 
 
-class Frame(Struct, frozen=True):
+class LocalFrame(Struct, frozen=True):
     """One event (of ConverseStream) or chunk (of InvokeModelWithResponseStream)."""
 
     payload: Json
@@ -33,11 +33,11 @@ class Framing:
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)  # noqa: S311 nothing secret
 
-    def encode(self, frame: Frame) -> bytes:
+    def encode(self, frame: LocalFrame) -> bytes:
         """Write one frame."""
         return encode_event(frame.event, self.payload(frame))
 
-    def payload(self, frame: Frame) -> bytes:
+    def payload(self, frame: LocalFrame) -> bytes:
         """Write what is in the frame: Converse's members as they are, a family's chunk in base64."""
         inner = frame.payload
         if frame.event == "chunk":

@@ -12,17 +12,17 @@ from msgspec import Struct, structs
 
 from service.local import compose
 from service.local.answer import End, Piece
-from service.local.calls import Call, Calls
+from service.local.calls import Calls, LocalCall
 from service.local.faults import Step
-from service.local.meter import Counted, Meter
+from service.local.meter import Counted, TokenCounter
 from service.local.plan import Opening, Plan, Writer
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 from service.local.templates import Remembered
 from service.local.text import text_server
 from service.local.text.pieces import tell
-from service.local.wire.exchange import Exchange
+from service.local.wire.exchange import HttpExchange
 from service.local.wire.frames import Framing
-from service.local.wire.sender import Ended, Sender
+from service.local.wire.sender import Ended, FrameSender
 
 _STREAM = "application/vnd.amazon.eventstream"
 _HTML = b"<html><head><title>Bad gateway</title></head><body><h1>Bad gateway</h1></body></html>"
@@ -34,7 +34,7 @@ class Local(Struct, frozen=True):
     rate: float
     faults: bool
     text_url: str | None
-    meter: Meter
+    meter: TokenCounter
     calls: Calls
     prompts: Remembered
 
@@ -43,12 +43,12 @@ class Job(Struct, frozen=True):
     """One request under way. The names of `headers` are in lower case."""
 
     local: Local
-    exchange: Exchange
+    exchange: HttpExchange
     operation: str
     model_id: str
     headers: dict[str, str]
     body: bytes
-    call: Call
+    call: LocalCall
     step: Step
 
     @property
@@ -66,10 +66,10 @@ async def send_stream(job: Job, plan: Plan) -> None:
         return
     job.call.status = 200
     await job.exchange.start(200, headers)
-    sender = Sender(job.exchange, Framing(crc32(job.body)), job.step, job.call, rate=job.rate, wild=plan.wild)
+    sender = FrameSender(job.exchange, Framing(crc32(job.body)), job.step, job.call, rate=job.rate, wild=plan.wild)
     try:
         await _stream(job, plan, counted, writer, sender)
-    except Refused as refused:  # by whoever finds the words; too late for a status
+    except LocalRefusal as refused:  # by whoever finds the words; too late for a status
         await sender.fail("modelStreamErrorException", str(refused))
         await job.exchange.finish()
     except Ended as ended:
@@ -81,7 +81,7 @@ async def send_stream(job: Job, plan: Plan) -> None:
         await job.exchange.finish()
 
 
-async def _stream(job: Job, plan: Plan, counted: Counted, writer: Writer, sender: Sender) -> None:
+async def _stream(job: Job, plan: Plan, counted: Counted, writer: Writer, sender: FrameSender) -> None:
     started = time.monotonic()
     first_byte = 0
     await sender.send(writer.begin())
@@ -127,7 +127,7 @@ def _refuse_by_exception(job: Job) -> None:
     if name := job.step.value("exception"):
         status = job.step.value("status")
         members = {"originalStatusCode": int(status)} if status else {}
-        raise Refused(job.step.value("message"), name[:1].upper() + name[1:], members=members)
+        raise LocalRefusal(job.step.value("message"), name[:1].upper() + name[1:], members=members)
 
 
 def _measured(job: Job, plan: Plan) -> Counted:
@@ -136,8 +136,8 @@ def _measured(job: Job, plan: Plan) -> Counted:
     asked = counted.fresh + counted.cache_read + counted.cache_write
     if most is not None and asked > most:
         if plan.prompt.model.family == "claude_messages":
-            raise Refused(f"prompt is too long: {asked} tokens > {most} maximum")
-        raise Refused("Input is too long for requested model.")
+            raise LocalRefusal(f"prompt is too long: {asked} tokens > {most} maximum")
+        raise LocalRefusal("Input is too long for requested model.")
     return counted
 
 

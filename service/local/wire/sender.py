@@ -8,11 +8,11 @@ from typing import Literal
 from msgspec import json
 
 from service.bedrock.eventstream import encode_error, encode_event, encode_exception
-from service.local.calls import Call
+from service.local.calls import LocalCall
 from service.local.faults import Fault, Position, Step
 from service.local.refusal import MESSAGES
-from service.local.wire.exchange import Exchange
-from service.local.wire.frames import Frame, Framing, Json
+from service.local.wire.exchange import HttpExchange
+from service.local.wire.frames import Framing, Json, LocalFrame
 
 _TICK = 0.005  # seconds: streams that are due within one tick wake together
 _TOGETHER = 32  # frames in one write, when nobody waits between them
@@ -27,22 +27,22 @@ class Ended(Exception):
         self.how = how
 
 
-def _without_metrics(frame: Frame) -> Frame:
+def _without_metrics(frame: LocalFrame) -> LocalFrame:
     kept = {key: value for key, value in frame.payload.items() if key != "amazon-bedrock-invocationMetrics"}
-    return Frame(kept, frame.phase)
+    return LocalFrame(kept, frame.phase)
 
 
-class Sender:
+class FrameSender:
     """Sends one answer. `wild` is what a family's unknown delta looks like."""
 
     def __init__(
-        self, exchange: Exchange, framing: Framing, step: Step, call: Call, *, rate: float, wild: Frame
+        self, exchange: HttpExchange, framing: Framing, step: Step, call: LocalCall, *, rate: float, wild: LocalFrame
     ) -> None:
         self._exchange, self._framing, self._step, self._call = exchange, framing, step, call
         self._rate = float(step.value("rate") or rate) or math.inf
         self._wild = wild
         self._faults = [fault for fault in step.faults if fault.at != "headers"]
-        self._mangle: Callable[[Frame], bytes] | None = None
+        self._mangle: Callable[[LocalFrame], bytes] | None = None
         self._ready: list[bytes] = []
         self._deltas = 0
         self._clock = asyncio.get_running_loop().time
@@ -59,7 +59,7 @@ class Sender:
             await self.flush()
             await asyncio.sleep(wait)
 
-    async def send(self, frames: Iterable[Frame]) -> None:
+    async def send(self, frames: Iterable[LocalFrame]) -> None:
         """Send frames, in the order of their phases.
 
         Raises:
@@ -77,7 +77,7 @@ class Sender:
                 await self.flush()
                 await asyncio.sleep(0)  # a client that has left must be noticed flat out too
 
-    def _encoded(self, frame: Frame) -> bytes:
+    def _encoded(self, frame: LocalFrame) -> bytes:
         mangle, self._mangle = self._mangle or self._framing.encode, None
         lacks_metrics = frame.event == "chunk" and self._step.get("no-metadata")
         return mangle(_without_metrics(frame) if lacks_metrics else frame)
@@ -110,12 +110,12 @@ class Sender:
             await asyncio.sleep(0)
             at, turn = at + size, turn + 1
 
-    def _left_out(self, frame: Frame) -> bool:
+    def _left_out(self, frame: LocalFrame) -> bool:
         if self._step.get("no-stop"):
             return frame.phase in {"stop", "last"}
         return frame.event == "metadata" and self._step.get("no-metadata") is not None
 
-    async def _before(self, frame: Frame) -> None:
+    async def _before(self, frame: LocalFrame) -> None:
         if self._deltas == 0:
             await self._reach(0)
         if frame.phase == "delta":
@@ -177,7 +177,7 @@ class Sender:
         if fault.name == "anthropic-error":
             kind = fault.value or "overloaded_error"
             error = {"type": "error", "error": {"type": kind, "message": self._step.value("message") or "Overloaded"}}
-            return self._framing.encode(Frame(error))
+            return self._framing.encode(LocalFrame(error))
         return encode_exception(fault.value, json.encode(self._members(fault.value)))
 
     def _members(self, code: str) -> Json:
@@ -191,13 +191,13 @@ class Sender:
     def _message(self, code: str) -> str:
         return self._step.value("message") or MESSAGES.get(code[:1].upper() + code[1:], code)
 
-    def _bad_crc(self, frame: Frame) -> bytes:
+    def _bad_crc(self, frame: LocalFrame) -> bytes:
         good = self._framing.encode(frame)
         return good[:-1] + bytes((good[-1] ^ 0xFF,))
 
-    def _bad_prelude(self, frame: Frame) -> bytes:
+    def _bad_prelude(self, frame: LocalFrame) -> bytes:
         good = self._framing.encode(frame)
         return good[:8] + bytes((good[8] ^ 0xFF,)) + good[9:]
 
-    def _bad_json(self, frame: Frame) -> bytes:
+    def _bad_json(self, frame: LocalFrame) -> bytes:
         return encode_event(frame.event, self._framing.payload(frame)[:-2])

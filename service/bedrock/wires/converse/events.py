@@ -172,16 +172,16 @@ def _index(said: Json) -> int:
     return index
 
 
-class _Piece(Struct, forbid_unknown_fields=True, gc=False):
+class _ConverseDelta(Struct, forbid_unknown_fields=True, gc=False):
     text: str
 
 
-class _Text(Struct, gc=False):
+class _ConverseText(Struct, gc=False):
     contentBlockIndex: int  # noqa: N815 -- Bedrock's name
-    delta: _Piece
+    delta: _ConverseDelta
 
 
-_parse_text = msgspec.json.Decoder(_Text).decode
+_parse_text = msgspec.json.Decoder(_ConverseText).decode
 
 
 class ConverseDecoder(EventReader):

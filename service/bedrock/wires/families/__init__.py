@@ -26,19 +26,19 @@ __all__ = ["FAMILIES", "wire_of"]
 FAMILIES = {
     family.name: family
     for family in (
-        Family("claude_text", claude_text.body, claude_text.Decoder),
-        Family("claude_messages", claude_body.body, claude_messages.Decoder),
-        Family("nova", nova.body, nova.Decoder),
-        Family("titan", titan.body, titan.Decoder),
-        Family("llama", llama.body, llama.Decoder),
-        Family("command", command.body, command.Decoder),
-        Family("command_r", command_r_body.body, command_r.Decoder),
-        Family("jurassic", jurassic.body, jurassic.Decoder),
-        Family("mistral_prompt", mistral_prompt.body, mistral_prompt.Decoder),
-        Family("mistral_chat", mistral_chat.body, mistral_chat.Decoder),
-        Family("deepseek_r1", deepseek_r1.body, deepseek_r1.Decoder),
-        Family("openai_chat", openai_chat.body, openai_chat.Decoder),
-        Family("tolerant", tolerant.body, tolerant.Decoder),
+        Family("claude_text", claude_text.body, claude_text.ClaudeTextDecoder),
+        Family("claude_messages", claude_body.body, claude_messages.ClaudeMessagesDecoder),
+        Family("nova", nova.body, nova.NovaDecoder),
+        Family("titan", titan.body, titan.TitanDecoder),
+        Family("llama", llama.body, llama.LlamaDecoder),
+        Family("command", command.body, command.CommandDecoder),
+        Family("command_r", command_r_body.body, command_r.CommandRDecoder),
+        Family("jurassic", jurassic.body, jurassic.JurassicDecoder),
+        Family("mistral_prompt", mistral_prompt.body, mistral_prompt.MistralPromptDecoder),
+        Family("mistral_chat", mistral_chat.body, mistral_chat.MistralChatDecoder),
+        Family("deepseek_r1", deepseek_r1.body, deepseek_r1.DeepSeekR1Decoder),
+        Family("openai_chat", openai_chat.body, openai_chat.OpenAIChatDecoder),
+        Family("tolerant", tolerant.body, tolerant.TolerantDecoder),
     )
 }
 

@@ -35,19 +35,19 @@ STOP_REASONS = {
 }
 
 
-class _Piece(Struct, tag_field="type", tag="text_delta", forbid_unknown_fields=True, gc=False):
+class _ClaudeDelta(Struct, tag_field="type", tag="text_delta", forbid_unknown_fields=True, gc=False):
     text: str
 
 
-class _Text(Struct, tag_field="type", tag="content_block_delta", forbid_unknown_fields=True, gc=False):
+class _ClaudeText(Struct, tag_field="type", tag="content_block_delta", forbid_unknown_fields=True, gc=False):
     index: int
-    delta: _Piece
+    delta: _ClaudeDelta
 
 
-_parse_text = msgspec.json.Decoder(_Text).decode
+_parse_text = msgspec.json.Decoder(_ClaudeText).decode
 
 
-class Decoder(ChunkDecoder):
+class ClaudeMessagesDecoder(ChunkDecoder):
     """Reads Anthropic's events, and the whole message."""
 
     def text(self, chunk: bytes) -> TextDelta | None:

@@ -37,7 +37,7 @@ def body(request: Request, model: Model, *, stream: bool, prefill: str = "") -> 
     return finished(present(said), request, stream=stream)
 
 
-class Decoder(ChunkDecoder):
+class ClaudeTextDecoder(ChunkDecoder):
     """Reads completions; each chunk may be the last."""
 
     def read(self, chunk: Json) -> list[Delta]:

@@ -40,7 +40,7 @@ def prompt(talk: Dialogue) -> str:
     return labelled(talk, "User", "Chatbot") + spaced(talk.opened)
 
 
-class Decoder(ChunkDecoder):
+class CommandDecoder(ChunkDecoder):
     """Reads pieces of text; `index` stands in them where more than one generation was asked for."""
 
     def read(self, chunk: Json) -> list[Delta]:

@@ -26,7 +26,7 @@ _SILENT = frozenset({"search-queries-generation", "search-results", "tool-calls-
 """Said again, whole, by what follows; or of no use to a reader."""
 
 
-class Decoder(ChunkDecoder):
+class CommandRDecoder(ChunkDecoder):
     """Reads events by their `event_type`, and the whole answer."""
 
     def __init__(self, request: Request, model: Model, prefill: str = "") -> None:

@@ -37,7 +37,7 @@ def body(request: Request, model: Model, *, stream: bool, prefill: str = "") -> 
     return finished(present(said), request, stream=stream)
 
 
-class Decoder(ChoicesDecoder):
+class DeepSeekR1Decoder(ChoicesDecoder):
     """Reads pieces of text: reasoning up to the tag, unless the prompt has closed it already."""
 
     def __init__(self, request: Request, model: Model, prefill: str = "") -> None:

@@ -13,7 +13,7 @@ from service.bedrock.words import merged, without_cache_points
 from service.generation import Image, Message, Request, Text
 
 
-class Turn(Struct, frozen=True):
+class DialogueTurn(Struct, frozen=True):
     """What one side said. `images` are base64."""
 
     role: str
@@ -25,7 +25,7 @@ class Dialogue(Struct, frozen=True):
     """A history whose last turn is the user's; `opened` is what the assistant has begun to answer."""
 
     system: str
-    turns: tuple[Turn, ...]
+    turns: tuple[DialogueTurn, ...]
     opened: str
 
 
@@ -44,20 +44,22 @@ def dialogue(request: Request, model: Model, prefill: str, *, plain: Callable[[s
     The answer so far is the model's own and is taken as it is.
     """
     accept(request, model)
-    turns: list[Turn] = []
+    turns: list[DialogueTurn] = []
     for message in request.messages:
         turn = _turn(message, plain)
         if turns and turns[-1].role == turn.role:
-            turns[-1] = Turn(turn.role, f"{turns[-1].text}\n{turn.text}", turns[-1].images + turn.images)
+            turns[-1] = DialogueTurn(turn.role, f"{turns[-1].text}\n{turn.text}", turns[-1].images + turn.images)
         else:
             turns.append(turn)
     opened = turns.pop().text.rstrip() if turns[-1].role == "assistant" else ""
     return Dialogue(plain(request.system_text.strip()), tuple(turns), opened + prefill)
 
 
-def _turn(message: Message, plain: Callable[[str], str]) -> Turn:
+def _turn(message: Message, plain: Callable[[str], str]) -> DialogueTurn:
     text = "\n".join(block.text for block in message.content if isinstance(block, Text))
-    return Turn(message.role, plain(text), tuple(block.data for block in message.content if isinstance(block, Image)))
+    return DialogueTurn(
+        message.role, plain(text), tuple(block.data for block in message.content if isinstance(block, Image))
+    )
 
 
 def defused(*tokens: str) -> Callable[[str], str]:

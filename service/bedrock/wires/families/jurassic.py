@@ -27,7 +27,7 @@ def body(request: Request, model: Model, *, stream: bool, prefill: str = "") -> 
     return finished(present(said), request, stream=stream)
 
 
-class Decoder(ChunkDecoder):
+class JurassicDecoder(ChunkDecoder):
     """Reads the whole answer; its tokens are counted in the headers alone."""
 
     def read(self, chunk: Json) -> list[Delta]:

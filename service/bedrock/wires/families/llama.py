@@ -7,7 +7,7 @@ that ended by itself after 18 of 100 tokens; what the wire says is passed on.
 from service.bedrock.catalog.model import Model
 from service.bedrock.decoder import ChunkDecoder, unknown
 from service.bedrock.json_fields import Json, count, text_of
-from service.bedrock.wires.families.dialogue import Dialogue, Turn, defused, dialogue, finished, present, spaced
+from service.bedrock.wires.families.dialogue import Dialogue, DialogueTurn, defused, dialogue, finished, present, spaced
 from service.deltas import Delta, StopReason, TextDelta, Usage
 from service.generation import Request
 
@@ -39,7 +39,7 @@ def prompt(talk: Dialogue, series: str) -> str:
 
 
 def _headed(talk: Dialogue, begin: str, end: str, over: str) -> str:
-    system = [Turn("system", talk.system)] if talk.system else []
+    system = [DialogueTurn("system", talk.system)] if talk.system else []
     turns = "".join(
         f"{begin}{turn.role}{end}\n\n{'<|image|>' * len(turn.images)}{turn.text}{over}"
         for turn in (*system, *talk.turns)
@@ -58,7 +58,7 @@ def _second(talk: Dialogue) -> str:
     return written + spaced(talk.opened)
 
 
-class Decoder(ChunkDecoder):
+class LlamaDecoder(ChunkDecoder):
     """Reads generations. The prompt's tokens are in the first chunk alone; the answer's count grows with each."""
 
     def read(self, chunk: Json) -> list[Delta]:

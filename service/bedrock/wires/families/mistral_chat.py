@@ -27,7 +27,7 @@ def body(request: Request, model: Model, *, stream: bool, prefill: str = "") -> 
     return finished(present(said), request, stream=stream)
 
 
-class Decoder(ChoicesDecoder):
+class MistralChatDecoder(ChoicesDecoder):
     """Reads choices; these models write no tags."""
 
     tag = None

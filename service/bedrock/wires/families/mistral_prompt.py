@@ -40,7 +40,7 @@ def prompt(talk: Dialogue) -> str:
     return written + spaced(talk.opened)
 
 
-class Decoder(ChunkDecoder):
+class MistralPromptDecoder(ChunkDecoder):
     """Reads outputs."""
 
     def read(self, chunk: Json) -> list[Delta]:

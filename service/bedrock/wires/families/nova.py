@@ -60,7 +60,7 @@ class _Events(EventReader):
         return self._ending.counted(usage)
 
 
-class Decoder(ChunkDecoder):
+class NovaDecoder(ChunkDecoder):
     """Reads events, and the whole answer."""
 
     def __init__(self, request: Request, model: Model, prefill: str = "") -> None:

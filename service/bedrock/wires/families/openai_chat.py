@@ -42,7 +42,7 @@ def _response_format(request: Request) -> Json | None:
     return {"type": "json_schema", "json_schema": schema}
 
 
-class Decoder(ChoicesDecoder):
+class OpenAIChatDecoder(ChoicesDecoder):
     """Reads choices, with reasoning between the tags that the model is known to write."""
 
     def __init__(self, request: Request, model: Model, prefill: str = "") -> None:

@@ -33,7 +33,7 @@ def body(request: Request, model: Model, *, stream: bool, prefill: str = "") -> 
     return finished(present(said), request, stream=stream)
 
 
-class Decoder(ChunkDecoder):
+class TitanDecoder(ChunkDecoder):
     """Reads pieces of text, and the whole answer's results."""
 
     def read(self, chunk: Json) -> list[Delta]:

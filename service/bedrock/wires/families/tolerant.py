@@ -31,16 +31,19 @@ _NOVA = frozenset(
 )
 
 _SIGNS: tuple[tuple[Callable[[Json], bool], type[ChunkDecoder]], ...] = (
-    (lambda chunk: "completion" in chunk, claude_text.Decoder),  # before `type`, which old recordings have here too
-    (lambda chunk: "type" in chunk, claude_messages.Decoder),
-    (lambda chunk: not _NOVA.isdisjoint(chunk), nova.Decoder),
-    (lambda chunk: "generation" in chunk, llama.Decoder),
-    (lambda chunk: "outputText" in chunk or "results" in chunk, titan.Decoder),
-    (lambda chunk: "outputs" in chunk, mistral_prompt.Decoder),
-    (lambda chunk: "event_type" in chunk or "chat_history" in chunk, command_r.Decoder),
-    (lambda chunk: "is_finished" in chunk or "generations" in chunk, command.Decoder),
-    (lambda chunk: "completions" in chunk, jurassic.Decoder),
-    (lambda chunk: "choices" in chunk, openai_chat.Decoder),
+    (
+        lambda chunk: "completion" in chunk,
+        claude_text.ClaudeTextDecoder,
+    ),  # before `type`, which old recordings have here too
+    (lambda chunk: "type" in chunk, claude_messages.ClaudeMessagesDecoder),
+    (lambda chunk: not _NOVA.isdisjoint(chunk), nova.NovaDecoder),
+    (lambda chunk: "generation" in chunk, llama.LlamaDecoder),
+    (lambda chunk: "outputText" in chunk or "results" in chunk, titan.TitanDecoder),
+    (lambda chunk: "outputs" in chunk, mistral_prompt.MistralPromptDecoder),
+    (lambda chunk: "event_type" in chunk or "chat_history" in chunk, command_r.CommandRDecoder),
+    (lambda chunk: "is_finished" in chunk or "generations" in chunk, command.CommandDecoder),
+    (lambda chunk: "completions" in chunk, jurassic.JurassicDecoder),
+    (lambda chunk: "choices" in chunk, openai_chat.OpenAIChatDecoder),
 )
 """By what members each family is known, in the order in which they are asked for."""
 
@@ -52,7 +55,7 @@ class _Unread(ChunkDecoder):
         return unknown(chunk)
 
 
-class Decoder:
+class TolerantDecoder:
     """Reads as the family does that the first telling chunk is of."""
 
     def __init__(self, request: Request, model: Model, prefill: str = "") -> None:
