@@ -24,7 +24,6 @@ from service.http.guard import Guard
 from service.http.load_shedding import LoadShedding
 from service.http.openapi import document
 from service.http.request_metrics import RequestMetrics
-from service.http.stream_response import ClientGone
 from service.routers import (
     cards,
     chat,
@@ -40,6 +39,7 @@ from service.routers import (
     streams,
     tickets,
 )
+from service.http.client_disconnect import ClientGone
 from service.server import drain_on_signal, greet
 from service.settings import Settings
 from service.streams.factory import open_journal

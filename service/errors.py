@@ -108,7 +108,8 @@ class RateLimited(ServiceError):
 class UpstreamError(ServiceError):
     """Bedrock refused, broke or fell silent.
 
-    `aws_code`, `aws_message` and `original_status` are Bedrock's own words, for the log alone.
+    `aws_code`, `aws_message` and `original_status` are Bedrock's own words, for the log alone. `sent`: whether the
+    request may have reached Bedrock.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class UpstreamError(ServiceError):
         aws_message: str | None = None,
         original_status: int | None = None,
         request_id: str | None = None,
+        sent: bool = True,
     ) -> None:
         super().__init__(code, message, status=400 if code == "validation" else None, retry_after=retry_after)
         self._retried = False if hopeless else retried
@@ -131,6 +133,7 @@ class UpstreamError(ServiceError):
         self.aws_message = aws_message
         self.original_status = original_status
         self.request_id = request_id
+        self.sent = sent
 
     @property
     def retryable(self) -> bool:

@@ -132,6 +132,8 @@ class Request(Struct, frozen=True):
     messages: tuple[Message, ...]
     system: tuple[Text | CachePoint, ...] = ()
     max_tokens: int | None = None
+    bounded: bool = False
+    """Whether `max_tokens` must reach the model, because a key's ceiling demands it."""
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None

@@ -1,4 +1,4 @@
-"""The ceiling of a key: the most tokens that one of its answers may have."""
+"""A key's ceiling: the most tokens that one of its answers may have."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,8 +20,9 @@ _LENGTHS = frozenset(
         "maxlength",
     }
 )
+_CONTAINERS = frozenset({"inferenceconfig", "textgenerationconfig"})
 _NUMBERS = frozenset({"n", "bestof", "numresults", "numgenerations", "candidatecount"})
-"""How the families call the length of an answer, and the number of answers, without `_` and in small letters."""
+"""Names for the length of an answer, its container and the number of answers, without `_` and in small letters."""
 
 
 def under(request: Request, ceiling: int | None, *, lower: bool) -> Request:
@@ -34,11 +35,10 @@ def under(request: Request, ceiling: int | None, *, lower: bool) -> Request:
         return request
     for path in _own_words(request.extra, "extra"):
         raise _refusal(path, f"leave it out: this key has a ceiling of {ceiling} tokens; use max_tokens")
-    if request.max_tokens is not None and request.max_tokens <= ceiling:
-        return request
-    if request.max_tokens is not None and not lower:
+    asked = request.max_tokens
+    if asked is not None and asked > ceiling and not lower:
         raise _refusal("max_tokens", f"this key's answers have at most {ceiling}")
-    return structs.replace(request, max_tokens=ceiling)
+    return structs.replace(request, max_tokens=ceiling if asked is None else min(asked, ceiling), bounded=True)
 
 
 def _own_words(value: Any, path: str) -> Iterator[str]:
@@ -47,7 +47,8 @@ def _own_words(value: Any, path: str) -> Iterator[str]:
         return
     for name, member in value.items():
         bare = str(name).replace("_", "").lower()
-        if bare in _LENGTHS or (bare in _NUMBERS and path == "extra"):
+        replaces = bare in _CONTAINERS and not isinstance(member, dict)
+        if bare in _LENGTHS or replaces or (bare in _NUMBERS and path == "extra"):
             yield f"{path}.{name}"
         yield from _own_words(member, f"{path}.{name}")
 

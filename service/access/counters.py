@@ -1,7 +1,8 @@
-"""What has been used of a minute, counted by `limits` in this process, or in the journal's Valkey or Redis.
+"""Usage within the current minute, counted in this process, or with `limits` in the journal's Valkey or Redis.
 
-A window begins with its first use and ends a minute later, whatever was used of it. While the server is away each
-process counts for itself: a journal's outage must not stop live service, and a key must not run away meanwhile.
+A window begins with its first use and ends a minute later, whatever was used of it. Each process remembers the counts
+it last saw. While the server is unreachable it continues from those, and reports what it counted when the server is
+back: an outage must not stop live service, and must not give a key a fresh minute.
 """
 
 import asyncio
@@ -10,7 +11,6 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
 from limits.errors import StorageError
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 60
-_PATIENCE_S = 1.0  # for an answer of the server: every generation of a limited key waits for it
-_AWAY_S = 5.0  # how long a server that has failed is left alone
+_PATIENCE_S = 1.0  # for a reply: every generation of a limited key waits for it
+_AWAY_S = 5.0  # until a server that has failed is asked again
 _CONNECTIONS = 4
-_CLOSING_S = 0.5  # what ends sooner is not corrected any more
+_CLOSING_S = 0.5  # a window that ends sooner is no longer corrected
 _REMEMBERED = 10_000
 
 
 class Count(NamedTuple):
-    """How much of a window is used, when it ends (Unix seconds), and whether every process counts in it."""
+    """How much of a window is used, when it ends (Unix seconds), and whether the server counted it."""
 
     used: int
     ends: float
@@ -40,17 +40,28 @@ class Count(NamedTuple):
         return self.ends - time.time() < _CLOSING_S
 
 
+class _Window:
+    """One key's minute as this process knows it. `unreported`: what the server has not counted yet."""
+
+    __slots__ = ("ends", "unreported", "used")
+
+    def __init__(self) -> None:
+        self.used = 0
+        self.unreported = 0
+        self.ends = time.time() + WINDOW_S
+
+
 class Counters:
     """Windows by what is counted and whose it is."""
 
     def __init__(self, url: str) -> None:
-        self._local = MemoryStorage()
         self.pool = None if url.startswith(("memory:", "sqlite:")) else _pool(url)
         self._shared = _storage(self.pool) if self.pool else None
         self._turn = asyncio.Semaphore(_CONNECTIONS)
         self._away = False
         self._look_again = 0.0
-        self._ends: dict[str, float] = {}
+        self._windows: dict[str, _Window] = {}
+        self._refused: set[str] = set()  # keys whose value the server does not count
 
     async def close(self) -> None:
         """Close the connections."""
@@ -58,58 +69,82 @@ class Counters:
             await self.pool.disconnect()
 
     async def add(self, name: str, most: int, owner: str, amount: int) -> Count:
-        """Count what is used, be it too much or not."""
+        """Count what is used, whether or not it exceeds the limit."""
         key = RateLimitItemPerMinute(most, namespace=name).key_for(owner)
         if self._shared and (count := await self._add_shared(self._shared, key, amount)):
             return count
-        return await self._add(self._local, key, amount)
+        window = self._window(key)
+        window.used += amount
+        window.unreported += amount
+        return Count(window.used, window.ends, shared=False)
+
+    async def correct(self, name: str, most: int, owner: str, amount: int, count: Count) -> Count | None:
+        """Count more, or less, in the window of an earlier count. None: that window is over."""
+        return None if count.over else await self.add(name, most, owner, amount)
 
     async def _add_shared(self, storage: "RedisStorage", key: str, amount: int) -> Count | None:
-        """Count for all processes; None where the server is away. The wait for a connection is no fault of its."""
+        """Count for all processes. None: the server does not; waiting for a connection is not held against it."""
         async with self._turn:
-            if not self._here:
+            if time.monotonic() < self._look_again:
                 return None
+            owed, window = 0, self._windows.get(key)
+            if window and window.ends > time.time():
+                owed, window.unreported = window.unreported, 0
             try:
                 async with asyncio.timeout(_PATIENCE_S):
-                    count = await self._add(storage, key, amount)
-            except (StorageError, OSError, TimeoutError) as error:
-                self._lost(error)
+                    count = await self._increase(storage, key, amount + owed)
+            except BaseException as error:
+                if window:
+                    window.unreported += owed
+                if not isinstance(error, StorageError | OSError | TimeoutError):
+                    raise
+                self._failed(key, error)
                 return None
+        self._refused.discard(key)
         if self._away:
             self._away = False
             logger.info("Limits are counted for all processes again")
         return count
 
-    @property
-    def _here(self) -> bool:
-        """Whether every process counts together, as far as is known."""
-        return self._shared is not None and time.monotonic() >= self._look_again
+    async def _increase(self, storage: "RedisStorage", key: str, amount: int) -> Count:
+        used = await storage.incr(key, WINDOW_S, amount)
+        window = self._window(key, fresh=used == amount)
+        if used != amount and window.used == 0:  # another process began it
+            window.ends = await storage.get_expiry(key)
+        window.used = used
+        return Count(used, window.ends, shared=True)
 
-    def _lost(self, error: Exception) -> None:
+    def _window(self, key: str, *, fresh: bool = False) -> _Window:
+        """Return the current minute of a key, or begin one."""
+        window, now = self._windows.get(key), time.time()
+        if window is None or fresh or window.ends <= now:
+            if len(self._windows) >= _REMEMBERED:
+                self._windows = {key: known for key, known in self._windows.items() if known.ends > now}
+            window = self._windows[key] = _Window()
+        return window
+
+    def _failed(self, key: str, error: StorageError | OSError | TimeoutError) -> None:
+        """Tell an outage, after which the server is not asked for a while, from a reply about one value."""
+        cause = error.storage_error if isinstance(error, StorageError) else error
+        if _is_about_one_value(cause):
+            if key not in self._refused:
+                if len(self._refused) >= _REMEMBERED:
+                    self._refused.clear()
+                self._refused.add(key)
+                logger.warning("A limit is counted in this process alone: %s", type(cause).__name__)
+            return
         self._look_again = time.monotonic() + _AWAY_S
         if not self._away:
             self._away = True
-            logger.warning("Limits are counted in this process alone: %s", type(error).__name__)
+            logger.warning("Limits are counted in this process alone: %s", type(cause).__name__)
 
-    async def correct(self, name: str, most: int, owner: str, amount: int, count: Count) -> Count | None:
-        """Count more, or less, in the window of an earlier count. None: that window is over."""
-        if count.over or count.shared != self._here:
-            return None
-        return await self.add(name, most, owner, amount)
 
-    async def _add(self, storage: "MemoryStorage | RedisStorage", key: str, amount: int) -> Count:
-        shared = storage is self._shared
-        used = await storage.incr(key, WINDOW_S, amount)
-        known = f"{shared}{key}"
-        now = time.time()
-        if used == amount:
-            ends = now + WINDOW_S
-        elif (ends := self._ends.get(known, 0.0)) <= now:
-            ends = await storage.get_expiry(key)
-        if len(self._ends) >= _REMEMBERED:
-            self._ends = {key: end for key, end in self._ends.items() if end > now}
-        self._ends[known] = ends
-        return Count(used, ends, shared)
+def _is_about_one_value(error: Exception) -> bool:
+    """Whether the server refused one command, and would take others."""
+    from redis.exceptions import ClusterDownError, NoPermissionError, OutOfMemoryError, ReadOnlyError, ResponseError
+
+    no_writes_at_all = (ReadOnlyError, OutOfMemoryError, ClusterDownError, NoPermissionError)
+    return isinstance(error, ResponseError) and not isinstance(error, no_writes_at_all)
 
 
 def _pool(url: str) -> "BlockingConnectionPool":

@@ -1,7 +1,7 @@
-"""How much a key may use: requests and tokens a minute, and generations at once.
+"""A key's limits: requests and tokens a minute, and generations at once.
 
-Tokens are known only at the end. So the input is estimated and must fit, the longest answer is set aside, and what was
-not needed of it is given back with the end: one generation may take a key over its limit, and the next one waits.
+Tokens are known only at the end. Admission estimates the input, which must fit, and reserves the longest answer; the
+end replaces both by what was used. So one generation may take a key over its limit, and the next one waits.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from math import ceil
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from service.access.caller import Caller
-from service.deltas import Usage
 from service.errors import RateLimited
 
 if TYPE_CHECKING:
@@ -32,6 +31,17 @@ class ExpectedUsage(NamedTuple):
     output: int = USUAL_ANSWER
 
 
+class Spent(NamedTuple):
+    """What a generation used, in tokens, as Bedrock's own quotas count: reads from a cache are free.
+
+    `input` None: calls were sent and none was accepted. `continues`: another process goes on with the generation.
+    """
+
+    input: int | None
+    output: int
+    continues: bool = False
+
+
 class LimitState(NamedTuple):
     """How a key stands with one of its limits. `reset_s` is None where no time gives anything back."""
 
@@ -44,26 +54,26 @@ class LimitState(NamedTuple):
 class Grant:
     """Leave for one generation: it counts as one of its key's streams until it is settled or withdrawn."""
 
-    def __init__(self, rates: "Rates", caller: Caller, wanted: ExpectedUsage) -> None:
+    def __init__(self, rates: "Rates", caller: Caller, wanted: ExpectedUsage, *, taken_over: bool = False) -> None:
         self.caller = caller
+        self.taken_over = taken_over
         self.wanted = wanted
         self.tokens: Count | None = None
         self.request: Count | None = None
         self._rates = rates
         self._closed = False
 
-    def settle(self, usage: Usage | None) -> None:
-        """Note the end, and what was used. None: nobody here knows, and what was set aside is taken for it."""
+    def settle(self, spent: Spent) -> None:
+        """Note the end, and replace the reservation by what was used."""
         if not self._closed:
             self._closed = True
-            self._rates.settle(self, None if usage is None else self._used(usage))
+            self._rates.settle(self, self._used(spent))
 
-    def _used(self, usage: Usage) -> int:
-        """Add up what Bedrock's own quotas count: what is read from a cache is not among it."""
-        output = usage.output_tokens or 0
-        unreported = self.wanted.input if output else 0
-        read = unreported if usage.input_tokens is None else usage.input_tokens
-        return read + (usage.cache_write_tokens or 0) + output
+    def _used(self, spent: Spent) -> int:
+        """Add up what is charged: the prompt once where no call was accepted, each accepted call's input otherwise."""
+        read = self.wanted.input if spent.input is None else spent.input
+        covered = self.wanted.output if spent.continues or self.taken_over else 0
+        return read + max(covered, spent.output)
 
     def withdraw(self) -> None:
         """Give everything back: there was no generation."""
@@ -108,6 +118,9 @@ class Rates:
             return RateLimited(
                 "streams", f"This key may run {at_once}.", retry_after=_SOON_S if caller.streams else None
             )
+        return self._requests_used_up(caller)
+
+    def _requests_used_up(self, caller: Caller) -> RateLimited | None:
         if caller.requests_per_minute is not None and (known := self._known.get((caller.id, "requests"))):
             spent = known.used >= caller.requests_per_minute and not known.over
             return _too_many(caller, known) if spent else None
@@ -130,17 +143,33 @@ class Rates:
             raise
         return grant
 
-    def go_on(self, caller_id: str) -> Grant:
-        """Count a generation that another process has begun and paid for."""
-        self._running[caller_id] += 1
-        return Grant(self, Caller(caller_id), ExpectedUsage())
+    async def charge_request(self, caller: Caller) -> None:
+        """Charge a call to Bedrock that is no generation as one request of its key.
+
+        Raises:
+            RateLimited: the key has no request left, and nothing was charged.
+        """
+        if refusal := self._requests_used_up(caller):
+            raise refusal
+        await self._charge_request(caller)
+
+    def take_over(self, caller: Caller, answer_tokens: int) -> Grant:
+        """Count a generation that another process has charged, with `answer_tokens` reserved for its output."""
+        self._running[caller.id] += 1
+        return Grant(self, caller, ExpectedUsage(0, answer_tokens), taken_over=True)
+
+    async def _charge_request(self, caller: Caller) -> "Count | None":
+        if (most := caller.requests_per_minute) is None:
+            return None
+        count = await self._add("requests", most, caller.id, 1)
+        if count.used > most:
+            self._tasks.create_task(self._take_back_request(caller, count))
+            raise _too_many(caller, count)
+        return count
 
     async def _charge(self, grant: Grant) -> None:
         caller, wanted = grant.caller, grant.wanted
-        if (most := caller.requests_per_minute) is not None:
-            grant.request = count = await self._add("requests", most, caller.id, 1)
-            if count.used > most:
-                raise _too_many(caller, count)
+        grant.request = await self._charge_request(caller)
         if (most := caller.tokens_per_minute) is not None:
             if wanted.input > most:
                 too_long = f"This request has about {wanted.input} tokens, and this key may use {most} a minute."
@@ -163,11 +192,11 @@ class Rates:
                 self._counters = await asyncio.to_thread(_load, self._url)
         return self._counters
 
-    def settle(self, grant: Grant, used: int | None) -> None:
+    def settle(self, grant: Grant, used: int) -> None:
         """Correct what was charged for a generation by what it used."""
         self._ended(grant.caller.id)
-        if grant.tokens and used is not None and used != sum(grant.wanted):
-            self._tasks.create_task(self._correct(grant, grant.tokens, used))
+        if grant.caller.tokens_per_minute and used != sum(grant.wanted):
+            self._tasks.create_task(self._correct(grant, used))
 
     def withdraw(self, grant: Grant) -> None:
         """Take back what was charged."""
@@ -180,23 +209,31 @@ class Rates:
         if self._running[caller_id] <= 0:
             del self._running[caller_id]
 
-    async def _correct(self, grant: Grant, charged: "Count", used: int) -> None:
-        """Give back what was set aside and not used; what was used beyond it counts, in a later minute if need be."""
+    async def _correct(self, grant: Grant, used: int) -> None:
+        """Return what was reserved and not used; what was used beyond it counts, in a later minute if need be."""
         most, difference = grant.caller.tokens_per_minute or 0, used - sum(grant.wanted)
-        corrected = await (await self._open()).correct("tokens", most, grant.caller.id, difference, charged)
+        counters, corrected = await self._open(), None
+        if grant.tokens:
+            corrected = await counters.correct("tokens", most, grant.caller.id, difference, grant.tokens)
         if corrected:
             self._known[grant.caller.id, "tokens"] = corrected
         elif difference > 0:
             await self._add("tokens", most, grant.caller.id, difference)
 
     async def _take_back(self, grant: Grant) -> None:
-        caller, counters = grant.caller, await self._open()
-        for name, most, count, amount in (
-            ("requests", caller.requests_per_minute, grant.request, 1),
-            ("tokens", caller.tokens_per_minute, grant.tokens, sum(grant.wanted)),
-        ):
-            if most and count and (now := await counters.correct(name, most, caller.id, -amount, count)):
-                self._known[caller.id, name] = now
+        if grant.request:
+            await self._take_back_request(grant.caller, grant.request)
+        if grant.tokens:
+            most = grant.caller.tokens_per_minute
+            await self._subtract("tokens", most, grant.caller.id, sum(grant.wanted), grant.tokens)
+
+    async def _take_back_request(self, caller: Caller, count: "Count") -> None:
+        await self._subtract("requests", caller.requests_per_minute, caller.id, 1, count)
+
+    async def _subtract(self, name: str, most: int | None, caller_id: str, amount: int, count: "Count") -> None:
+        counters = await self._open()
+        if most and (now := await counters.correct(name, most, caller_id, -amount, count)):
+            self._known[caller_id, name] = now
 
     def standings(self, caller: Caller) -> list[LimitState]:
         """How a key stands with each of its limits, as far as this process knows."""
@@ -205,10 +242,9 @@ class Rates:
             if most is not None:
                 known = self._known.get((caller.id, name))
                 used, left_s = (known.used, known.ends - time.time()) if known else (0, 0.0)
-                fresh = left_s <= 0
-                found.append(
-                    LimitState(name, most, most if fresh else max(0, most - used), WINDOW_S if fresh else ceil(left_s))
-                )
+                if left_s <= 0:
+                    used, left_s = 0, WINDOW_S
+                found.append(LimitState(name, most, min(most, max(0, most - used)), ceil(left_s)))
         if (most := caller.streams) is not None:
             found.append(LimitState("streams", most, max(0, most - self._running[caller.id]), None))
         return found

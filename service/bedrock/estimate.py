@@ -21,6 +21,11 @@ def tokens(request: Request) -> int:
     return ceil(written + sum(map(_block, blocks)) + _A_MESSAGE * len(request.messages))
 
 
+def text_tokens(text: str) -> int:
+    """Estimate the tokens of a text."""
+    return ceil(len(text.encode()) / _BYTES_A_TOKEN)
+
+
 def _words(tool: Tool) -> str:
     return f"{tool.name} {tool.description or ''} {msgspec.json.encode(tool.input_schema).decode()}"
 

@@ -51,6 +51,13 @@ class Upstream:
         """The region that is called."""
         return self._client.region
 
+    def asks(self, model_id: str) -> bool:
+        """Whether `resolve` has to call the control plane for a model."""
+        if not resolution.hidden_family(model_id, self._aliases):
+            return False
+        arn, _ = self._aliases.get(model_id, (model_id, None))
+        return not self._profiles.knows(arn)
+
     async def resolve(self, request: Request) -> Target:
         """Choose what to call for a request; asks the control plane, once, where an ARN hides its family.
 
@@ -80,7 +87,7 @@ class Upstream:
         else:
             counted = {"invokeModel": {"body": base64.b64encode(_encoded(body)).decode()}}
         call = SdkCall("CountTokens", target.base_id, _encoded({"input": counted}), _headers(request, "converse"))
-        response = await self._client.send(call)
+        response = await self._client.count_tokens(call)
         try:
             tokens: int = _parse_count(await response.read_all()).inputTokens
         except ValueError as mistake:

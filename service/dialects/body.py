@@ -70,6 +70,12 @@ def at_least(value: float | None, least: float, field: str) -> None:
         raise wrong(field, f"This must be {least} or more.")
 
 
+def counted(value: int | None, least: int, field: str) -> None:
+    """Refuse a count that is out of bounds."""
+    if value is not None and not least <= value <= bounds.LARGEST:
+        raise wrong(field, f"This must be a whole number from {least} to {bounds.LARGEST:,}.")
+
+
 def metadata(given: Mapping[str, Any] | None, dropped: list[str]) -> dict[str, str]:
     """Keep the metadata that Bedrock takes, and name what it would refuse."""
     kept: dict[str, str] = {}

@@ -14,6 +14,9 @@ BLOCKS = 1_000  # in one message
 TOOLS = 512
 STOP_SEQUENCES = 2_500  # Bedrock's own
 
+LARGEST = 2**31 - 1
+"""Of every number that counts something: what each journal, database and counter holds."""
+
 NAME_LENGTH = 2048  # of a model; the longest ARNs have some 200 characters
 
 _LISTS = {"messages": MESSAGES, "input": MESSAGES, "tools": TOOLS}

@@ -76,6 +76,7 @@ class Attempt:
         self._watch: InactivityTimer | None = None
         self._passage: Permit | Unlimited | None = None
         self._stalled = False
+        self._began_to_answer = False
         self._since = 0.0  # when the wait for Bedrock began that is under way
 
     async def run(self) -> None:
@@ -96,8 +97,13 @@ class Attempt:
                 try:
                     async with call as answer:
                         listener.answered(answer.request_id)
+                        self.account.accept(leg.prompt_tokens)
                         await answer.follow(self._take)
+                except UpstreamError as error:
+                    self._note_failure(error)
+                    raise
                 except asyncio.CancelledError:
+                    self.account.sent = True
                     if task is None or not self._stalled:
                         raise
                     task.uncancel()
@@ -118,6 +124,12 @@ class Attempt:
         if self.heard and self._watch:
             self._watch.since = self._since
         return window
+
+    def _note_failure(self, error: UpstreamError) -> None:
+        """Tell a call that was refused from one that was accepted, whether by status or by the stream's first frame."""
+        self.account.sent |= error.sent
+        if error.aws_code and not self._began_to_answer:
+            self.account.refuse()
 
     def _call(self, target: Target) -> CallListener:
         return self._listener.call(target.model_id, target.model.id, operation_of(target))
@@ -167,6 +179,7 @@ class Attempt:
             self._watchdog.mind(self._watch)
 
     def _answered(self) -> None:
+        self._began_to_answer = True
         if self._passage:
             self._passage.answered()
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from service.answer import Answer
+from service.bedrock import estimate
 from service.bedrock.catalog.resolution import Target
 from service.bedrock.continuation import continuation
 from service.deltas import Event, Status, TextDelta
@@ -61,6 +62,10 @@ class Leg(Struct, frozen=True):
     target: Target
     seam: Seam | None = None
     mark: Status | None = None
+
+    def prompt_tokens(self) -> int:
+        """Estimate the input tokens of this call: the prompt, and the text that it continues."""
+        return estimate.tokens(self.request) + (estimate.text_tokens(self.seam.prefill) if self.seam else 0)
 
 
 def next_leg(policy: OnInterruption, first: Leg, shown: Sequence[Event], said_tokens: int, error: ServiceError) -> Leg:

@@ -21,14 +21,16 @@ from service.engine.listener import Listener, Silence
 from service.engine.model_names import permit
 from service.engine.parts import Parts
 from service.engine.producer import Producer
-from service.engine.request import GenerateRequest, record_of, wanted
+from service.engine.request import GenerateRequest, answer_tokens, record_of, wanted
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
 from service.errors import CODES, ServiceError
+from service.generation import Request
 from service.settings import Settings
 from service.streams.journal import Journal
 from service.streams.keyed_locks import KeyedLocks
 from service.streams.log import StreamLog
+from service.streams.record import Record
 
 __all__ = ["Engine", "GenerateRequest", "open_engine"]
 
@@ -96,15 +98,34 @@ class Engine:
         """
         if order.key is None and (refusal := self.refusal(order.caller)):
             raise refusal
-        target = await self.upstream.resolve(order.request)
-        permit(order.caller, order.request.model_id, target)
         if order.key is None:
-            log = await self._begin(order, target)
+            log = await self._begin(order)
         else:
             async with self._beginning.of(order.key[:2]):
-                log = await self.journal.find_bound(order.key) or await self._begin(order, target)
+                log = await self.journal.find_bound(order.key) or await self._begin(order)
         self._handed_out.add(log)
         return log
+
+    async def resolve(self, request: Request, caller: Caller) -> Target:
+        """Choose what is called for a request of a key. Asking the control plane counts as a request of the key.
+
+        Raises:
+            ServiceError: `forbidden`, the key may not use the model; `rate_limited`.
+        """
+        if self.upstream.asks(request.model_id):
+            await self.rates.charge_request(caller)
+        target = await self.upstream.resolve(request)
+        permit(caller, request.model_id, target)
+        return target
+
+    async def count_tokens(self, request: Request, target: Target, caller: Caller) -> int:
+        """Let Bedrock count a request's tokens, as a request of the key.
+
+        Raises:
+            ServiceError: `rate_limited`; what Bedrock refuses.
+        """
+        await self.rates.charge_request(caller)
+        return await self.upstream.count_tokens(request, target)
 
     def refusal(self, caller: Caller) -> ServiceError | None:
         """Say why a further generation cannot be begun, where that is certain at once."""
@@ -112,7 +133,7 @@ class Engine:
             return ServiceError("draining", retry_after=1)
         return self.rates.refusal(caller) or self._parts.places.refusal(caller.id)
 
-    async def _begin(self, order: GenerateRequest, target: Target) -> StreamLog:
+    async def _begin(self, order: GenerateRequest) -> StreamLog:
         """Begin a generation and charge it to its key, or return what another process has begun for the order's key.
 
         Whatever is certain by then is refused before the journal has any work with it.
@@ -123,6 +144,7 @@ class Engine:
         caller = order.caller
         if refusal := self.refusal(caller):
             raise refusal
+        target = await self.resolve(order.request, caller)
         record = record_of(order, target, allowed(order.request.model_id, caller, self.settings))
         if not record.fallbacks:
             self._parts.lanes.of(target, record.request).check()
@@ -152,8 +174,8 @@ class Engine:
         def ended(_: asyncio.Task[None]) -> None:
             attendance.close()
             del self._producers[log.stream_id]
-            if producer.admitted:
-                grant.settle(producer.used)
+            if producer.admitted or producer.moved:
+                grant.settle(producer.spent)
             else:
                 grant.withdraw()
             if not self._producers:
@@ -207,7 +229,12 @@ class Engine:
         if self.draining:  # which has begun meanwhile
             await self.journal.release(log)
         else:
-            self._produce(Producer(log, target, self._parts, taken_over=True), self.rates.go_on(log.record.caller))
+            self._produce(Producer(log, target, self._parts, taken_over=True), self._grant_of(log.record))
+
+    def _grant_of(self, record: Record) -> Grant:
+        """Count a generation of another process, which has charged its request, its prompt and its longest answer."""
+        caller = Caller(record.caller, tokens_per_minute=record.tokens_per_minute)
+        return self.rates.take_over(caller, answer_tokens(record.request))
 
     async def find(self, stream_id: str, caller: str, *, after: int = 0) -> StreamLog:
         """Return a caller's stream, with event number `after` where the caller can have seen it.

@@ -25,6 +25,7 @@ class Hedge:
         self._alone_since: float | None = None  # the second, after the first has failed
         self._winner: Attempt | None = None
         self._out: list[Attempt] = []
+        self._second: Attempt | None = None
 
     async def run(self) -> Attempt:
         """Call, and call again where no event came in time; return the attempt that came to its end.
@@ -32,8 +33,12 @@ class Hedge:
         Raises:
             ServiceError: Bedrock refused, broke off or fell silent, both times.
         """
-        async with asyncio.TaskGroup() as calls:
-            attempt, error = await self._come_to_an_end(calls)
+        try:
+            async with asyncio.TaskGroup() as calls:
+                attempt, error = await self._come_to_an_end(calls)
+        finally:
+            if self._second and self._second.account is not self._account:  # cancelled before either spoke
+                self._account.add(self._second.account)
         if error:
             raise error
         return attempt
@@ -42,6 +47,7 @@ class Hedge:
         one = calls.create_task(_outcome(self._first))
         if not await self._is_silent(one) or not (second := self._spare()):
             return self._first, await one
+        self._second = second
         other = calls.create_task(_outcome(second))
         self._first.show = self._first_words(self._first, second, other)
         second.show = self._first_words(second, self._first, one)
@@ -107,7 +113,7 @@ class Hedge:
             self._alone_since = self._clock()
 
     def _win(self, winner: Attempt, loser: Attempt | None) -> None:
-        """Bring both calls to the generation's account. What the loser cost nobody will tell."""
+        """Record usage of both calls; Bedrock does not report the cancelled one's."""
         self._winner = winner
         lost = loser is not None and loser not in self._out
         if winner is not self._first:

@@ -6,9 +6,10 @@ from contextlib import suppress
 
 from msgspec import structs
 
+from service.access.rates import Spent
 from service.answer import fallback_of
 from service.bedrock.catalog.resolution import Target
-from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta, Usage
+from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta
 from service.engine.calling import Calling
 from service.engine.continuation import Leg, next_leg
 from service.engine.fallbacks import Fallbacks, comes_first, may_help
@@ -53,7 +54,7 @@ class Producer:
         self._shown = any(isinstance(event, SHOWN) for event in log.events)
         self._stop: Stop | None = None
         self._why: ServiceError | None = None
-        self._stopping = self._moved = False
+        self._stopping = self.moved = False
         self._task: asyncio.Task[None] | None = None
         self.admitted = False
         record = log.record
@@ -93,7 +94,8 @@ class Producer:
         finally:
             commit.cancel()
             del self._calling  # which calls back: a circle that only the collector would find
-        if self._moved:
+        if self.moved:
+            self._account.cut(self._meter.attempt_tokens)
             self.listener.moved()
         else:
             await self._free_key()
@@ -116,16 +118,19 @@ class Producer:
 
     def let_go(self) -> None:
         """End without a last event: another process goes on with the stream."""
-        self._moved = True
+        self.moved = True
         self.stop()
 
     @property
-    def used(self) -> Usage | None:
-        """The tokens of all attempts; what was not reported is what we counted. None: another process goes on."""
-        if self._moved:
-            return None
-        usage, counted = self._account.usage, self._meter.total_tokens
-        return structs.replace(usage, output_tokens=counted) if usage.output_tokens is None and counted else usage
+    def spent(self) -> Spent:
+        """The tokens of all attempts; an output that was not reported is what we counted."""
+        account = self._account
+        output = account.usage.output_tokens
+        return Spent(
+            input=account.charged_input if account.sent else 0,
+            output=self._meter.total_tokens if output is None else output,
+            continues=self.moved,
+        )
 
     async def _generate(self) -> None:
         with self._parts.watchdog.watch(self._settings.request_timeout, self._too_late) as deadline:

@@ -56,9 +56,15 @@ def record_of(order: GenerateRequest, target: Target, fallbacks: tuple[str, ...]
         options=dict(order.options),
         dropped=tuple(dropped),
         fallbacks=fallbacks,
+        tokens_per_minute=order.caller.tokens_per_minute,
     )
 
 
 def wanted(request: Request) -> ExpectedUsage:
     """Estimate what a generation will use of its key's tokens."""
-    return ExpectedUsage(estimate.tokens(request), request.max_tokens or USUAL_ANSWER)
+    return ExpectedUsage(estimate.tokens(request), answer_tokens(request))
+
+
+def answer_tokens(request: Request) -> int:
+    """Say how many tokens are reserved for a generation's output."""
+    return request.max_tokens or USUAL_ANSWER

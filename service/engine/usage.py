@@ -1,4 +1,4 @@
-"""What one generation cost: tokens over all its attempts, and time."""
+"""Accounting of one generation: its usage over all attempts, the prompts charged to its key, and its time."""
 
 from collections.abc import Callable
 
@@ -6,9 +6,12 @@ from msgspec import structs
 
 from service.deltas import Metrics, Timing, Usage
 
+Prompt = Callable[[], int]
+"""Estimates the input tokens of one call."""
+
 
 class Account:
-    """The bill of one generation. Times are the loop's seconds."""
+    """The usage of one generation. Times are the loop's seconds."""
 
     def __init__(self, clock: Callable[[], float], region: str | None) -> None:
         self._clock = clock
@@ -19,6 +22,11 @@ class Account:
         self._earlier: Usage | None = None
         self._usage: Usage | None = None  # of the attempt under way
         self._timing = Timing()
+        self._prompt: Prompt | None = None  # of a call that Bedrock has accepted and that is not charged yet
+        self._charged = 0
+        self._accepted = False
+        self.sent = False
+        """Whether a call may have reached Bedrock."""
         self.unknown_kinds: set[str] = set()
 
     @property
@@ -41,6 +49,20 @@ class Account:
         """Open an attempt."""
         self._usage = Usage()
 
+    def accept(self, prompt: Prompt) -> None:
+        """Note that Bedrock has accepted the call under way; `prompt` is its input where Bedrock reports none."""
+        self.sent = True
+        self._prompt = prompt
+
+    def refuse(self) -> None:
+        """Note that Bedrock refused the call under way inside an accepted response."""
+        self._prompt = None
+
+    @property
+    def charged_input(self) -> int | None:
+        """Input tokens of all accepted calls. None: Bedrock accepted none."""
+        return self._charged if self._accepted else None
+
     def use(self, usage: Usage) -> None:
         """Take the wire's count for this attempt."""
         self._usage = (self._usage or Usage()).merged(usage)
@@ -55,6 +77,7 @@ class Account:
 
     def finished(self) -> None:
         """Close an attempt that came to its own end: its count is whole."""
+        self._charge()
         self._close(self._usage or Usage())
 
     def cut(self, counted_tokens: int) -> None:
@@ -62,6 +85,7 @@ class Account:
 
         A count that came early (Claude's first chunk says 1 to 8 output tokens) is no report of the whole.
         """
+        self._charge()
         usage, self._usage = self._usage, None
         if usage is None or (counted_tokens == 0 and usage == Usage()):
             return
@@ -69,21 +93,42 @@ class Account:
         self._close(structs.replace(usage, output_tokens=output, total_tokens=None, estimated=True))
 
     def lose(self) -> None:
-        """Close an attempt that was dropped for another: Bedrock bills it, and nobody tells what it came to."""
+        """Close an attempt that was cancelled for another: Bedrock bills it and does not report its output."""
+        self._charge()
         self._close(structs.replace(self._usage or Usage(), total_tokens=None, estimated=True))
 
     def add(self, other: "Account", *, lost: bool = False) -> None:
-        """Add a second call that failed, or was dropped for the one under way."""
-        usage = other._usage or Usage()  # noqa: SLF001 - of its own kind
+        """Add a second call that failed, or was cancelled for the one under way. Adding it again changes nothing."""
+        other._charge()  # noqa: SLF001 - of its own kind
+        self._take_charges(other)
+        usage, other._usage = other._usage or Usage(), None  # noqa: SLF001
         if lost or usage != Usage():
             usage = structs.replace(usage, total_tokens=None, estimated=True)
             self._earlier = usage if self._earlier is None else self._earlier.plus(usage)
 
     def adopt(self, other: "Account") -> None:
         """Let a second call be the attempt under way."""
+        self._take_charges(other)
+        self._prompt = other._prompt  # noqa: SLF001 - of its own kind
         self._usage, self._timing = other._usage or Usage(), other._timing  # noqa: SLF001 - of its own kind
         self._first = self._first if other._first is None else other._first  # noqa: SLF001
         self.unknown_kinds |= other.unknown_kinds
+
+    def _take_charges(self, other: "Account") -> None:
+        self.sent |= other.sent
+        self._accepted |= other._accepted  # noqa: SLF001 - of its own kind
+        self._charged += other._charged  # noqa: SLF001
+        other._charged = 0  # noqa: SLF001
+
+    def _charge(self) -> None:
+        """Charge the input of the call under way: as Bedrock reported it, else as estimated."""
+        prompt, self._prompt = self._prompt, None
+        usage = self._usage or Usage()
+        if prompt is None and usage.input_tokens is None:
+            return
+        self._accepted = True
+        counted = prompt() if prompt and usage.input_tokens is None else usage.input_tokens or 0
+        self._charged += counted + (usage.cache_write_tokens or 0)
 
     def _close(self, usage: Usage) -> None:
         self._earlier = usage if self._earlier is None else self._earlier.plus(usage)

@@ -21,6 +21,8 @@ from service.http.rate_limit_headers import rate_limit_headers
 if TYPE_CHECKING:
     from service.engine.engine import Engine
 
+_COUNTING = "/v1/messages/count_tokens"
+
 
 class LoadShedding:
     """ASGI middleware around what generates."""
@@ -31,7 +33,12 @@ class LoadShedding:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request pass, or answer it."""
-        if scope["type"] != "http" or generating_dialect(scope["method"], scope["path"]) is None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        method, path = scope["method"], scope["path"]
+        counts = method == "POST" and path == _COUNTING  # charged as a request of the key, but no generation
+        if not counts and generating_dialect(method, path) is None:
             await self._app(scope, receive, send)
             return
         engine = cast("Engine", scope["state"]["engine"])
@@ -45,6 +52,9 @@ class LoadShedding:
                     answered.setdefault(name, value)
             await send(message)
 
+        if counts:
+            await self._app(scope, receive, send_standings)
+            return
         attaches = "idempotency-key" in headers or "last-event-id" in headers or scope["artesian.ticket"] is not None
         if not attaches and (refusal := engine.refusal(caller)):
             await answer(Request(scope, receive), refusal)(scope, receive, send_standings)

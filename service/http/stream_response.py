@@ -18,6 +18,7 @@ from service.engine.listener import ReaderListener, Silence, attached
 from service.errors import ServiceError
 from service.http.headers import EVENT_STREAM_HEADERS, stream_headers
 from service.http.outlet import Outlet, outlet_of
+from service.http.client_disconnect import ClientGone, disconnected
 from service.streams.cache import MadeRoom
 from service.streams.log import BATCH, StreamLog
 
@@ -41,10 +42,6 @@ async def exhaust(sending: AsyncGenerator[None, None]) -> None:
     async with aclosing(sending):
         async for _ in sending:
             pass
-
-
-class ClientGone(Exception):
-    """The client left before there was an answer."""
 
 
 class GenerationFailed(ServiceError):
@@ -288,14 +285,9 @@ def listening(outlet: Outlet | None, receive: Receive, log: StreamLog) -> Iterat
         finally:
             outlet.departures.remove(log.wake)
         return
-    leaving = asyncio.ensure_future(_left(receive))
+    leaving = asyncio.ensure_future(disconnected(receive))
     leaving.add_done_callback(lambda _: log.wake())
     try:
         yield leaving.done
     finally:
         leaving.cancel()
-
-
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

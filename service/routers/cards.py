@@ -9,11 +9,12 @@ from service import generation
 from service.bedrock.catalog import resolution
 from service.bedrock.catalog.offers import Offer, Offers
 from service.bedrock.catalog.resolution import Model
+from service.dialects.bounds import LARGEST
 from service.dialects.models import Card, model, models
-from service.engine.model_names import permit
 from service.errors import ServiceError
 from service.http.dependencies import CallerDep, EngineDep, SettingsDep
 from service.http.openapi import compat
+from service.http.client_disconnect import unless_disconnected
 
 router = APIRouter(prefix="/v1/models", tags=["OpenAI", "Anthropic"])
 
@@ -25,7 +26,9 @@ async def list_models(
     request: Request,
     settings: SettingsDep,
     caller: CallerDep,
-    limit: Annotated[int | None, Query(ge=1, description="Anthropic's pages; without it all are listed")] = None,
+    limit: Annotated[
+        int | None, Query(ge=1, le=LARGEST, description="Anthropic's pages; without it all are listed")
+    ] = None,
     after_id: str | None = None,
     before_id: str | None = None,
 ) -> Json:
@@ -33,7 +36,8 @@ async def list_models(
     offers: Offers = request.state.offers
     aliased = {name: alias.id for name, alias in settings.model_aliases.items()}
     usable = {name: to for name, to in aliased.items() if caller.may_use(name, to, resolution.base_id(to))}
-    cards = _cards(usable, [offer for offer in await offers.all() if caller.may_use(*offer.names)])
+    listed = await unless_disconnected(request.receive, offers.all())
+    cards = _cards(usable, [offer for offer in listed if caller.may_use(*offer.names)])
     return models(cards, limit=limit, after_id=after_id, before_id=before_id)
 
 
@@ -43,14 +47,15 @@ async def get_model(
 ) -> Json:
     """Look at a model by its id, a profile's id, an ARN or an alias."""
     offers: Offers = request.state.offers
-    permit(caller, model_id, await engine.upstream.resolve(generation.Request(model_id, ())))
-    if offer := await offers.get(model_id):
+    wanted = generation.Request(model_id, ())
+    target = await unless_disconnected(request.receive, engine.resolve(wanted, caller))
+    if offer := await unless_disconnected(request.receive, offers.get(model_id)):
         return model(_card(model_id, resolution.lookup(offer.id), offer))
     alias = settings.model_aliases.get(model_id)
     meant = alias.id if alias else model_id
     known = resolution.lookup(meant)
     if known is None and resolution.hidden_family(meant):
-        known = (await engine.upstream.resolve(generation.Request(model_id, ()))).model
+        known = target.model
     if alias is None and (known is None or not (known.listed or meant.startswith("arn:"))):
         raise _unknown(model_id)
     return model(_card(model_id, known))

@@ -2,19 +2,21 @@
 
 from typing import Annotated, Any, ClassVar
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Header, Response
+from fastapi import Request as HttpRequest
 
 from service.bedrock import estimate
 from service.bedrock.rules import parameters
 from service.deltas import Failed
 from service.dialects import anthropic_messages
 from service.dialects.table import Name
-from service.engine.model_names import permit
 from service.errors import UpstreamError
+from service.generation import Request
 from service.http.compat import CompatRequest, CompatRequestDep
 from service.http.openapi import compat
 from service.http.resume import StreamRoute
 from service.http.stream_response import GenerationFailed
+from service.http.client_disconnect import unless_disconnected
 
 Json = dict[str, Any]
 
@@ -31,7 +33,7 @@ router = APIRouter(prefix="/v1/messages", tags=["Anthropic"], route_class=Messag
 
 
 async def _betas(
-    request: Request,
+    request: HttpRequest,
     _: Annotated[
         str | None, Header(alias="anthropic-beta", description="Passed on, without those that Bedrock refuses")
     ] = None,
@@ -65,14 +67,20 @@ async def create(asking: CompatRequestDep, betas: Betas) -> Response:
     openapi_extra=compat.body("MessagesRequestBody"),
 )
 async def count_tokens(asking: CompatRequestDep, betas: Betas) -> Json:
-    """Ask Bedrock, which charges nothing for it. Where the model cannot count, it is an estimate and says so."""
+    """Ask Bedrock, which bills nothing for it. Where the model cannot count, it is an estimate and says so.
+
+    It counts as a request of the key, is given up after 10 s, and ends with the client.
+    """
     wanted = asking.with_setup((await _parsed(asking, betas)).request)
-    upstream = asking.engine.upstream
-    target = await upstream.resolve(wanted)
-    permit(asking.caller, wanted.model_id, target)
+    return await unless_disconnected(asking.request.receive, _count(asking, wanted))
+
+
+async def _count(asking: CompatRequest, wanted: Request) -> Json:
+    engine, caller = asking.engine, asking.caller
+    target = await engine.resolve(wanted, caller)
     kept, _ = parameters.lenient(wanted, target)
     try:
-        return {"input_tokens": await upstream.count_tokens(kept, target)}
+        return {"input_tokens": await engine.count_tokens(kept, target, caller)}
     except UpstreamError as error:
         if error.code.name == "validation" and _CANNOT_COUNT in (error.aws_message or ""):
             return {"input_tokens": estimate.tokens(kept), "estimated": True}

@@ -8,6 +8,7 @@ from msgspec import to_builtins
 from service.engine.fallbacks import names_of
 from service.http.dependencies import CallerDep, SettingsDep
 from service.http.openapi.document import problems
+from service.http.client_disconnect import unless_disconnected
 
 if TYPE_CHECKING:
     from service.bedrock.catalog.offers import Offers
@@ -22,7 +23,8 @@ async def list_models(request: Request, caller: CallerDep, settings: SettingsDep
     A key sees those that it may use; `default` is null where that is not among them.
     """
     offers: Offers = request.state.offers
-    usable = [offer for offer in await offers.all() if caller.may_use(*offer.names)]
+    listed = await unless_disconnected(request.receive, offers.all())
+    usable = [offer for offer in listed if caller.may_use(*offer.names)]
     default = settings.default_model_id
     return {
         "models": to_builtins(usable),

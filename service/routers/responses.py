@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from service.conversations.archive import Archive, Found
 from service.dialects import openai_responses
+from service.dialects.bounds import LARGEST
 from service.dialects.refusal import wrong
 from service.dialects.table import Name, heading, options, whole
 from service.errors import InvalidRequest, ServiceError
@@ -115,7 +116,9 @@ async def retrieve(
     caller: OwnerDep,
     *,
     stream: Annotated[bool, Query(description="Its events, live to its end")] = False,
-    starting_after: Annotated[int, Query(ge=-1, description="With `stream`: only events with a higher number")] = -1,
+    starting_after: Annotated[
+        int, Query(ge=-1, le=LARGEST, description="With `stream`: only events with a higher number")
+    ] = -1,
 ) -> Response:
     """Read a response as it stands, or its events after a `sequence_number`."""
     found = await _found(archive, caller, response_id)

@@ -26,7 +26,8 @@ _EVENT_ID = re.compile(r"([0-9a-f]{32})-(0|[1-9][0-9]{0,17})")
 class Record(Struct, frozen=True):
     """A stream as it was begun. `created` is in Unix seconds; `options` are the dialect's own.
 
-    `fallbacks` are the models that its key may use instead of the one that was asked for.
+    `fallbacks` are the models that its key may use instead of the one that was asked for; `tokens_per_minute` is the
+    key's limit, for a process that takes the stream over.
     """
 
     stream_id: str
@@ -38,6 +39,7 @@ class Record(Struct, frozen=True):
     options: dict[str, Any] = {}
     dropped: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
+    tokens_per_minute: int | None = None
 
 
 def new_stream_id() -> str:

@@ -535,6 +535,16 @@ async def test_a_control_plane_that_says_nothing_is_unavailable(server: Scripted
     await server.until_open(0)
 
 
+async def test_a_count_of_tokens_that_never_comes_is_a_timeout(server: ScriptedServer) -> None:
+    server.says(asyncio.Event())
+    async with open_client(Endpoint.local(server.url), max_streams=1, connect_timeout=1, control_timeout=0.1) as client:
+        with pytest.raises(UpstreamError) as raised:
+            await client.count_tokens(SdkCall("CountTokens", "m", b"{}"))
+
+    assert (raised.value.code.name, raised.value.status) == ("model_timeout", 504)
+    await server.until_open(0)
+
+
 async def test_calls_at_once_share_one_opening_of_the_control_plane(
     client: BedrockClient, server: ScriptedServer
 ) -> None:

@@ -243,8 +243,10 @@ async def test_two_services_with_one_valkey_count_together(server: Server, tmp_p
     assert [left(answer) for answer in answers] == [2, 1, 0, 0, 0]
 
 
-async def test_a_valkey_that_is_away_does_not_stop_a_limited_key(server: Server, tmp_path: Path) -> None:
-    async with limited(tmp_path, {"k": {"requests_per_minute": 2}}, journal_url=server.url) as service:
+async def test_a_valkey_that_is_away_neither_stops_a_limited_key_nor_gives_it_a_fresh_minute(
+    server: Server, tmp_path: Path
+) -> None:
+    async with limited(tmp_path, {"k": {"requests_per_minute": 3}}, journal_url=server.url) as service:
         await ask(service, "k")
         server.kill()
         answers = [await ask(service, "k") for _ in range(3)]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from unittest.mock import ANY
 
 import pytest
 import pytest_asyncio
@@ -10,8 +11,7 @@ from redis.asyncio import SSLConnection
 
 from service.access.caller import ANONYMOUS, Caller
 from service.access.counters import Counters
-from service.access.rates import ExpectedUsage, Grant, Rates, open_rates
-from service.deltas import Usage
+from service.access.rates import ExpectedUsage, Grant, Rates, Spent, open_rates
 from service.errors import RateLimited
 from tests.streams.servers import Server
 
@@ -25,8 +25,8 @@ async def rates() -> AsyncIterator[Rates]:
         yield rates
 
 
-def tokens(number: int) -> Usage:
-    return Usage(input_tokens=0, output_tokens=number)
+def tokens(number: int) -> Spent:
+    return Spent(0, number)
 
 
 def remaining(rates: Rates, caller: Caller) -> dict[str, int]:
@@ -155,14 +155,14 @@ async def test_a_key_that_may_run_nothing_is_told_that_waiting_is_no_use(rates: 
     assert not (await refused(rates, Caller("key", requests_per_minute=0))).retryable
 
 
-async def test_a_generation_taken_over_counts_as_a_stream_and_is_charged_nothing(rates: Rates) -> None:
-    caller = Caller("key", streams=1, requests_per_minute=2)
-    grant = rates.go_on("key")
+async def test_a_generation_taken_over_counts_as_a_stream_and_is_charged_what_was_not_reserved(rates: Rates) -> None:
+    caller = Caller("key", streams=1, requests_per_minute=2, tokens_per_minute=100)
+    grant = rates.take_over(caller, 20)
 
     assert (await refused(rates, caller)).limit == "streams"
     assert remaining(rates, caller)["requests"] == 2
-    grant.settle(tokens(500))
-    await rates.admit(caller, SMALL)
+    grant.settle(Spent(30, 25))
+    await settled(rates, caller, "tokens", 65)
 
 
 async def test_a_grant_is_settled_once(rates: Rates) -> None:
@@ -189,14 +189,47 @@ async def test_two_processes_count_together_in_valkey(server: Server) -> None:
         await settled(one, CALLER, "tokens", 75)
 
 
-async def test_a_valkey_that_is_away_stops_nobody_and_each_process_counts_for_itself(server: Server) -> None:
+async def test_a_valkey_that_is_away_stops_nobody_and_each_process_continues_from_the_last_count(
+    server: Server,
+) -> None:
     async with open_rates(server.url) as rates:
         await rates.admit(CALLER, SMALL)
         server.kill()
-        for _ in range(2):
-            await rates.admit(CALLER, SMALL)
+        await rates.admit(CALLER, SMALL)
 
         assert (await refused(rates, CALLER)).limit == "requests"
+
+
+async def test_what_was_counted_while_valkey_was_away_is_reported_when_it_is_back(server: Server) -> None:
+    caller = Caller("key", requests_per_minute=10)
+    async with AsyncExitStack() as stack:
+        counters = Counters(server.url)
+        stack.push_async_callback(counters.close)
+        assert (await counters.add("requests", 10, "key", 1)).shared
+        server.kill()
+        assert await counters.add("requests", 10, "key", 2) == (3, ANY, False)
+        server.start()
+        counters._look_again = 0  # noqa: SLF001 - as after five seconds
+        other = await stack.enter_async_context(open_rates(server.url))
+        assert (await counters.add("requests", 10, "key", 1)).used == 4
+        await other.admit(caller, SMALL)
+
+        assert remaining(other, caller) == {"requests": 5}
+
+
+async def test_an_error_about_one_keys_value_is_no_outage_for_the_others(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A count that the server cannot hold (2^63) once made each process count every key from zero."""
+    counters = Counters(server.url)
+    try:
+        for _ in range(2):
+            assert not (await counters.add("tokens", 100, "large", 2**63)).shared
+        assert (await counters.add("tokens", 100, "other", 1)).shared
+    finally:
+        await counters.close()
+
+    assert caplog.text.count("counted in this process alone") == 1
 
 
 async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(
@@ -225,18 +258,18 @@ async def test_a_crowd_waits_for_valkey_rather_than_take_it_for_away(server: Ser
 
 
 @pytest.mark.parametrize(
-    ("usage", "used"),
+    ("spent", "used"),
     [
-        (Usage(), 0),
-        (Usage(input_tokens=30, output_tokens=40), 70),
-        (Usage(output_tokens=40), 50),
-        (Usage(input_tokens=30, output_tokens=20, cache_read_tokens=1000, cache_write_tokens=7), 57),
+        (Spent(0, 0), 0),
+        (Spent(None, 0), 10),
+        (Spent(30, 40), 70),
+        (Spent(2, 0, continues=True), 7),
     ],
-    ids=["nothing came", "as reported", "input that nobody reports is what was estimated", "what a cache gave is free"],
+    ids=["no call was sent", "calls were sent and none was accepted", "as reported", "another process goes on"],
 )
-async def test_what_is_charged_is_what_bedrock_counts(rates: Rates, usage: Usage, used: int) -> None:
+async def test_a_reservation_is_replaced_by_what_was_used(rates: Rates, spent: Spent, used: int) -> None:
     caller = Caller("key", tokens_per_minute=100)
-    (await rates.admit(caller, ExpectedUsage(10, 5))).settle(usage)
+    (await rates.admit(caller, ExpectedUsage(10, 5))).settle(spent)
 
     await settled(rates, caller, "tokens", 100 - used)
 

@@ -18,14 +18,18 @@ class Profiles:
         self._known: dict[str, tuple[str | None, float]] = {}  # the model, and until when that is believed
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
+    def knows(self, arn: str) -> bool:
+        """Whether a profile can be told without a call."""
+        return self._known.get(arn, (None, 0.0))[1] > asyncio.get_running_loop().time()
+
     async def behind(self, arn: str) -> str | None:
         """The ARN of the profile's model; None where nobody may tell, which makes it Converse's business."""
         lock = self._asking.setdefault(arn, asyncio.Lock())
         async with lock:
-            model, until = self._known.get(arn, (None, 0.0))
-            if until <= asyncio.get_running_loop().time():
-                model = await self._ask(arn)
-                self._remember(arn, model)
+            if self.knows(arn):
+                return self._known[arn][0]
+            model = await self._ask(arn)
+            self._remember(arn, model)
             return model
 
     def _remember(self, arn: str, model: str | None) -> None:

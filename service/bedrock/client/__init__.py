@@ -8,8 +8,8 @@ members, the details of exceptions, unreadable JSON and a cut (measured with aio
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from http import HTTPStatus
 from typing import Any, Literal, Self
 
@@ -47,7 +47,13 @@ _METHODS: dict[Operation, str] = {
     "CountTokens": "count_tokens",
 }
 
-_SPARE_CONNECTIONS = 8  # beside the streams: token counts, and connections that are just being closed
+_SPARE_CONNECTIONS = 8  # beside the streams: connections that are being closed
+_AUXILIARY_CONNECTIONS = 8  # each for counting tokens and for the control plane, which must not take a stream's
+
+_GENERATING, _COUNTING, _CONTROL = "generating", "counting", "control"
+_SERVICES = {_GENERATING: "bedrock-runtime", _COUNTING: "bedrock-runtime", _CONTROL: "bedrock"}
+"""The SDK's clients, each with connections of its own, and the service that each calls."""
+
 _MOST_PREPARED = 512  # callers name the models
 _READY_S = 1.0  # how long /readyz may look for credentials
 
@@ -86,12 +92,21 @@ class SdkCall(Struct, frozen=True):
 class BedrockClient:
     """One SDK session, and its clients for the two planes of Bedrock."""
 
-    def __init__(self, endpoint: Endpoint, config: AioConfig, stack: AsyncExitStack, control_timeout: float) -> None:
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        stack: AsyncExitStack,
+        *,
+        max_streams: int,
+        connect_timeout: float,
+        control_timeout: float,
+    ) -> None:
         self.endpoint = endpoint
         self.onward: Callable[[], Mapping[str, str]] = dict
         """Headers that go with each call, beside what is signed: the trace it belongs to."""
         self._control_timeout = control_timeout
-        self._config = config
+        self._max_streams = max_streams
+        self._connect_timeout = connect_timeout
         self._stack = stack
         self._credentials = CredentialChain()
         self._found_region: str | None = None
@@ -139,10 +154,11 @@ class BedrockClient:
         """
         exchange = SdkExchange(call.body, call.headers, self.onward())
         try:
+            plane = _COUNTING if call.operation == "CountTokens" else _GENERATING
             if prepared := self._prepared.get((call.operation, call.model_id)):
-                await self._repeat(exchange, prepared)
+                await self._repeat(exchange, plane, prepared)
             else:
-                await self._ask(exchange, "bedrock-runtime", _METHODS[call.operation], modelId=call.model_id)
+                await self._ask(exchange, plane, _METHODS[call.operation], modelId=call.model_id)
                 self._keep(call, exchange.prepared)
         except UpstreamError as error:
             if error.aws_code and bare(error.aws_code) in STALE_CREDENTIALS:
@@ -150,21 +166,36 @@ class BedrockClient:
             raise
         return exchange.response()
 
+    async def count_tokens(self, call: SdkCall) -> Response:
+        """Send a call that generates nothing, and wait no longer for its answer than for the control plane's.
+
+        Raises:
+            UpstreamError: Bedrock refused, could not be reached, or did not answer in time (`model_timeout`).
+        """
+        try:
+            async with asyncio.timeout(self._control_timeout):
+                return await self.send(call)
+        except TimeoutError as silence:
+            limit = f"{self._control_timeout:g} s"
+            raise UpstreamError("model_timeout", f"Bedrock did not count the tokens within {limit}.") from silence
+
     async def list_models(self) -> list[dict[str, Any]]:
         """The foundation models that write text, as the control plane describes them."""
         answer = await self._control("list_foundation_models", byOutputModality="TEXT")
         return _rows(answer, "modelSummaries")
 
     async def list_profiles(self) -> list[dict[str, Any]]:
-        """All inference profiles, AWS's and the account's own."""
+        """All inference profiles, AWS's and the account's own; the time limit is for all pages together."""
         profiles: list[dict[str, Any]] = []
         page: dict[str, str] = {}
-        while True:
-            answer = await self._control("list_inference_profiles", maxResults=1000, **page)
-            profiles += _rows(answer, "inferenceProfileSummaries")
-            if not (token := answer.get("nextToken")):
-                return profiles
-            page = {"nextToken": token}
+        with _control_silence():
+            async with asyncio.timeout(self._control_timeout):
+                while True:
+                    answer = await self._control("list_inference_profiles", maxResults=1000, **page)
+                    profiles += _rows(answer, "inferenceProfileSummaries")
+                    if not (token := answer.get("nextToken")):
+                        return profiles
+                    page = {"nextToken": token}
 
     async def get_profile(self, arn: str) -> dict[str, Any]:
         """One inference profile: its `models` say what hides behind an application profile's opaque id."""
@@ -172,11 +203,9 @@ class BedrockClient:
 
     async def _control(self, method: str, **parameters: Any) -> dict[str, Any]:
         exchange = SdkExchange()
-        try:
+        with _control_silence():
             async with asyncio.timeout(self._control_timeout):
-                await self._ask(exchange, "bedrock", method, **parameters)
-        except TimeoutError as silence:
-            raise UpstreamError("upstream_unavailable", "Bedrock's control plane did not answer in time.") from silence
+                await self._ask(exchange, _CONTROL, method, **parameters)
         try:
             answer = msgspec.json.decode(await exchange.response().read_all())
         except msgspec.DecodeError as mistake:
@@ -195,11 +224,11 @@ class BedrockClient:
         finally:
             current.reset(token)
 
-    async def _repeat(self, exchange: SdkExchange, prepared: Prepared) -> None:
+    async def _repeat(self, exchange: SdkExchange, plane: str, prepared: Prepared) -> None:
         """Make a call as the SDK has made it before."""
         try:
             with sdk_errors(exchange):
-                await repeat(self._planes["bedrock-runtime"], prepared, exchange)
+                await repeat(self._planes[plane], prepared, exchange)
         except BaseException:
             exchange.close()
             raise
@@ -213,7 +242,7 @@ class BedrockClient:
             self._prepared[call.operation, call.model_id] = prepared
 
     async def _plane(self, name: str) -> Any:
-        """The SDK's client for `bedrock-runtime` or `bedrock`: made at its first use, or when it can be."""
+        """The SDK's client for one kind of call, created at its first use."""
         if opened := self._planes.get(name):
             return opened
         async with self._opening:
@@ -225,12 +254,13 @@ class BedrockClient:
     async def _new_plane(self, name: str) -> AsyncIterator[Any]:
         local = self.endpoint.backend == "local"
         keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local"} if local else {}
-        url = self.endpoint.url if name == "bedrock-runtime" else self.endpoint.control_url
+        url = self.endpoint.control_url if name == _CONTROL else self.endpoint.url
+        connections = self._max_streams + _SPARE_CONNECTIONS if name == _GENERATING else _AUXILIARY_CONNECTIONS
         opening = self._opened_session().client(
-            name,
+            _SERVICES[name],
             region_name=self._region(),
             endpoint_url=url,
-            config=self._config,
+            config=_config(self.endpoint, connections, self._connect_timeout),
             verify=False if local else None,  # plain HTTP: no certificates to be loaded
             **keys,
         )
@@ -256,26 +286,41 @@ class BedrockClient:
 async def open_client(
     endpoint: Endpoint, *, max_streams: int, connect_timeout: float, control_timeout: float = 10
 ) -> AsyncIterator[BedrockClient]:
-    """Open the client for the life of the process. `control_timeout` (seconds) bounds a call to the control plane.
+    """Open the client for the life of the process.
 
+    `control_timeout` (seconds) bounds what is no generation: calls to the control plane, and counting tokens.
     Without credentials, a region or a profile that exists it opens too: then each call says what is missing.
     """
     for name in ("boto3", "botocore", "aiobotocore", "aiohttp"):
         logging.getLogger(name).setLevel(logging.INFO)  # at DEBUG they log prompts and answers
     async with AsyncExitStack() as stack:
-        client = BedrockClient(endpoint, _config(endpoint, max_streams, connect_timeout), stack, control_timeout)
+        client = BedrockClient(
+            endpoint,
+            stack,
+            max_streams=max_streams,
+            connect_timeout=connect_timeout,
+            control_timeout=control_timeout,
+        )
         with suppress(UpstreamError), sdk_errors(SdkExchange()):
-            await client._plane("bedrock-runtime")  # noqa: SLF001 -- now, since it costs a tenth of a second
+            await client._plane(_GENERATING)  # noqa: SLF001 -- now, since it costs a tenth of a second
         yield client
 
 
-def _config(endpoint: Endpoint, max_streams: int, connect_timeout: float) -> AioConfig:
+@contextmanager
+def _control_silence() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as silence:
+        raise UpstreamError("upstream_unavailable", "Bedrock's control plane did not answer in time.") from silence
+
+
+def _config(endpoint: Endpoint, connections: int, connect_timeout: float) -> AioConfig:
     # In code the scheme beats a bearer key of the environment, and no proxies means none of the environment's.
     local = {"signature_version": "v4", "proxies": {}} if endpoint.backend == "local" else {}
     return AioConfig(
         connect_timeout=connect_timeout,
         read_timeout=None,  # it would arm a timer at each read; the engine's one watchdog minds silence
-        max_pool_connections=max_streams + _SPARE_CONNECTIONS,  # the one beyond would wait silently, without end
+        max_pool_connections=connections,  # a call beyond them waits without a word
         retries={"total_max_attempts": 1, "mode": "standard"},  # the engine retries, where it is seen and counted
         parameter_validation=False,  # the body is ours
         user_agent_extra=f"artesian/{service.__version__}",

@@ -38,6 +38,9 @@ _UNREACHED = {
     sdk.HTTPClientError: "Bedrock cannot be reached.",
 }
 
+_UNSENT = (sdk.ProxyConnectionError, sdk.SSLError, sdk.ConnectTimeoutError, sdk.EndpointConnectionError)
+"""No connection was made, so Bedrock has not seen the request."""
+
 
 @contextmanager
 def sdk_errors(exchange: SdkExchange) -> Iterator[None]:
@@ -55,7 +58,8 @@ def sdk_errors(exchange: SdkExchange) -> Iterator[None]:
         raise _unusable(_NO_REGION, error) from error
     except tuple(_UNREACHED) as error:
         sentence = next(text for kind, text in _UNREACHED.items() if isinstance(error, kind))
-        raise UpstreamError("upstream_unavailable", sentence, aws_code=type(error).__name__) from error
+        sent = not isinstance(error, _UNSENT)
+        raise UpstreamError("upstream_unavailable", sentence, aws_code=type(error).__name__, sent=sent) from error
     except (sdk.BotoCoreError, ValueError) as error:
         # Settings that contradict themselves or name what does not exist; the SDK's sentence says which.
         sentence = f"The AWS configuration cannot be used: {without_accounts(str(error))}"
@@ -64,4 +68,4 @@ def sdk_errors(exchange: SdkExchange) -> Iterator[None]:
 
 def _unusable(sentence: str, error: Exception) -> UpstreamError:
     theirs = without_accounts(str(error))
-    return UpstreamError("access_denied", sentence, aws_code=type(error).__name__, aws_message=theirs)
+    return UpstreamError("access_denied", sentence, aws_code=type(error).__name__, aws_message=theirs, sent=False)

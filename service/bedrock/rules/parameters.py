@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import structs
 
+from service.bedrock.catalog import ids
 from service.bedrock.catalog.model import Target
 from service.bedrock.rules import attachments, own_members, reasoning
 from service.bedrock.words import offered, placed
@@ -45,6 +46,7 @@ def refusals(request: Request, target: Target) -> list[FieldError]:
     return [
         *_sampling(request, target),
         *_limits(request, target),
+        *_ceiling(request, target),
         *_tools(request, target),
         *_reasoning(request, target),
         *_turns(request, target),
@@ -99,7 +101,9 @@ def lenient(request: Request, target: Target) -> tuple[Request, list[str]]:
     """
     lowered = clamped(request, target)
     found = [error.field for error in refusals(lowered, target)]
-    kept = without(lowered, found)
+    if "reasoning.effort" in found:  # before `without`, which would take the reasoning out
+        lowered = reasoning.lowered(lowered)
+    kept = without(lowered, [field for field in found if field != "reasoning.effort"])
     if "system" in found:
         kept = _told_by_the_user(kept, lowered.system_text)
     check(kept, target)
@@ -141,6 +145,16 @@ def _limits(request: Request, target: Target) -> Iterator[FieldError]:
         yield FieldError("max_tokens", f"this model gives at most {target.model.max_output_tokens}")
     if request.output_schema is not None and target.abilities.output_schema is False:
         yield FieldError("output_schema", "this model cannot be held to a schema: say in the prompt what you want")
+
+
+def _ceiling(request: Request, target: Target) -> Iterator[FieldError]:
+    """Refuse what cannot be sent with a length, where the key demands one."""
+    if not request.bounded:
+        return
+    if target.api == "converse" and ids.is_prompt(target.model.id):
+        yield FieldError("model_id", "a stored prompt takes no max_tokens, and this key has a ceiling: name its model")
+    elif reasoning.unbounded(request, target.model, target.api):
+        yield FieldError("reasoning.effort", "high takes no max_tokens, and this key has a ceiling: ask for medium")
 
 
 def _tools(request: Request, target: Target) -> Iterator[FieldError]:

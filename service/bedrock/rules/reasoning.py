@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import structs
+
 from service.bedrock.catalog.model import Api, Model
 from service.generation import Reasoning, Request
 
@@ -66,6 +68,12 @@ def unbounded(request: Request, model: Model, api: Api) -> bool:
     """Whether the limits and the sampling must be left out: Nova 2 at its highest effort refuses them."""
     said = fields(request, model, api).get("reasoningConfig", {})
     return bool(said) and said["maxReasoningEffort"] == "high"
+
+
+def lowered(request: Request) -> Request:
+    """Lower the effort to the highest with which Nova 2 takes a length."""
+    wish = structs.replace(request.reasoning or Reasoning(), effort="medium", budget_tokens=None)
+    return structs.replace(request, reasoning=wish)
 
 
 def _budget(request: Request) -> dict[str, Any]:

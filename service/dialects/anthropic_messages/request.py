@@ -111,7 +111,8 @@ def _refuse(asked: Body) -> None:
         raise wrong("mcp_servers", "Bedrock calls no MCP servers; offer their tools as tools.")
     if asked.thread:  # passed over, it would lose the turns before; the SDKs' tool runners then send all of them
         raise KnownRefusal("thread_unsupported_request", "thread", "Threads are not kept here: send all the messages.")
-    body.at_least(asked.max_tokens, 1, "max_tokens")
+    body.counted(asked.max_tokens, 1, "max_tokens")
+    body.counted(asked.top_k, 0, "top_k")
     body.at_least(asked.temperature, 0, "temperature")
     body.at_least(asked.top_p, 0, "top_p")
 
@@ -147,7 +148,7 @@ def _reasoning(asked: Body, dropped: list[str]) -> Reasoning | None:
         case None:
             return Reasoning(effort=effort) if effort else None
         case Thinking(type="enabled", budget_tokens=int(budget)):
-            body.at_least(budget, 1, "thinking.budget_tokens")
+            body.counted(budget, 1, "thinking.budget_tokens")
             return Reasoning(budget_tokens=budget, display=asked.thinking.display)
         case Thinking(type="adaptive"):
             return Reasoning(effort=effort, display=asked.thinking.display)

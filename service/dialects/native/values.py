@@ -3,7 +3,7 @@
 import binascii
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from service.json_depth import values_of
 
@@ -13,6 +13,13 @@ def _base64(value: str) -> str:
         binascii.a2b_base64(value, strict_mode=True)
     except binascii.Error:
         raise ValueError("must be base64, without line breaks or a data: prefix") from None
+    return value
+
+
+def _no_boolean(value: Any) -> Any:
+    """Refuse true and false, which pydantic reads as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic reports a ValueError by field
     return value
 
 
@@ -43,3 +50,6 @@ Base64 = Annotated[str, Field(min_length=1), AfterValidator(_base64)]
 Characters = Annotated[str, AfterValidator(_of_characters)]
 Said = Annotated[Characters, AfterValidator(_not_blank)]
 Object = Annotated[dict[str, Any], AfterValidator(_plain)]
+
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+"""A whole number."""

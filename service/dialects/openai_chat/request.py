@@ -150,8 +150,9 @@ def _refuse(asked: Body) -> None:
         raise wrong("functions", "These are long replaced: use tools and tool_choice.")
     if "audio" in (asked.modalities or ()):
         raise wrong("modalities", "Answers are text; there is no audio.")
-    body.at_least(asked.max_completion_tokens, 1, "max_completion_tokens")
-    body.at_least(asked.max_tokens, 1, "max_tokens")
+    body.counted(asked.max_completion_tokens, 1, "max_completion_tokens")
+    body.counted(asked.max_tokens, 1, "max_tokens")
+    body.counted(asked.top_k, 0, "top_k")
     body.at_least(asked.temperature, 0, "temperature")
     body.at_least(asked.top_p, 0, "top_p")
 

@@ -170,7 +170,7 @@ def _refuse(asked: Body) -> None:
         raise wrong("prompt", "Stored prompts are OpenAI's own; send instructions and input.")
     if asked.background and asked.store is False:
         raise wrong("store", "A response in the background must be stored.")
-    body.at_least(asked.max_output_tokens, 1, "max_output_tokens")
+    body.counted(asked.max_output_tokens, 1, "max_output_tokens")
     body.at_least(asked.temperature, 0, "temperature")
     body.at_least(asked.top_p, 0, "top_p")
 

@@ -15,14 +15,14 @@ from service.dialects.native.request import (
     TextBlock,
     ToolResultBlock,
 )
-from service.dialects.native.values import Said
+from service.dialects.native.values import Said, Whole
 
 MAX_MESSAGES = 10
 """Messages of the history that the model is shown, where a conversation does not say."""
 
 Title = Annotated[Said, Field(max_length=200)]
 ModelId = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^[^\x00-\x20]+$")]
-Count = Annotated[int, Field(ge=1, le=1000)]
+Count = Annotated[Whole, Field(ge=1, le=1000)]
 Block = Annotated[
     TextBlock | ImageBlock | DocumentBlock | ToolResultBlock | CachePointBlock, Field(discriminator="type")
 ]
