@@ -1,4 +1,4 @@
-"""docs/reference.md has every setting once, with its default, and the policy of docs/configuration.md allows the calls."""
+"""docs/reference.md has every setting once, with its default; the policy of docs/configuration.md allows the calls."""
 
 import json
 import re
