@@ -12,7 +12,7 @@ from service.cli.connecting import FAILED, WRONG_USE, stop
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from service.access.keys import Key
+    from service.access.keys import KeyEntry
 
 keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys of a service.")
 
@@ -100,13 +100,13 @@ def revoke(
     typer.echo(f"{entry.id}, {entry.name}: {'revoked' if entry.revoked is None else 'was revoked before'}.")
 
 
-def _entry(**members: object) -> "Key":
+def _entry(**members: object) -> "KeyEntry":
     from pydantic import ValidationError
 
-    from service.access.keys import Key
+    from service.access.keys import KeyEntry
 
     try:
-        return Key.model_validate(members)
+        return KeyEntry.model_validate(members)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         option = str(first["loc"][0]).removesuffix("s")  # several scopes come by one --scope each
@@ -135,7 +135,7 @@ def _path(file: str | None) -> str:
 
 
 @contextmanager
-def _editing(path: str) -> Iterator[list["Key"]]:
+def _editing(path: str) -> Iterator[list["KeyEntry"]]:
     from service.access.keys_file import editing
     from service.settings import SettingsError
 
@@ -148,7 +148,7 @@ def _editing(path: str) -> Iterator[list["Key"]]:
         stop(f"{path} cannot be written: {error.strerror}.", FAILED)
 
 
-def _read(path: str) -> list["Key"]:
+def _read(path: str) -> list["KeyEntry"]:
     from service.access.keys_file import read
     from service.settings import SettingsError
 
@@ -158,13 +158,13 @@ def _read(path: str) -> list["Key"]:
         stop("\n".join(error.lines), WRONG_USE)
 
 
-def _state(entry: "Key", now: "datetime") -> str:
+def _state(entry: "KeyEntry", now: "datetime") -> str:
     if entry.revoked is not None:
         return "revoked"
     return "expired" if entry.trouble(now) else "good"
 
 
-def _powers(entry: "Key") -> str:
+def _powers(entry: "KeyEntry") -> str:
     """Say in a line what a key may do."""
     from service.access.keys import told
 

@@ -10,7 +10,7 @@ import uvicorn
 from service.app import create_app
 from service.cli.connecting import FAILED, stop
 from service.cli.serving import settings_or_exit
-from service.serving import configuration
+from service.server import configuration
 from service.telemetry.logs import configure_logs
 
 _PRIVATE = {  # nothing is left behind, and nobody else is meant to use it

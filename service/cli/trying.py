@@ -14,7 +14,7 @@ def try_families(settings: "Settings") -> None:
     Raises:
         SettingsError: some are not.
     """
-    from service.bedrock.catalog import FAMILY_NAMES
+    from service.bedrock.catalog.resolution import FAMILY_NAMES
     from service.settings import SettingsError
 
     told = {name: alias.family for name, alias in settings.model_aliases.items() if alias.family is not None}
@@ -48,7 +48,7 @@ def try_journal(settings: "Settings") -> None:
     Raises:
         SettingsError: the address cannot be used, or what is kept there is encrypted with another key.
     """
-    from service.sealing import open_seal
-    from service.streams import opening
+    from service.encryption import open_seal
+    from service.streams import factory
 
-    asyncio.run(opening.try_journal(settings.journal_url, seal=open_seal(settings.encryption_key)))
+    asyncio.run(factory.try_journal(settings.journal_url, seal=open_seal(settings.encryption_key)))

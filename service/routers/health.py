@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from service.routers.deps import EngineDep, SettingsDep, caller_of
+from service.http.dependencies import EngineDep, SettingsDep, caller_of
 
 router = APIRouter(tags=["Health"])
 
