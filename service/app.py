@@ -15,6 +15,7 @@ from service.bedrock.upstream import Upstream
 from service.conversations.opening import Conversations, open_conversations
 from service.deltas import Done, Failed
 from service.engine.engine import Engine, open_engine
+from service.extras import check_extras
 from service.routers import (
     cards,
     chat,
@@ -67,8 +68,9 @@ def create_app(settings: Settings) -> FastAPI:
     """Build the application; nothing is opened before its lifespan begins, but the file of keys is read.
 
     Raises:
-        SettingsError: that file cannot be used.
+        SettingsError: that file cannot be used, or an extra is missing.
     """
+    check_extras(settings)
     app = FastAPI(
         title="Artesian",
         version=__version__,

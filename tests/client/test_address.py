@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.client.address import find_key, find_url, is_loopback
+from artesian.address import find_key, find_url, is_loopback
 
 FOUND = {
     "nothing is said": ({}, "http://127.0.0.1:8000"),

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from service.client import (
+from artesian import (
     Artesian,
     ArtesianError,
     AsyncArtesian,
@@ -20,7 +20,7 @@ from service.client import (
     Unreachable,
     calls,
 )
-from service.client.reading import Reading
+from artesian.reading import Reading
 from tests.harness import CLAUDE, PATIENCE_S, Json, Service, eventually, fault_header, running
 from tests.native.gates import call_of, release
 

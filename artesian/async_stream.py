@@ -8,11 +8,11 @@ import anyio
 import httpx
 
 from .answer import Answer
+from .base_stream import BaseStream
 from .calls import CANCEL_S, Call, Service, cancelling, read_answer
 from .errors import ArtesianError
 from .events import Event, Text
 from .reading import Reading
-from .told import Told
 from .values import Snapshot, read_snapshot
 
 
@@ -51,7 +51,7 @@ class AsyncWire:
         return AsyncStream(self, Reading(self.service, begin, backoff_s=self.backoff_s))
 
 
-class AsyncStream(Told):
+class AsyncStream(BaseStream):
     """An answer as it comes: `async with artesian.stream(…) as stream: async for event in stream: …`.
 
     Leaving the block before the end cancels the generation, unless `detach` was called.

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.connecting import HOW_TO_START, status_of, told
-from service.client import ArtesianError, ConnectionLost, Unreachable
+from artesian import ArtesianError, ConnectionLost, Unreachable
+from service.cli.connection import HOW_TO_START, status_of, told
 from tests.client.scripted import HEAD, START, answer, event, scripted
 from tests.terminal.terminal import run
 

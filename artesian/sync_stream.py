@@ -8,11 +8,11 @@ from typing import Any, Self
 import httpx
 
 from .answer import Answer
+from .base_stream import BaseStream
 from .calls import CANCEL_S, Call, Service, cancelling, read_answer
 from .errors import ArtesianError
 from .events import Event, Text
 from .reading import Reading
-from .told import Told
 from .values import Snapshot, read_snapshot
 
 
@@ -51,7 +51,7 @@ class Wire:
         return Stream(self, Reading(self.service, begin, backoff_s=self.backoff_s))
 
 
-class Stream(Told):
+class Stream(BaseStream):
     """An answer as it comes: `with artesian.stream(…) as stream: for event in stream: …`.
 
     Leaving the block before the end cancels the generation, unless `detach` was called.

@@ -1,11 +1,11 @@
-"""What a stream is for its reader, in whichever client."""
+"""The part of a stream that both clients share: it does no I/O."""
 
 from .reading import Reading
 from .values import Json
 
 
-class Told:
-    """The part of a stream that needs no waiting."""
+class BaseStream:
+    """A stream's id, position and text so far, and `detach`."""
 
     def __init__(self, reading: Reading, *, cancels: bool) -> None:
         self._reading = reading
@@ -13,12 +13,12 @@ class Told:
 
     @property
     def stream_id(self) -> str:
-        """Its id, by which `attach` and `cancel` find it."""
+        """The stream's id, for `attach` and `cancel`."""
         return self._reading.stream_id
 
     @property
     def after(self) -> int:
-        """The number of the last event that was handed out: where `attach` would go on."""
+        """The number of the last event that was returned, for `attach(stream_id, after=…)`."""
         return self._reading.after
 
     @property
@@ -32,6 +32,6 @@ class Told:
         return self._reading.said.content
 
     def detach(self) -> str:
-        """Let the generation go on when the block is left, and give the id to come back with."""
+        """Keep the generation running when the block ends, and return the stream's id."""
         self._cancels = False
         return self.stream_id
