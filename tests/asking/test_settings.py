@@ -36,7 +36,7 @@ def test_a_family_that_is_none_is_told_before_anybody_asks_for_it(tmp_path: Path
 
     (line,) = started.stderr.strip().splitlines()
     assert started.returncode == 2
-    assert line.startswith("ARTESIAN_MODEL_ALIASES (two.family): there is no family supernova; it should be one of ")
+    assert line.startswith('ARTESIAN_MODEL_ALIASES (two.family): unknown family "supernova"; use one of ')
 
 
 def serve(folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:

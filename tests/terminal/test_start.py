@@ -10,12 +10,12 @@ from tests.terminal.terminal import ARTESIAN, environment
 PYTHON = str(Path(ARTESIAN).parent / "python")
 
 COMMANDS = {
-    "help": (["--help"], 0, {"httpx", "rich.console"}),
-    "version": (["--version"], 0, {"httpx", "rich.console"}),
+    "help": (["--help"], 0, {"httpx", "artesian"}),
+    "version": (["--version"], 0, {"httpx", "artesian"}),
     "a prompt, up to sending it": (["ask", "Hi"], 3, set()),
     "models, up to asking": (["models"], 3, set()),
 }
-HEAVY = {"fastapi", "pydantic", "sqlalchemy", "botocore", "aiohttp", "uvicorn", "msgspec"}
+HEAVY = {"fastapi", "pydantic_settings", "sqlalchemy", "botocore", "aiohttp", "uvicorn", "msgspec"}
 
 
 @pytest.mark.parametrize(("arguments", "status", "further"), COMMANDS.values(), ids=COMMANDS)
