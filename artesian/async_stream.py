@@ -1,4 +1,4 @@
-"""One stream, read in an event loop; and the connections that it and the other calls go over."""
+"""The asynchronous stream, and the connections of the asynchronous client."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -9,15 +9,15 @@ import httpx
 
 from .answer import Answer
 from .base_stream import BaseStream
-from .calls import CANCEL_S, Call, Service, cancelling, read_answer
+from .calls import CANCEL_S, Call, Service, cancel, read_answer
+from .cursor import Cursor
 from .errors import ArtesianError
 from .events import Event, Text
-from .reading import Reading
 from .values import Snapshot, read_snapshot
 
 
 class AsyncWire:
-    """The way to a service. It closes what it opened itself."""
+    """The HTTP connections to a service; closes the client that it opened itself."""
 
     def __init__(self, service: Service, http: httpx.AsyncClient | None, backoff_s: Sequence[float] | None) -> None:
         self.service = service
@@ -31,10 +31,10 @@ class AsyncWire:
             await self._http.aclose()
 
     async def ask(self, call: Call) -> Any:
-        """Make a call, and give what is answered.
+        """Send a request and return the JSON of its response.
 
         Raises:
-            ArtesianError: it was refused, or came to nothing.
+            ArtesianError: it was rejected, or the connection failed.
         """
         try:
             response = await self._http.request(**self.service.request(call))
@@ -43,116 +43,116 @@ class AsyncWire:
         return read_answer(response)
 
     async def open(self, call: Call) -> httpx.Response:
-        """Make a call whose answer is read as it comes."""
+        """Send a request whose response is streamed."""
         return await self._http.send(self._http.build_request(**self.service.request(call)), stream=True)
 
     def stream(self, begin: Call) -> "AsyncStream":
-        """Make a stream of what a call asks for."""
-        return AsyncStream(self, Reading(self.service, begin, backoff_s=self.backoff_s))
+        """Return the stream that a request starts."""
+        return AsyncStream(self, Cursor(self.service, begin, backoff_s=self.backoff_s))
 
 
 class AsyncStream(BaseStream):
-    """An answer as it comes: `async with artesian.stream(…) as stream: async for event in stream: …`.
+    """A streamed answer: `async with artesian.stream(…) as stream: async for event in stream: …`.
 
     Leaving the block before the end cancels the generation, unless `detach` was called.
     """
 
-    def __init__(self, wire: AsyncWire, reading: Reading, *, cancels: bool = True) -> None:
-        super().__init__(reading, cancels=cancels)
+    def __init__(self, wire: AsyncWire, cursor: Cursor, *, cancels: bool = True) -> None:
+        super().__init__(cursor, cancels=cancels)
         self._wire = wire
         self._response: httpx.Response | None = None
-        self._chunks: AsyncIterator[bytes]  # there is one while there is a response
+        self._chunks: AsyncIterator[bytes]  # set while there is a response
 
     async def __aenter__(self) -> Self:
-        """Ask, and wait until the service has begun to answer.
+        """Send the request and wait for the start of the response.
 
         Raises:
-            ArtesianError: it was refused, or there is no service.
+            ArtesianError: it was rejected, or no service answers.
         """
         try:
-            while not (self._reading.connected or self._reading.over):
+            while not (self._cursor.connected or self._cursor.over):
                 await self._connect()
         except BaseException:
-            await self._leave()
+            await self._end()
             raise
-        self._reading.check()
+        self._cursor.check()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Hang up, and cancel what is still being generated."""
-        await self._leave()
+        """Close the connection, and cancel the generation if it still runs."""
+        await self._end()
 
-    async def _leave(self) -> None:
-        with anyio.move_on_after(CANCEL_S, shield=True):  # whoever leaves has often been cancelled
-            await self._hang_up()
-            if self._cancels and self.stream_id and not self._reading.over:
-                with suppress(ArtesianError):  # who cannot be told will notice that nobody reads
-                    await self._wire.ask(cancelling(self.stream_id, timeout_s=CANCEL_S))
+    async def _end(self) -> None:
+        with anyio.move_on_after(CANCEL_S, shield=True):  # the task has often been cancelled
+            await self._disconnect()
+            if self._cancels and self.stream_id and not self._cursor.over:
+                with suppress(ArtesianError):  # the service notices the disconnect by itself
+                    await self._wire.ask(cancel(self.stream_id, timeout_s=CANCEL_S))
 
     def __aiter__(self) -> AsyncIterator[Event]:
-        """Go through the events."""
+        """Iterate over the events."""
         return self
 
     async def __anext__(self) -> Event:
         """Wait for the next event.
 
         Raises:
-            ArtesianError: the stream failed, or the way to it is lost for good.
+            ArtesianError: the stream failed, or its connection could not be restored.
         """
-        while (event := self._reading.take()) is None:
-            if self._reading.over:
-                await self._hang_up()
+        while (event := self._cursor.take()) is None:
+            if self._cursor.over:
+                await self._disconnect()
                 raise StopAsyncIteration
-            await self._go_on()
+            await self._advance()
         return event
 
     def texts(self) -> AsyncIterator[str]:
-        """Go through the pieces of the text alone."""
+        """Iterate over the text deltas only."""
         return (event.text async for event in self if isinstance(event, Text))
 
     async def answer(self) -> Answer:
-        """Read to the end, and give the whole answer.
+        """Read to the end and return the whole answer.
 
         Raises:
-            ArtesianError: as for the events; or the stream was read from its middle, so that there is no whole.
+            ArtesianError: as for the events; or the stream was not read from its first event.
         """
         async for _ in self:
             pass
-        return self._reading.answer()
+        return self._cursor.answer()
 
     async def cancel(self) -> Snapshot:
-        """Stop the model. The events go on to the end, whose `stop_reason` is `cancelled`."""
-        return read_snapshot(await self._wire.ask(cancelling(self.stream_id)))
+        """Cancel the generation. The last event then has the `stop_reason` `cancelled`."""
+        return read_snapshot(await self._wire.ask(cancel(self.stream_id)))
 
-    async def _go_on(self) -> None:
-        """Read once, or try once to come back."""
+    async def _advance(self) -> None:
+        """Read one chunk, or reconnect once."""
         if self._response is None:
             await self._connect()
             return
         try:
             chunk = await anext(self._chunks, b"")
         except httpx.RequestError as error:
-            self._reading.broke(error)
+            self._cursor.broke(error)
         else:
-            self._reading.feed(chunk) if chunk else self._reading.ended()
-        if not self._reading.connected:
-            await self._hang_up()
+            self._cursor.feed(chunk) if chunk else self._cursor.ended()
+        if not self._cursor.connected:
+            await self._disconnect()
 
     async def _connect(self) -> None:
-        await anyio.sleep(self._reading.delay)
+        await anyio.sleep(self._cursor.delay)
         try:
-            self._response = await self._wire.open(self._reading.call())
-            if not self._reading.accepts(self._response):
+            self._response = await self._wire.open(self._cursor.call())
+            if not self._cursor.accepts(self._response):
                 await self._response.aread()
-                self._reading.refused(self._response)
+                self._cursor.refused(self._response)
         except httpx.RequestError as error:
-            self._reading.broke(error)
-        if self._reading.connected and self._response:
+            self._cursor.broke(error)
+        if self._cursor.connected and self._response:
             self._chunks = self._response.aiter_bytes()
         else:
-            await self._hang_up()
+            await self._disconnect()
 
-    async def _hang_up(self) -> None:
+    async def _disconnect(self) -> None:
         response, self._response = self._response, None
         if response is not None:
             await response.aclose()

@@ -141,14 +141,14 @@ def class_of(status: int | None) -> type[ArtesianError]:
 def from_response(status: int, headers: Mapping[str, str], body: bytes) -> ArtesianError:
     """Convert an HTTP error response."""
     try:
-        told = json.loads(body)
+        members = json.loads(body)
     except ValueError:
-        told = {}
-    told = told if isinstance(told, dict) else {}
+        members = {}
+    members = members if isinstance(members, dict) else {}
     retry_after = headers.get("retry-after", "")
     wait_s = float(retry_after) if retry_after.isdecimal() else None
     request_id = headers.get("x-request-id")
-    if not isinstance(told.get("code"), str):
+    if not isinstance(members.get("code"), str):
         return class_of(status)(
             f"The response is not from Artesian: HTTP {status}.",
             code="unexpected_answer",
@@ -157,24 +157,24 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes) -> Artes
             retry_after=wait_s,
         )
     return class_of(status)(
-        str(told.get("error") or told.get("detail") or told["code"]),
-        code=told["code"],
+        str(members.get("error") or members.get("detail") or members["code"]),
+        code=members["code"],
         status=status,
-        retryable=told.get("retryable") is True,
-        request_id=told.get("request_id") or request_id,
+        retryable=members.get("retryable") is True,
+        request_id=members.get("request_id") or request_id,
         retry_after=wait_s,
-        fields=tuple((str(each.get("field")), str(each.get("message"))) for each in told.get("errors", ())),
+        fields=tuple((str(each.get("field")), str(each.get("message"))) for each in members.get("errors", ())),
     )
 
 
-def from_event(told: Json, request_id: str | None) -> ArtesianError:
+def from_event(members: Json, request_id: str | None) -> ArtesianError:
     """Convert the error event that ends a stream."""
-    return class_of(told.get("status"))(
-        str(told["error"]),
-        code=str(told.get("code") or "internal"),
-        status=told.get("status"),
-        retryable=told.get("retryable") is True,
+    return class_of(members.get("status"))(
+        str(members["error"]),
+        code=str(members.get("code") or "internal"),
+        status=members.get("status"),
+        retryable=members.get("retryable") is True,
         request_id=request_id,
-        partial=told.get("partial") is True,
-        stream_id=told.get("stream_id"),
+        partial=members.get("partial") is True,
+        stream_id=members.get("stream_id"),
     )

@@ -106,7 +106,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What goes on between us and the service: told by this client and by no server.
+    """What goes on between us and the service: members by this client and by no server.
 
     `lost`: in `delay` seconds we come back, for the `attempt`-th time of at most `attempts`. `restored`: we are back,
     and not a word was missed.
@@ -190,21 +190,21 @@ _NAMED: dict[str, type[Any]] = {
 }
 
 
-def read_event(name: str, told: Json) -> Event:
+def read_event(name: str, members: Json) -> Event:
     """Read one event that is no failure."""
-    if name == "message" and "text" in told:
-        return Text(told["text"])
-    if name == "message" and told.get("done"):
-        usage, metrics = pick(Usage, told.get("usage") or {}), pick(Metrics, told.get("metrics") or {})
-        return Done(told["stop_reason"], told.get("raw_stop_reason"), usage, metrics, told)
+    if name == "message" and "text" in members:
+        return Text(members["text"])
+    if name == "message" and members.get("done"):
+        usage, metrics = pick(Usage, members.get("usage") or {}), pick(Metrics, members.get("metrics") or {})
+        return Done(members["stop_reason"], members.get("raw_stop_reason"), usage, metrics, members)
     if name == "citation":
-        return Citation(told)
+        return Citation(members)
     if name == "guardrail":
-        return Guardrail(told)
-    return pick(_NAMED[name], told) if name in _NAMED else Other(name, told)
+        return Guardrail(members)
+    return pick(_NAMED[name], members) if name in _NAMED else Other(name, members)
 
 
-def pick(kind: type[T], told: Mapping[str, Any]) -> T:
+def pick(kind: type[T], members: Mapping[str, Any]) -> T:
     """Make a value of the members we know."""
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
-    return kind(**{name: value for name, value in told.items() if name in known})
+    return kind(**{name: value for name, value in members.items() if name in known})

@@ -1,4 +1,4 @@
-"""One stream, read by a program that waits; and the connections that it and the other calls go over."""
+"""The synchronous stream, and the connections of the synchronous client."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -9,15 +9,15 @@ import httpx
 
 from .answer import Answer
 from .base_stream import BaseStream
-from .calls import CANCEL_S, Call, Service, cancelling, read_answer
+from .calls import CANCEL_S, Call, Service, cancel, read_answer
+from .cursor import Cursor
 from .errors import ArtesianError
 from .events import Event, Text
-from .reading import Reading
 from .values import Snapshot, read_snapshot
 
 
 class Wire:
-    """The way to a service. It closes what it opened itself."""
+    """The HTTP connections to a service; closes the client that it opened itself."""
 
     def __init__(self, service: Service, http: httpx.Client | None, backoff_s: Sequence[float] | None) -> None:
         self.service = service
@@ -31,10 +31,10 @@ class Wire:
             self._http.close()
 
     def ask(self, call: Call) -> Any:
-        """Make a call, and give what is answered.
+        """Send a request and return the JSON of its response.
 
         Raises:
-            ArtesianError: it was refused, or came to nothing.
+            ArtesianError: it was rejected, or the connection failed.
         """
         try:
             response = self._http.request(**self.service.request(call))
@@ -43,115 +43,115 @@ class Wire:
         return read_answer(response)
 
     def open(self, call: Call) -> httpx.Response:
-        """Make a call whose answer is read as it comes."""
+        """Send a request whose response is streamed."""
         return self._http.send(self._http.build_request(**self.service.request(call)), stream=True)
 
     def stream(self, begin: Call) -> "Stream":
-        """Make a stream of what a call asks for."""
-        return Stream(self, Reading(self.service, begin, backoff_s=self.backoff_s))
+        """Return the stream that a request starts."""
+        return Stream(self, Cursor(self.service, begin, backoff_s=self.backoff_s))
 
 
 class Stream(BaseStream):
-    """An answer as it comes: `with artesian.stream(…) as stream: for event in stream: …`.
+    """A streamed answer: `with artesian.stream(…) as stream: for event in stream: …`.
 
     Leaving the block before the end cancels the generation, unless `detach` was called.
     """
 
-    def __init__(self, wire: Wire, reading: Reading, *, cancels: bool = True) -> None:
-        super().__init__(reading, cancels=cancels)
+    def __init__(self, wire: Wire, cursor: Cursor, *, cancels: bool = True) -> None:
+        super().__init__(cursor, cancels=cancels)
         self._wire = wire
         self._response: httpx.Response | None = None
-        self._chunks: Iterator[bytes]  # there is one while there is a response
+        self._chunks: Iterator[bytes]  # set while there is a response
 
     def __enter__(self) -> Self:
-        """Ask, and wait until the service has begun to answer.
+        """Send the request and wait for the start of the response.
 
         Raises:
-            ArtesianError: it was refused, or there is no service.
+            ArtesianError: it was rejected, or no service answers.
         """
         try:
-            while not (self._reading.connected or self._reading.over):
+            while not (self._cursor.connected or self._cursor.over):
                 self._connect()
         except BaseException:
-            self._leave()
+            self._end()
             raise
-        self._reading.check()
+        self._cursor.check()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Hang up, and cancel what is still being generated."""
-        self._leave()
+        """Close the connection, and cancel the generation if it still runs."""
+        self._end()
 
-    def _leave(self) -> None:
-        self._hang_up()
-        if self._cancels and self.stream_id and not self._reading.over:
-            with suppress(ArtesianError):  # who cannot be told will notice that nobody reads
-                self._wire.ask(cancelling(self.stream_id, timeout_s=CANCEL_S))
+    def _end(self) -> None:
+        self._disconnect()
+        if self._cancels and self.stream_id and not self._cursor.over:
+            with suppress(ArtesianError):  # the service notices the disconnect by itself
+                self._wire.ask(cancel(self.stream_id, timeout_s=CANCEL_S))
 
     def __iter__(self) -> Iterator[Event]:
-        """Go through the events."""
+        """Iterate over the events."""
         return self
 
     def __next__(self) -> Event:
         """Wait for the next event.
 
         Raises:
-            ArtesianError: the stream failed, or the way to it is lost for good.
+            ArtesianError: the stream failed, or its connection could not be restored.
         """
-        while (event := self._reading.take()) is None:
-            if self._reading.over:
-                self._hang_up()
+        while (event := self._cursor.take()) is None:
+            if self._cursor.over:
+                self._disconnect()
                 raise StopIteration
-            self._go_on()
+            self._advance()
         return event
 
     def texts(self) -> Iterator[str]:
-        """Go through the pieces of the text alone."""
+        """Iterate over the text deltas only."""
         return (event.text for event in self if isinstance(event, Text))
 
     def answer(self) -> Answer:
-        """Read to the end, and give the whole answer.
+        """Read to the end and return the whole answer.
 
         Raises:
-            ArtesianError: as for the events; or the stream was read from its middle, so that there is no whole.
+            ArtesianError: as for the events; or the stream was not read from its first event.
         """
         for _ in self:
             pass
-        return self._reading.answer()
+        return self._cursor.answer()
 
     def cancel(self) -> Snapshot:
-        """Stop the model. The events go on to the end, whose `stop_reason` is `cancelled`."""
-        return read_snapshot(self._wire.ask(cancelling(self.stream_id)))
+        """Cancel the generation. The last event then has the `stop_reason` `cancelled`."""
+        return read_snapshot(self._wire.ask(cancel(self.stream_id)))
 
-    def _go_on(self) -> None:
-        """Read once, or try once to come back."""
+    def _advance(self) -> None:
+        """Read one chunk, or reconnect once."""
         if self._response is None:
             self._connect()
             return
         try:
             chunk = next(self._chunks, b"")
         except httpx.RequestError as error:
-            self._reading.broke(error)
+            self._cursor.broke(error)
         else:
-            self._reading.feed(chunk) if chunk else self._reading.ended()
-        if not self._reading.connected:
-            self._hang_up()
+            self._cursor.feed(chunk) if chunk else self._cursor.ended()
+        if not self._cursor.connected:
+            self._disconnect()
 
     def _connect(self) -> None:
-        time.sleep(self._reading.delay)
+        time.sleep(self._cursor.delay)
         try:
-            self._response = self._wire.open(self._reading.call())
-            if not self._reading.accepts(self._response):
+            self._response = self._wire.open(self._cursor.call())
+            if not self._cursor.accepts(self._response):
                 self._response.read()
-                self._reading.refused(self._response)
+                self._cursor.refused(self._response)
         except httpx.RequestError as error:
-            self._reading.broke(error)
-        if self._reading.connected and self._response:
+            self._cursor.broke(error)
+        if self._cursor.connected and self._response:
             self._chunks = self._response.iter_bytes()
         else:
-            self._hang_up()
+            self._disconnect()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         response, self._response = self._response, None
         if response is not None:
             response.close()

@@ -21,7 +21,7 @@ class Generated(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. A capability that nobody has told of is None."""
+    """One model. A capability that nobody has members of is None."""
 
     id: str
     name: str
@@ -49,7 +49,7 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stream as it stands. `last_event` is the number of its last event; `error` its failure as it was told."""
+    """A stream as it stands. `last_event` is the number of its last event; `error` its failure as it was members."""
 
     stream_id: str
     state: str
@@ -113,27 +113,27 @@ class ConversationPage:
         return iter(self.conversations)
 
 
-def read_models(told: Json) -> Models:
+def read_models(members: Json) -> Models:
     """Read the list of models."""
-    models = [pick(Model, {"capabilities": {}, "aliases": [], **each}) for each in told["models"]]
-    return Models(models, told["default"], told)
+    models = [pick(Model, {"capabilities": {}, "aliases": [], **each}) for each in members["models"]]
+    return Models(models, members["default"], members)
 
 
-def read_snapshot(told: Json) -> Snapshot:
+def read_snapshot(members: Json) -> Snapshot:
     """Read a stream's state."""
-    usage = pick(Usage, told["usage"]) if told.get("usage") else None
-    return pick(Snapshot, {"stop_reason": None, **told, "usage": usage, "raw": told})
+    usage = pick(Usage, members["usage"]) if members.get("usage") else None
+    return pick(Snapshot, {"stop_reason": None, **members, "usage": usage, "raw": members})
 
 
-def read_conversation(told: Json) -> Conversation:
-    """Read a conversation, with its messages where they are told."""
-    messages = [pick(Message, {"stream_id": None, **each, "raw": each}) for each in told.get("messages", ())]
-    return pick(Conversation, {"next_cursor": None, **told, "messages": messages, "raw": told})
+def read_conversation(members: Json) -> Conversation:
+    """Read a conversation, with its messages where they are members."""
+    messages = [pick(Message, {"stream_id": None, **each, "raw": each}) for each in members.get("messages", ())]
+    return pick(Conversation, {"next_cursor": None, **members, "messages": messages, "raw": members})
 
 
-def read_page(told: Json) -> ConversationPage:
+def read_page(members: Json) -> ConversationPage:
     """Read a page of conversations."""
-    return ConversationPage([read_conversation(each) for each in told["conversations"]], told.get("next_cursor"))
+    return ConversationPage([read_conversation(each) for each in members["conversations"]], members.get("next_cursor"))
 
 
 def generated(answer: Answer) -> Generated:

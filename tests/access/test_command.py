@@ -124,7 +124,7 @@ async def test_a_key_revoked_twice_stays_revoked_since_the_first_time(tmp_path: 
     [
         (None, "keys.json not found. Create it with: artesian keys create NAME"),
         ("", "keys.json is empty"),
-        ('{"keys": []}', "keys.json holds no key; `artesian keys create NAME`"),
+        ('{"keys": []}', "keys.json holds no key. Create it with: artesian keys create NAME"),
         ('{"keys": [{"name": "web"}]}', "(keys.0.id) of the key named 'web': is needed"),
     ],
 )
@@ -137,7 +137,7 @@ async def test_a_file_of_no_use_stops_the_start(tmp_path: Path, content: str | N
 
     assert ended.status == 2
     lines = ended.err.splitlines()
-    assert all(line.startswith("ARTESIAN_API_KEYS_FILE") for line in lines)
+    assert all(line.startswith("artesian: ARTESIAN_API_KEYS_FILE") for line in lines)
     assert said in lines[0]
 
 

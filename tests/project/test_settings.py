@@ -221,4 +221,4 @@ def test_the_command_says_what_is_wrong_and_exits_with_2(tmp_path: Path) -> None
     )
 
     assert command.returncode == 2
-    assert [line.split(":")[0] for line in command.stderr.splitlines()] == ["ARTESIAN_PORT", "ARTESIAN_LEASE"]
+    assert [line.split(":")[1] for line in command.stderr.splitlines()] == [" ARTESIAN_PORT", " ARTESIAN_LEASE"]
