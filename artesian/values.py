@@ -1,4 +1,4 @@
-"""What the service tells of models, conversations and streams, as typed values; `raw` is it as it came."""
+"""Models, conversations and stream states, as dataclasses; `raw` is the JSON as received."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Generated(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. A capability that nobody has members of is None."""
+    """One model. A capability that is not known is None."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models on offer, and the one that is taken where a request names none; None: not with this key."""
+    """The available models, and the default one; None: this key may not use it."""
 
     models: list[Model]
     default: str | None
@@ -49,7 +49,7 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stream as it stands. `last_event` is the number of its last event; `error` its failure as it was members."""
+    """A stream's current state. `last_event` is the number of its last event, `error` the error that ended it."""
 
     stream_id: str
     state: str
@@ -67,7 +67,7 @@ class Snapshot:
 class Message:
     """A message of a conversation. `status` is `complete`, `answering`, `cancelled` or `failed`.
 
-    `partial`: it was cancelled or broke off, and some of it is here.
+    `partial`: it was cancelled or truncated, and `content` is what was received.
     """
 
     id: str
@@ -126,7 +126,7 @@ def read_snapshot(members: Json) -> Snapshot:
 
 
 def read_conversation(members: Json) -> Conversation:
-    """Read a conversation, with its messages where they are members."""
+    """Parse a conversation, with its messages if it has them."""
     messages = [pick(Message, {"stream_id": None, **each, "raw": each}) for each in members.get("messages", ())]
     return pick(Conversation, {"next_cursor": None, **members, "messages": messages, "raw": members})
 
@@ -137,5 +137,5 @@ def read_page(members: Json) -> ConversationPage:
 
 
 def generated(answer: Answer) -> Generated:
-    """Tell an answer as the tutorial's client class does."""
+    """Return an answer in the form of the tutorial's client class."""
     return {"text": answer.text, "model_id": answer.model_id, "latency": answer.latency, "raw_response": answer.raw}
