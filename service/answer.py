@@ -20,7 +20,7 @@ from service.deltas import (
     ToolCallStart,
     ToolResultDelta,
 )
-from service.nesting import read_object
+from service.json_depth import read_object
 
 Json = dict[str, Any]
 

@@ -8,55 +8,55 @@ from fastapi import FastAPI, Request, Response
 
 from service import __version__
 from service.access.tickets import open_tickets
-from service.bedrock.catalog import MODELS
-from service.bedrock.client import Client, Endpoint, open_client
-from service.bedrock.offers import Offers
+from service.bedrock.catalog.offers import Offers
+from service.bedrock.catalog.resolution import MODELS
+from service.bedrock.client import BedrockClient, Endpoint, open_client
 from service.bedrock.upstream import Upstream
-from service.conversations.opening import Conversations, open_conversations
+from service.conversations.archive import Archive, open_archive
+from service.conversations.factory import Conversations, open_conversations
 from service.deltas import Done, Failed
+from service.encryption import open_seal
 from service.engine.engine import Engine, open_engine
 from service.extras import check_extras
+from service.http import problems
+from service.http.authentication import open_credentials
+from service.http.cors import Cors
+from service.http.guard import Guard
+from service.http.load_shedding import LoadShedding
+from service.http.openapi import document
+from service.http.request_metrics import RequestMetrics
+from service.http.stream_response import ClientGone
 from service.routers import (
     cards,
     chat,
+    chat_page,
     conversations,
-    docs,
-    documents,
+    docs_page,
     generate,
     health,
     messages,
     metrics,
     models,
-    page,
-    problems,
     responses,
     streams,
     tickets,
 )
-from service.routers.archive import Archive, open_archive
-from service.routers.credentials import open_credentials
-from service.routers.gate import Gate
-from service.routers.guard import Guard
-from service.routers.pages import ListedPages
-from service.routers.reply import ClientGone
-from service.routers.watch import Watch
-from service.sealing import open_seal
-from service.serving import drain_on_signal, greet
+from service.server import drain_on_signal, greet
 from service.settings import Settings
+from service.streams.factory import open_journal
 from service.streams.log import StreamLog
-from service.streams.opening import open_journal
 
 if TYPE_CHECKING:
+    from service.telemetry.gauges import ProcessState
+    from service.telemetry.labels import ModelNames
     from service.telemetry.listener import Telemetry
-    from service.telemetry.names import ModelNames
-    from service.telemetry.pulse import Standing
 
 
-class State(TypedDict):
+class AppState(TypedDict):
     """What the lifespan opens for the requests."""
 
     engine: Engine
-    bedrock: Client
+    bedrock: BedrockClient
     backend_url: str | None
     offers: Offers
     conversations: Conversations
@@ -93,8 +93,8 @@ def create_app(settings: Settings) -> FastAPI:
         models.router,
         health.router,
         metrics.router,
-        docs.router,
-        page.router,
+        docs_page.router,
+        chat_page.router,
         chat.router,
         responses.router,
         messages.router,
@@ -103,16 +103,16 @@ def create_app(settings: Settings) -> FastAPI:
         # Not by `include_router`: it keeps the router as it is, and each request is looked up in it twice (fastapi
         # 0.165: 1,200 bytecodes of 33,200).
         app.router.routes.extend(router.routes)
-    docs.mount_assets(app)
-    page.mount_files(app)
-    documents.install(app)
+    docs_page.mount_assets(app)
+    chat_page.mount_files(app)
+    document.install(app)
     problems.install(app)
     app.add_exception_handler(ClientGone, _nobody)
-    app.add_middleware(Gate)
+    app.add_middleware(LoadShedding)
     app.add_middleware(Guard, settings=settings, credentials=open_credentials(settings, app.state.tickets))
     if settings.cors_origins:
-        app.add_middleware(ListedPages, origins=settings.cors_origins)
-    app.add_middleware(Watch)
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    app.add_middleware(RequestMetrics)
     return app
 
 
@@ -122,7 +122,7 @@ async def _nobody(_: Request, __: Exception) -> Response:
 
 
 @asynccontextmanager
-async def _open(app: FastAPI) -> AsyncIterator[State]:
+async def _open(app: FastAPI) -> AsyncIterator[AppState]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
         endpoint = await _endpoint(settings, stack)
@@ -168,7 +168,7 @@ async def _open(app: FastAPI) -> AsyncIterator[State]:
         }
 
 
-def _telemetry(settings: Settings, client: Client) -> AbstractAsyncContextManager["Telemetry"]:
+def _telemetry(settings: Settings, client: BedrockClient) -> AbstractAsyncContextManager["Telemetry"]:
     """Open what listens to the engine; loaded here, since nothing else needs it."""
     from service.telemetry.listener import open_telemetry
 
@@ -177,7 +177,7 @@ def _telemetry(settings: Settings, client: Client) -> AbstractAsyncContextManage
 
 def _model_names(settings: Settings) -> "ModelNames":
     """The models that metrics know by name."""
-    from service.telemetry.names import ModelNames
+    from service.telemetry.labels import ModelNames
 
     catalogue = {name: model.id for model in MODELS for name in (model.id, *model.names)}
     aliases = {name: alias.id for name, alias in settings.model_aliases.items()}
@@ -185,19 +185,19 @@ def _model_names(settings: Settings) -> "ModelNames":
     return ModelNames(catalogue, aliases, [settings.default_model_id, *fallbacks])
 
 
-def _standing(settings: Settings, engine: Engine, names: "ModelNames") -> "Callable[[], Standing]":
+def _standing(settings: Settings, engine: Engine, names: "ModelNames") -> "Callable[[], ProcessState]":
     """What the gauges show of this process."""
-    from service.telemetry.pulse import Lane, Standing
+    from service.telemetry.gauges import ModelState, ProcessState
 
-    def lanes() -> dict[str, list[Lane]]:
-        shown: dict[str, list[Lane]] = {}
+    def lanes() -> dict[str, list[ModelState]]:
+        shown: dict[str, list[ModelState]] = {}
         for lane in engine.circuits():
-            standing = Lane(lane.state != "closed", lane.in_flight, lane.queued, lane.limit or 0)
+            standing = ModelState(lane.state != "closed", lane.in_flight, lane.queued, lane.limit or 0)
             shown.setdefault(names.label(lane.model_id), []).append(standing)
         return shown
 
-    def stand() -> Standing:
-        return Standing(
+    def stand() -> ProcessState:
+        return ProcessState(
             open=engine.running,
             queued=engine.queued,
             detached=engine.detached,

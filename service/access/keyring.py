@@ -14,7 +14,7 @@ from pathlib import Path
 
 from service.access import keys_file
 from service.access.caller import Caller
-from service.access.keys import Key, hashed
+from service.access.keys import KeyEntry, hashed
 from service.errors import ServiceError
 from service.settings import SettingsError
 
@@ -44,7 +44,7 @@ class Keyring:
         self._looking = asyncio.Lock()
         self._take(keys)
 
-    def _take(self, keys: Sequence[Key]) -> None:
+    def _take(self, keys: Sequence[KeyEntry]) -> None:
         self._by_hash = {bytes.fromhex(key.sha256): key for key in keys}
         self._by_id = {key.id: key for key in keys}
 
@@ -73,7 +73,7 @@ class Keyring:
             await self._look()
         return _good(self._by_id.get(key_id))
 
-    def _match(self, given: bytes) -> Key | None:
+    def _match(self, given: bytes) -> KeyEntry | None:
         """Find a hash. What the table's own comparisons take tells of hashes alone, which nobody can choose."""
         entry = self._by_hash.get(given)
         kept = bytes.fromhex(entry.sha256) if entry else _NO_HASH
@@ -121,7 +121,7 @@ class Keyring:
         self._told = lines
 
 
-def _good(entry: Key | None) -> Caller:
+def _good(entry: KeyEntry | None) -> Caller:
     if entry is None:
         raise ServiceError("unauthenticated", "This API key is not known.")
     if trouble := entry.trouble(datetime.now(UTC)):

@@ -27,7 +27,7 @@ Bound = Annotated[int, Field(ge=1)]
 Pattern = Annotated[str, Field(min_length=1, max_length=2048)]
 
 
-class Key(BaseModel):
+class KeyEntry(BaseModel):
     """One entry of the file. What is None, or not there, has no bound."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)

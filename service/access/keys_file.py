@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from service.access.keys import Key
+from service.access.keys import KeyEntry
 from service.settings import SettingsError
 
 VARIABLE = "ARTESIAN_API_KEYS_FILE"
@@ -23,7 +23,7 @@ _MOST_LINES = 20
 _HOW = "Create it with: artesian keys create NAME"
 
 
-def read(path: str) -> list[Key]:
+def read(path: str) -> list[KeyEntry]:
     """Read every key.
 
     Raises:
@@ -38,7 +38,7 @@ def read(path: str) -> list[Key]:
     return parse(text, path)
 
 
-def read_some(path: str) -> list[Key]:
+def read_some(path: str) -> list[KeyEntry]:
     """Read the keys of a service that starts: without one nobody could ask it anything.
 
     Raises:
@@ -50,7 +50,7 @@ def read_some(path: str) -> list[Key]:
     return keys
 
 
-def parse(text: bytes, path: str) -> list[Key]:
+def parse(text: bytes, path: str) -> list[KeyEntry]:
     """Read what stands in a file of keys.
 
     Raises:
@@ -66,10 +66,10 @@ def parse(text: bytes, path: str) -> list[Key]:
     if not (isinstance(content, dict) and content.keys() == {"keys"} and isinstance(content["keys"], list)):
         raise _wrong(f'{path} should be {{"keys": [...]}}, with an object for each key')
     lines: list[str] = []
-    keys: list[Key] = []
+    keys: list[KeyEntry] = []
     for number, entry in enumerate(content["keys"]):
         try:
-            keys.append(Key.model_validate(entry))
+            keys.append(KeyEntry.model_validate(entry))
         except ValidationError as error:
             lines += [_line(number, entry, mistake) for mistake in error.errors(include_input=False)]
     lines += _twice(keys)
@@ -89,13 +89,13 @@ def _line(number: int, entry: Any, mistake: Any) -> str:
     of = f" of the key named {name!r}" if isinstance(name, str) else ""
     message = mistake["msg"].removeprefix("Value error, ")
     if mistake["type"] == "extra_forbidden":
-        message = f"is not a member of a key; there are {', '.join(Key.model_fields)}"
+        message = f"is not a member of a key; there are {', '.join(KeyEntry.model_fields)}"
     elif mistake["type"] == "missing":
         message = "is needed"
     return f"{VARIABLE} ({where}){of}: {message}"
 
 
-def _twice(keys: Sequence[Key]) -> Iterator[str]:
+def _twice(keys: Sequence[KeyEntry]) -> Iterator[str]:
     """Name what two entries have in common and may not."""
     ids: set[str] = set()
     hashes: set[str] = set()
@@ -109,7 +109,7 @@ def _twice(keys: Sequence[Key]) -> Iterator[str]:
 
 
 @contextmanager
-def editing(path: str) -> Iterator[list[Key]]:
+def editing(path: str) -> Iterator[list[KeyEntry]]:
     """Give the keys, none where there is no file; what they are when the block ends is written.
 
     Raises:
@@ -134,7 +134,7 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _write(target: Path, keys: Sequence[Key]) -> None:
+def _write(target: Path, keys: Sequence[KeyEntry]) -> None:
     content = {"keys": [key.model_dump(mode="json") for key in keys]}
     descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)  # with mode 0600
     written = Path(name)

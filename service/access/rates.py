@@ -25,14 +25,14 @@ USUAL_ANSWER = 500
 _SOON_S = 1.0  # when one of a key's streams may have ended
 
 
-class Wanted(NamedTuple):
+class ExpectedUsage(NamedTuple):
     """What a generation is expected to use, in tokens."""
 
     input: int = 0
     output: int = USUAL_ANSWER
 
 
-class Standing(NamedTuple):
+class LimitState(NamedTuple):
     """How a key stands with one of its limits. `reset_s` is None where no time gives anything back."""
 
     name: str
@@ -44,7 +44,7 @@ class Standing(NamedTuple):
 class Grant:
     """Leave for one generation: it counts as one of its key's streams until it is settled or withdrawn."""
 
-    def __init__(self, rates: "Rates", caller: Caller, wanted: Wanted) -> None:
+    def __init__(self, rates: "Rates", caller: Caller, wanted: ExpectedUsage) -> None:
         self.caller = caller
         self.wanted = wanted
         self.tokens: Count | None = None
@@ -113,7 +113,7 @@ class Rates:
             return _too_many(caller, known) if spent else None
         return None
 
-    async def admit(self, caller: Caller, wanted: Wanted) -> Grant:
+    async def admit(self, caller: Caller, wanted: ExpectedUsage) -> Grant:
         """Charge a new generation to its key.
 
         Raises:
@@ -133,7 +133,7 @@ class Rates:
     def go_on(self, caller_id: str) -> Grant:
         """Count a generation that another process has begun and paid for."""
         self._running[caller_id] += 1
-        return Grant(self, Caller(caller_id), Wanted())
+        return Grant(self, Caller(caller_id), ExpectedUsage())
 
     async def _charge(self, grant: Grant) -> None:
         caller, wanted = grant.caller, grant.wanted
@@ -198,19 +198,19 @@ class Rates:
             if most and count and (now := await counters.correct(name, most, caller.id, -amount, count)):
                 self._known[caller.id, name] = now
 
-    def standings(self, caller: Caller) -> list[Standing]:
+    def standings(self, caller: Caller) -> list[LimitState]:
         """How a key stands with each of its limits, as far as this process knows."""
-        found: list[Standing] = []
+        found: list[LimitState] = []
         for name, most in (("requests", caller.requests_per_minute), ("tokens", caller.tokens_per_minute)):
             if most is not None:
                 known = self._known.get((caller.id, name))
                 used, left_s = (known.used, known.ends - time.time()) if known else (0, 0.0)
                 fresh = left_s <= 0
                 found.append(
-                    Standing(name, most, most if fresh else max(0, most - used), WINDOW_S if fresh else ceil(left_s))
+                    LimitState(name, most, most if fresh else max(0, most - used), WINDOW_S if fresh else ceil(left_s))
                 )
         if (most := caller.streams) is not None:
-            found.append(Standing("streams", most, max(0, most - self._running[caller.id]), None))
+            found.append(LimitState("streams", most, max(0, most - self._running[caller.id]), None))
         return found
 
 

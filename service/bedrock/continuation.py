@@ -8,9 +8,9 @@ arguments cannot be gone on from in the middle.
 
 from msgspec import structs
 
-from service.bedrock import reasoning
-from service.bedrock.models import Target
-from service.bedrock.parameters import refusals
+from service.bedrock.catalog.model import Target
+from service.bedrock.rules import reasoning
+from service.bedrock.rules.parameters import refusals
 from service.bedrock.words import uses_tools, without_cache_points
 from service.generation import Request
 

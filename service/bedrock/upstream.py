@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from service.bedrock import catalog
-from service.bedrock.answers import Answer, StreamedAnswer, WholeAnswer, expect_frames
-from service.bedrock.catalog import Alias, Target
-from service.bedrock.client import Call, Client, Operation, Response
-from service.bedrock.families import wire_of
-from service.bedrock.profiles import Profiles
+from service.bedrock.catalog import resolution
+from service.bedrock.catalog.profiles import Profiles
+from service.bedrock.catalog.resolution import Alias, Target
+from service.bedrock.client import BedrockClient, Operation, Response, SdkCall
+from service.bedrock.response import StreamedAnswer, UpstreamResponse, WholeAnswer, expect_frames
+from service.bedrock.wires.families import wire_of
 from service.errors import InvalidRequest, UpstreamError
 from service.generation import Request
 
@@ -36,7 +36,7 @@ class Upstream:
 
     def __init__(
         self,
-        client: Client,
+        client: BedrockClient,
         *,
         aliases: Mapping[str, Alias] | None = None,
         api: Literal["auto", "converse", "invoke"] = "auto",
@@ -58,19 +58,19 @@ class Upstream:
             InvalidRequest: an alias names a family that does not exist.
         """
         hidden = None
-        if catalog.hidden_family(request.model_id, self._aliases):
+        if resolution.hidden_family(request.model_id, self._aliases):
             arn, _ = self._aliases.get(request.model_id, (request.model_id, None))
             hidden = await self._profiles.behind(arn)
-        return catalog.resolve(request, api=self._api, aliases=self._aliases, hidden=hidden)
+        return resolution.resolve(request, api=self._api, aliases=self._aliases, hidden=hidden)
 
-    def open(self, request: Request, target: Target, prefill: str = "") -> "Calling":
+    def open(self, request: Request, target: Target, prefill: str = "") -> "UpstreamCall":
         """Call the model; leaving the block closes the call. `prefill` is the answer so far, to be gone on from.
 
         Entering the block raises:
             InvalidRequest: the request holds what the model's family has no words for.
             UpstreamError: Bedrock refused before its first frame.
         """
-        return Calling(self, request, target, prefill)
+        return UpstreamCall(self, request, target, prefill)
 
     async def count_tokens(self, request: Request, target: Target) -> int:
         """Ask how many tokens the request has. Bedrock charges nothing for it, and not every model can."""
@@ -79,7 +79,7 @@ class Upstream:
             counted: dict[str, Any] = {"converse": {name: body[name] for name in _COUNTED if name in body}}
         else:
             counted = {"invokeModel": {"body": base64.b64encode(_encoded(body)).decode()}}
-        call = Call("CountTokens", target.base_id, _encoded({"input": counted}), _headers(request, "converse"))
+        call = SdkCall("CountTokens", target.base_id, _encoded({"input": counted}), _headers(request, "converse"))
         response = await self._client.send(call)
         try:
             tokens: int = _parse_count(await response.read_all()).inputTokens
@@ -89,16 +89,16 @@ class Upstream:
 
     async def send(self, operation: Operation, request: Request, target: Target, body: dict[str, Any]) -> Response:
         """Send a body, and wait for the headers of the answer."""
-        call = Call(operation, target.model_id, _encoded(body), _headers(request, target.api))
+        call = SdkCall(operation, target.model_id, _encoded(body), _headers(request, target.api))
         try:
             return await self._client.send(call)
         except UpstreamError as refusal:
-            if refusal.code.name == "model_not_found" and (names := catalog.nearest(target.model_id)):
+            if refusal.code.name == "model_not_found" and (names := resolution.nearest(target.model_id)):
                 refusal.message = f"{refusal.message} The nearest models of the catalogue: {', '.join(names)}."
             raise
 
 
-class Calling:
+class UpstreamCall:
     """One call while its block lasts. A class and no generator, which takes 200 bytecodes to enter and to leave."""
 
     __slots__ = ("_prefill", "_request", "_response", "_target", "_upstream")
@@ -109,7 +109,7 @@ class Calling:
         self._target = target
         self._prefill = prefill
 
-    async def __aenter__(self) -> Answer:
+    async def __aenter__(self) -> UpstreamResponse:
         request, target, family = self._request, self._target, wire_of(self._target)
         body = family.body(request, target.model, stream=target.streams, prefill=self._prefill)
         self._response = response = await self._upstream.send(operation_of(target), request, target, body)

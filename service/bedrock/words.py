@@ -43,17 +43,18 @@ def document_format(document: Document, field: str) -> str:
     return DOCUMENTS[media_type]
 
 
-def document_name(name: str, taken: set[str]) -> str:
+def document_name(name: str, taken: dict[str, int]) -> str:
     """Reduce a name to what Bedrock takes (letters, digits, single spaces, hyphens, brackets), different from others.
 
-    A name is read by the model, so Bedrock keeps it plain.
+    A name is read by the model, so Bedrock keeps it plain. `taken` counts how often each name was wished for.
     """
     plain = re.sub(r"\s+", " ", re.sub(r"[^A-Za-z0-9\s\-()\[\]]", " ", name)).strip()[:190] or "document"
-    unique, number = plain, 1
+    unique, number = plain, taken.get(plain, 0)
     while unique in taken:
         number += 1
         unique = f"{plain} {number}"
-    taken.add(unique)
+    taken[plain] = max(1, number)
+    taken.setdefault(unique, 1)
     return unique
 
 

@@ -10,7 +10,7 @@ import uvicorn
 from service.app import create_app
 from service.cli.exits import FAILED, fail, fail_settings
 from service.cli.serving import settings_or_exit
-from service.serving import configuration
+from service.server import configuration
 from service.settings import SettingsError
 from service.telemetry.logs import configure_logs
 

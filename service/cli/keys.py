@@ -12,7 +12,7 @@ from service.cli.exits import FAILED, WRONG_USE, fail, fail_settings
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from service.access.keys import Key
+    from service.access.keys import KeyEntry
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 
@@ -102,13 +102,13 @@ def revoke(
     typer.echo(f"{entry.id}, {entry.name}: {'revoked' if entry.revoked is None else 'was already revoked'}.")
 
 
-def _entry(**members: object) -> "Key":
+def _entry(**members: object) -> "KeyEntry":
     from pydantic import ValidationError
 
-    from service.access.keys import Key
+    from service.access.keys import KeyEntry
 
     try:
-        return Key.model_validate(members)
+        return KeyEntry.model_validate(members)
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         option = str(first["loc"][0]).removesuffix("s")  # several scopes come by one --scope each
@@ -137,7 +137,7 @@ def _path(file: str | None) -> str:
 
 
 @contextmanager
-def _editing(path: str) -> Iterator[list["Key"]]:
+def _editing(path: str) -> Iterator[list["KeyEntry"]]:
     from service.access.keys_file import editing
     from service.settings import SettingsError
 
@@ -150,7 +150,7 @@ def _editing(path: str) -> Iterator[list["Key"]]:
         fail(f"Cannot write {path}: {error.strerror}.", FAILED)
 
 
-def _read(path: str) -> list["Key"]:
+def _read(path: str) -> list["KeyEntry"]:
     from service.access.keys_file import read
     from service.settings import SettingsError
 
@@ -160,13 +160,13 @@ def _read(path: str) -> list["Key"]:
         fail_settings(error)
 
 
-def _state(entry: "Key", now: "datetime") -> str:
+def _state(entry: "KeyEntry", now: "datetime") -> str:
     if entry.revoked is not None:
         return "revoked"
     return "expired" if entry.trouble(now) else "good"
 
 
-def _powers(entry: "Key") -> str:
+def _powers(entry: "KeyEntry") -> str:
     """Describe a key's permissions in one line."""
     from service.access.keys import told
 

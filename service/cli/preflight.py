@@ -14,7 +14,7 @@ def check_families(settings: "Settings") -> None:
     Raises:
         SettingsError: some do not exist.
     """
-    from service.bedrock.catalog import FAMILY_NAMES
+    from service.bedrock.catalog.resolution import FAMILY_NAMES
     from service.settings import SettingsError
 
     told = {name: alias.family for name, alias in settings.model_aliases.items() if alias.family is not None}
@@ -35,7 +35,7 @@ def check_local_port(settings: "Settings") -> None:
     """
     if settings.local_port == 0:
         return
-    from service.serving import port_error
+    from service.server import port_error
 
     try:
         socket.create_server(("127.0.0.1", settings.local_port)).close()
@@ -49,7 +49,7 @@ def check_journal(settings: "Settings") -> None:
     Raises:
         SettingsError: it cannot, or its streams are encrypted with another key.
     """
-    from service.sealing import open_seal
-    from service.streams import opening
+    from service.encryption import open_seal
+    from service.streams import factory
 
-    asyncio.run(opening.try_journal(settings.journal_url, seal=open_seal(settings.encryption_key)))
+    asyncio.run(factory.try_journal(settings.journal_url, seal=open_seal(settings.encryption_key)))

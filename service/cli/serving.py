@@ -58,7 +58,7 @@ def serve(
 
 def _serve_here(settings: "Settings") -> None:
     from service.app import create_app
-    from service.serving import serve
+    from service.server import serve
 
     serve(settings, create_app(settings))
 
@@ -66,8 +66,8 @@ def _serve_here(settings: "Settings") -> None:
 def _serve_workers(settings: "Settings") -> None:
     from service.access import keys_file
     from service.access.tickets import open_tickets
-    from service.serving import serve_workers
-    from service.telemetry.workers import shared_folder
+    from service.server import serve_workers
+    from service.telemetry.multiprocess import shared_folder
 
     if settings.api_keys_file:
         keys_file.read_some(settings.api_keys_file)  # so that a mistake in it is reported once and not by each worker

@@ -8,7 +8,7 @@ MOST_MESSAGES = 10
 """Messages that the model is shown, the new question among them; the system prompt stands beside them."""
 
 
-class Message(NamedTuple):
+class ChatTurn(NamedTuple):
     """One message. `cut`: it was stopped, or broke off."""
 
     role: str
@@ -22,11 +22,11 @@ class Transcript:
     def __init__(self, model_id: str | None, system: str | None) -> None:
         self.model_id = model_id
         self.system = system
-        self.messages: list[Message] = []
+        self.messages: list[ChatTurn] = []
 
     def asking(self, question: str) -> list[dict[str, Any]]:
         """The messages to send with a question: the last ones, beginning with one of the user's."""
-        shown = [*self.messages, Message("user", question)][-MOST_MESSAGES:]
+        shown = [*self.messages, ChatTurn("user", question)][-MOST_MESSAGES:]
         while shown[0].role != "user":
             shown.pop(0)
         return [{"role": message.role, "content": message.text} for message in shown]
@@ -34,7 +34,7 @@ class Transcript:
     def add(self, question: str, answer: str, *, cut: bool = False) -> None:
         """Keep a question and its answer. One without an answer is not kept: it can be asked again."""
         if answer.strip():
-            self.messages += [Message("user", question), Message("assistant", answer, cut)]
+            self.messages += [ChatTurn("user", question), ChatTurn("assistant", answer, cut)]
 
     def save(self, path: Path) -> None:
         """Write everything to a file: JSON where its name ends in .json, else Markdown.

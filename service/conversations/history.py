@@ -7,12 +7,12 @@ conversation unusable.
 
 from collections.abc import Sequence
 
-from service.conversations.values import Json, Message, Role
+from service.conversations.values import Json, Role, StoredMessage
 
 Turn = tuple[Role, list[Json]]
 
 
-def window(messages: Sequence[Message], said: list[Json], max_messages: int, *, tools: bool) -> list[Turn]:
+def window(messages: Sequence[StoredMessage], said: list[Json], max_messages: int, *, tools: bool) -> list[Turn]:
     """Choose the last `max_messages`, what is `said` now included, or a few fewer: they begin with a question.
 
     Where the calls of one question alone are more than that, all of them are kept: without their beginning they could
@@ -25,13 +25,13 @@ def window(messages: Sequence[Message], said: list[Json], max_messages: int, *, 
     return turns[later[0] if later else starts[-1] :] if starts else []
 
 
-def unanswered(messages: Sequence[Message]) -> set[str]:
+def unanswered(messages: Sequence[StoredMessage]) -> set[str]:
     """The calls at the end of a conversation that wait for a result."""
     last = messages[-1] if messages else None
     return set() if last is None or last.role == "user" else {block["id"] for block in _calls(last.content)}
 
 
-def _sayable(messages: Sequence[Message]) -> list[Turn]:
+def _sayable(messages: Sequence[StoredMessage]) -> list[Turn]:
     """Leave out what a model cannot be told again."""
     turns: list[Turn] = []
     for message in messages:

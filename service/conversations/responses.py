@@ -32,7 +32,7 @@ from sqlalchemy.exc import IntegrityError
 from service.conversations.database import Database
 from service.conversations.tables import metadata
 from service.conversations.values import now_ms
-from service.sealing import NoSeal, Seal
+from service.encryption import NoSeal, Seal
 
 Json = dict[str, Any]
 

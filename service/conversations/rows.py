@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Select, Table, select
 from sqlalchemy.engine import RowMapping
 
 from service.conversations.tables import conversations, messages
-from service.conversations.values import Conversation, Json, Message
+from service.conversations.values import Conversation, Json, StoredMessage
 from service.deltas import Done, Failed
-from service.sealing import Seal
+from service.encryption import Seal
 
 _ends = msgspec.msgpack.Decoder(Done | Failed)
 
@@ -46,10 +46,10 @@ class Rows:
             answering=row["answering"],
         )
 
-    def message(self, row: RowMapping, claim: str | None) -> Message:
+    def message(self, row: RowMapping, claim: str | None) -> StoredMessage:
         """Read a message; `claim` is its conversation's."""
         outcome, scope = row["outcome"], _message(row["id"])
-        return Message(
+        return StoredMessage(
             id=row["id"],
             role=row["role"],
             content=msgspec.json.decode(self._seal.open(row["content"], scope, "content")),

@@ -11,9 +11,9 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.conversations.rows import conversation_rows
-from service.conversations.store import Store, last_rows, one
+from service.conversations.store import ConversationStore, last_rows, one
 from service.conversations.tables import conversations, messages
-from service.conversations.values import Claimed, Json, Key, Message, Unfinished, new_id, now_ms, title_of
+from service.conversations.values import Claimed, Json, SendKey, StoredMessage, Unfinished, new_id, now_ms, title_of
 from service.deltas import Done, Failed
 from service.errors import InvalidRequest, ServiceError
 
@@ -23,11 +23,11 @@ _ENOUGH = 40  # messages read for a history at first: most of them stay in the w
 class Sends:
     """Claims, and what comes of them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ConversationStore) -> None:
         self._database = store.database
         self._rows = store.rows
 
-    async def earlier(self, caller: str, key: Key, since_ms: int) -> str | None:
+    async def earlier(self, caller: str, key: SendKey, since_ms: int) -> str | None:
         """Find the stream that an earlier send with this key began; an empty word while it is only beginning.
 
         Raises:
@@ -55,7 +55,13 @@ class Sends:
         return str(stream_id)
 
     async def claim(
-        self, caller: str, conversation_id: str, *, lease_s: float, key: Key | None = None, replaces: str | None = None
+        self,
+        caller: str,
+        conversation_id: str,
+        *,
+        lease_s: float,
+        key: SendKey | None = None,
+        replaces: str | None = None,
     ) -> Claimed:
         """Claim a conversation for one send, and read what it needs.
 
@@ -110,7 +116,7 @@ class Sends:
 
     async def _history(
         self, connection: AsyncConnection, conversation_id: str, max_messages: int, cut: int | None
-    ) -> list[Message]:
+    ) -> list[StoredMessage]:
         """Read the last messages; all of them where calls of tools make it uncertain where a window begins."""
         limit = max_messages + _ENOUGH
         rows = await last_rows(connection, conversation_id, limit, before=cut)
@@ -121,7 +127,7 @@ class Sends:
         return history
 
     async def keep(
-        self, claimed: Claimed, content: list[Json], *, stream_id: str, model_id: str, key: Key | None = None
+        self, claimed: Claimed, content: list[Json], *, stream_id: str, model_id: str, key: SendKey | None = None
     ) -> None:
         """Keep the user's message and the place of its reply; what they replace goes.
 

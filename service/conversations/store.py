@@ -10,14 +10,14 @@ from service.conversations import cursors
 from service.conversations.database import Database
 from service.conversations.rows import Rows, conversation_rows
 from service.conversations.tables import conversations, messages
-from service.conversations.values import Conversation, Message, Page, new_id, now_ms
+from service.conversations.values import Conversation, Page, StoredMessage, new_id, now_ms
+from service.encryption import NoSeal, Seal
 from service.errors import ServiceError
-from service.sealing import NoSeal, Seal
 
 _LAST_POSITION = 2**31 - 1  # what the column holds
 
 
-class Store:
+class ConversationStore:
     """The conversations of all callers."""
 
     def __init__(self, database: Database, seal: Seal | None = None) -> None:
@@ -73,7 +73,7 @@ class Store:
 
     async def read(
         self, caller: str, conversation_id: str, *, limit: int, cursor: str | None
-    ) -> tuple[Conversation, list[Message], str | None]:
+    ) -> tuple[Conversation, list[StoredMessage], str | None]:
         """Read a conversation: its last messages in their order, and a cursor for those before them.
 
         Raises:

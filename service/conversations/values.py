@@ -29,7 +29,7 @@ class Conversation(Struct, frozen=True):
     answering: str | None = None
 
 
-class Message(Struct, frozen=True):
+class StoredMessage(Struct, frozen=True):
     """One message: `content` holds native blocks. A reply has its `stream_id`, and once it is over its `end`."""
 
     id: str
@@ -66,7 +66,7 @@ class Page(Struct, frozen=True):
     next_cursor: str | None
 
 
-class Key(NamedTuple):
+class SendKey(NamedTuple):
     """An `Idempotency-Key` as it came with a send; `fingerprint` tells one body from another."""
 
     key: str
@@ -78,8 +78,8 @@ class Claimed(NamedTuple):
 
     reply_id: str
     conversation: Conversation
-    history: list[Message]
-    replaced: Message | None
+    history: list[StoredMessage]
+    replaced: StoredMessage | None
     cut: int | None
     """The position from which on messages go when the send is kept."""
 

@@ -90,7 +90,7 @@ def stop_sequences(given: Sequence[str], dropped: list[str], field: str) -> tupl
     return kept
 
 
-class Turns:
+class TurnCollector:
     """Collects messages; neighbours of one role become one turn, as the results of parallel calls must."""
 
     def __init__(self) -> None:

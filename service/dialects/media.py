@@ -6,14 +6,14 @@ import re
 
 import msgspec
 
-from service.dialects import kinds
+from service.dialects import media_types
 from service.dialects.refusal import wrong
 from service.generation import Block, Document, Image, ToolResult
 
-_DATA_URL = re.compile(r"data:(?P<type>[^;,]*)(?:;[^;,]*)*;base64,(?P<data>.*)", re.DOTALL)
 _SPACES = re.compile(r"\s+")
 _NO_NAME = re.compile(r"[^A-Za-z0-9 ()\[\]-]+")  # Bedrock's document names: no dots, no underscores
 _NAME_LENGTH = 200
+_NAME_READ = 10 * _NAME_LENGTH  # characters of a title that is longer than any name
 
 _TYPES = {"image/jpg": "image/jpeg"}
 
@@ -27,7 +27,7 @@ def image(url: str, field: str) -> Image:
     media_type, encoded = data_url(url, field)
     if not media_type.startswith("image/"):
         raise wrong(field, "This must be a data URL of an image.")
-    found = kinds.image_type(encoded)  # many a client calls every image by one name, and OpenAI looks for itself
+    found = media_types.image_type(encoded)  # many a client calls every image by one name, and OpenAI looks for itself
     if found is None:
         raise wrong(field, "This is not an image: PNG, JPEG, GIF and WebP can be read.")
     return Image(found, encoded)
@@ -51,7 +51,7 @@ def checked(given: Image, field: str) -> Image:
     Raises:
         InvalidRequest: it is something else.
     """
-    if mistake := kinds.not_that_image(given.media_type, given.data):
+    if mistake := media_types.not_that_image(given.media_type, given.data):
         raise wrong(field, f"This {mistake}.")
     return given
 
@@ -62,10 +62,10 @@ def data_url(url: str, field: str) -> tuple[str, str]:
     Raises:
         InvalidRequest: it is another kind of URL, or not base64.
     """
-    found = _DATA_URL.fullmatch(url)
-    if found is None:
+    head, comma, encoded = url.partition(",")
+    if not (comma and head.startswith("data:") and head.endswith(";base64")):
         raise wrong(field, "This must be a data URL (data:<media type>;base64,…); nothing is fetched from elsewhere.")
-    return known(found["type"]), base64(found["data"], field)
+    return known(head.removeprefix("data:").partition(";")[0]), base64(encoded, field)
 
 
 def known(media_type: str) -> str:
@@ -74,19 +74,26 @@ def known(media_type: str) -> str:
 
 
 def base64(data: str, field: str) -> str:
-    """Check base64, and take out its white space.
+    """Check base64, and take out its white space where it has any.
 
     Raises:
         InvalidRequest: it is not base64, or empty.
     """
-    compact = _SPACES.sub("", data)
-    try:
-        decoded = binascii.a2b_base64(compact, strict_mode=True)
-    except ValueError:  # binascii.Error is one, and so is what it says of a character outside ASCII
-        raise wrong(field, "This is not valid base64.") from None
-    if not decoded:
+    if not _decodes(data):
+        data = "".join(data.split())
+        if not _decodes(data):
+            raise wrong(field, "This is not valid base64.")
+    if not data:
         raise wrong(field, "This is empty.")
-    return compact
+    return data
+
+
+def _decodes(data: str) -> bool:
+    try:
+        binascii.a2b_base64(data, strict_mode=True)
+    except ValueError:  # binascii.Error is one, and so is what it says of a character outside ASCII
+        return False
+    return True
 
 
 def document_name(title: str | None) -> str:
@@ -94,7 +101,7 @@ def document_name(title: str | None) -> str:
     stem = (title or "").rsplit("/", 1)[-1]
     if "." in stem.lstrip("."):
         stem = stem.rsplit(".", 1)[0]
-    name = _SPACES.sub(" ", _NO_NAME.sub("-", stem)).strip(" -")
+    name = _SPACES.sub(" ", _NO_NAME.sub("-", stem[:_NAME_READ])).strip(" -")
     return name[:_NAME_LENGTH].rstrip() or "document"
 
 
@@ -103,6 +110,7 @@ class Names:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
 
     def apart(self, block: Block) -> Block:
         """Give a document a name of its own."""
@@ -118,9 +126,11 @@ class Names:
         return block
 
     def _free(self, name: str) -> str:
-        free, number = name, 1
+        stem = name[: _NAME_LENGTH - 8]
+        free, number = name, self._numbers.get(stem, 1)
         while free in self._taken:
             number += 1
-            free = f"{name[: _NAME_LENGTH - 8]} ({number})"
+            free = f"{stem} ({number})"
+        self._numbers[stem] = number
         self._taken.add(free)
         return free

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from service.dialects.shapes import Shape
+from service.dialects.shapes import WireShape
 
 
-class ModelCard(Shape):
+class ModelCard(WireShape):
     """One model: OpenAI's members and Anthropic's side by side."""
 
     id: str
@@ -20,7 +20,7 @@ class ModelCard(Shape):
     max_tokens: int | None
 
 
-class ModelCards(Shape):
+class ModelCards(WireShape):
     """A page of models."""
 
     object: Literal["list"]

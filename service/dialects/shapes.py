@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 
-class Shape(BaseModel):
+class WireShape(BaseModel):
     """Describes what is sent; the tests hold the events to it."""
 
     model_config = ConfigDict(extra="forbid", json_schema_mode_override="serialization", defer_build=True)

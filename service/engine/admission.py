@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import islice
 
-from service.engine.line import FairLine
+from service.engine.fair_queue import FairQueue
 from service.errors import ServiceError
 
 _TELL_S = 1.0
@@ -61,7 +61,7 @@ class _Waiting:
         self.tell(place)
 
 
-class Places:
+class Slots:
     """A number of places, which may change, and a bounded line before them that is fair between owners."""
 
     def __init__(self, size: int, queue: int, timeout_s: float) -> None:
@@ -69,10 +69,10 @@ class Places:
         self._queue = queue
         self._timeout_s = timeout_s
         self._taken = 0
-        self._line: FairLine[_Waiting] = FairLine()
+        self._line: FairQueue[_Waiting] = FairQueue()
         self._telling: asyncio.TimerHandle | None = None
         self._pace = _Pace()
-        self.expected = Expected()
+        self.expected = Reservations()
         """Whoever was let in and will ask for a place: to be entered while its stream is begun."""
 
     @property
@@ -207,7 +207,7 @@ class Places:
             self._tell_later(_TELL_S)
 
 
-class Expected:
+class Reservations:
     """How many are about to ask for a place: there is room for them, and for no others in their stead."""
 
     def __init__(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from service.bedrock.catalog import Target
+from service.bedrock.catalog.resolution import Target
 from service.bedrock.upstream import operation_of
 from service.deltas import (
     SHOWN,
@@ -19,17 +19,17 @@ from service.deltas import (
     Unknown,
     Usage,
 )
-from service.engine.account import Account
+from service.engine.bulkhead import Permit, Unlimited
 from service.engine.continuation import Leg
-from service.engine.lanes import Bypass, Passage
-from service.engine.listening import CallListener, GenerationListener, told
-from service.engine.pace import Window
+from service.engine.flush_window import FlushWindow
+from service.engine.listener import CallListener, GenerationListener, told
 from service.engine.parts import Parts
-from service.engine.progress import Meter
+from service.engine.progress import ProgressMeter
+from service.engine.usage import Account
 from service.errors import UpstreamError
 
 if TYPE_CHECKING:
-    from service.engine.watchdog import Watch
+    from service.engine.watchdog import InactivityTimer
 
 
 Show = Callable[[list[Event], float | None], None]
@@ -46,9 +46,9 @@ class Attempt:
         self,
         parts: Parts,
         leg: Leg,
-        way: AbstractAsyncContextManager[Passage | Bypass],
+        way: AbstractAsyncContextManager[Permit | Unlimited],
         account: Account,
-        meter: Meter,
+        meter: ProgressMeter,
         listener: GenerationListener,
         *,
         silence_s: float,
@@ -73,8 +73,8 @@ class Attempt:
         self._opened = opened
         self._made = began
         self._task: asyncio.Task[object] | None = None
-        self._watch: Watch | None = None
-        self._passage: Passage | Bypass | None = None
+        self._watch: InactivityTimer | None = None
+        self._passage: Permit | Unlimited | None = None
         self._stalled = False
         self._since = 0.0  # when the wait for Bedrock began that is under way
 
@@ -106,7 +106,7 @@ class Attempt:
                     watch.since = None
                     self.account.waited(self._since)
 
-    def _take(self, batch: list[Delta]) -> Window | None:
+    def _take(self, batch: list[Delta]) -> FlushWindow | None:
         """Take what one read brought, in the step that read it: the task that runs the attempt waits for its end."""
         if self._task is None or self._task.cancelling():
             return None  # it is over, and will hear of it in a moment

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
-from service.engine.account import Account
 from service.engine.attempt import Attempt, Show
+from service.engine.bulkhead import Permit, Unlimited
 from service.engine.continuation import Leg
 from service.engine.hedge import Hedge
-from service.engine.lanes import Bypass, Passage
-from service.engine.listening import GenerationListener
+from service.engine.listener import GenerationListener
 from service.engine.parts import Parts
-from service.engine.progress import Meter
+from service.engine.progress import ProgressMeter
 from service.engine.retry import Retries
+from service.engine.usage import Account
 
 
 class Calling:
@@ -23,7 +23,7 @@ class Calling:
         parts: Parts,
         owner: str,
         account: Account,
-        meter: Meter,
+        meter: ProgressMeter,
         retries: Retries,
         listener: GenerationListener,
         *,
@@ -90,7 +90,7 @@ class Calling:
     def _attempt(
         self,
         leg: Leg,
-        way: AbstractAsyncContextManager[Passage | Bypass],
+        way: AbstractAsyncContextManager[Permit | Unlimited],
         account: Account,
         silence_s: float,
         began: Callable[[], None],

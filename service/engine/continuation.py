@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct, structs
 
 from service.answer import Answer
-from service.bedrock.catalog import Target
+from service.bedrock.catalog.resolution import Target
 from service.bedrock.continuation import continuation
 from service.deltas import Event, Status, TextDelta
 from service.errors import ServiceError

@@ -8,29 +8,29 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from weakref import WeakSet
 
 from service.access.caller import Caller
-from service.access.rates import Grant, Leave, Rates, Wanted, open_rates
-from service.bedrock.catalog import Target
+from service.access.rates import ExpectedUsage, Grant, Leave, Rates, open_rates
+from service.bedrock.catalog.resolution import Target
 from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Done, Failed, Metrics, Usage
-from service.engine.admission import Places
-from service.engine.attendance import Attendance
+from service.engine.admission import Slots
+from service.engine.bulkhead import Circuit, Lanes
+from service.engine.disconnect import Attendance
 from service.engine.fallbacks import allowed
-from service.engine.lanes import Circuit, Lanes
-from service.engine.listening import Listener, Silence
-from service.engine.orders import Order, record_of, wanted
-from service.engine.pace import Pace
+from service.engine.flush_window import Pace
+from service.engine.listener import Listener, Silence
+from service.engine.model_names import permit
 from service.engine.parts import Parts
-from service.engine.permission import permit
 from service.engine.producer import Producer
+from service.engine.request import GenerateRequest, record_of, wanted
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
 from service.errors import CODES, ServiceError
 from service.settings import Settings
 from service.streams.journal import Journal
+from service.streams.keyed_locks import KeyedLocks
 from service.streams.log import StreamLog
-from service.streams.turns import Turns
 
-__all__ = ["Engine", "Order", "open_engine"]
+__all__ = ["Engine", "GenerateRequest", "open_engine"]
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Engine:
         self._producers: dict[str, Producer] = {}
         self._taking_over: set[str] = set()
         self._hands = asyncio.Semaphore(_HANDS)
-        self._beginning = Turns()  # by idempotency key
+        self._beginning = KeyedLocks()  # by idempotency key
         self._handed_out: WeakSet[StreamLog] = WeakSet()  # for readers, wherever they are produced
         self._idle = asyncio.Event()
         self.draining = False
@@ -86,7 +86,7 @@ class Engine:
         """How it stands with each model that was called: its breaker, and how many calls it takes at once."""
         return self._parts.lanes.circuits(self.upstream.region)
 
-    async def start(self, order: Order) -> StreamLog:
+    async def start(self, order: GenerateRequest) -> StreamLog:
         """Begin a generation, or attach to the one that the order's key is bound to.
 
         Who asks twice at once with one key waits for what becomes of the first.
@@ -112,7 +112,7 @@ class Engine:
             return ServiceError("draining", retry_after=1)
         return self.rates.refusal(caller) or self._parts.places.refusal(caller.id)
 
-    async def _begin(self, order: Order, target: Target) -> StreamLog:
+    async def _begin(self, order: GenerateRequest, target: Target) -> StreamLog:
         """Begin a generation and charge it to its key, or return what another process has begun for the order's key.
 
         Whatever is certain by then is refused before the journal has any work with it.
@@ -127,7 +127,7 @@ class Engine:
         if not record.fallbacks:
             self._parts.lanes.of(target, record.request).check()
         with self._parts.places.expected, Leave() as leave:
-            tokens = wanted(record.request) if caller.tokens_per_minute else Wanted()
+            tokens = wanted(record.request) if caller.tokens_per_minute else ExpectedUsage()
             leave.grant = grant = await self.rates.admit(caller, tokens)
             log = await self.journal.begin(record, order.key)
             if log.stream_id == record.stream_id:
@@ -331,7 +331,7 @@ async def open_engine(
         upstream=upstream,
         journal=journal,
         watchdog=watchdog,
-        places=Places(settings.max_streams, settings.max_queue, settings.queue_timeout),
+        places=Slots(settings.max_streams, settings.max_queue, settings.queue_timeout),
         lanes=Lanes(settings),
         budget=Budget(settings.retry_budget, asyncio.get_running_loop().time),
         pace=Pace(settings.max_flush_window, now=watchdog.time()),

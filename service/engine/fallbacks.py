@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from service.access.caller import Caller
-from service.bedrock import catalog, parameters
-from service.bedrock.catalog import Target
+from service.bedrock.catalog import resolution
+from service.bedrock.catalog.resolution import Target
+from service.bedrock.rules import parameters
 from service.bedrock.upstream import Upstream
 from service.deltas import Status
 from service.engine.continuation import Leg
@@ -39,7 +40,7 @@ def names_of(model_id: str, settings: Settings) -> tuple[str, ...]:
     """Every name a model goes by: the one that was used, what it stands for, and that without a profile's prefix."""
     alias = settings.model_aliases.get(model_id)
     real_id = alias.id if alias else model_id
-    return tuple(dict.fromkeys((model_id, real_id, catalog.base_id(real_id))))
+    return tuple(dict.fromkeys((model_id, real_id, resolution.base_id(real_id))))
 
 
 def allowed(model_id: str, caller: Caller, settings: Settings) -> tuple[str, ...]:

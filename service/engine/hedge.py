@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 
 from service.deltas import Event
-from service.engine.account import Account
 from service.engine.attempt import Attempt, Show
+from service.engine.usage import Account
 from service.errors import ServiceError
 
 Outcome = asyncio.Task[ServiceError | None]

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from service.bedrock.upstream import Upstream
 from service.deltas import Done, Failed
-from service.engine.admission import Places
-from service.engine.lanes import Lanes
-from service.engine.listening import Listener, Silence
-from service.engine.pace import Pace
+from service.engine.admission import Slots
+from service.engine.bulkhead import Lanes
+from service.engine.flush_window import Pace
+from service.engine.listener import Listener, Silence
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
 from service.settings import Settings
@@ -24,7 +24,7 @@ class Parts:
     upstream: Upstream
     journal: Journal
     watchdog: Watchdog
-    places: Places
+    places: Slots
     lanes: Lanes
     budget: Budget
     pace: Pace

@@ -7,18 +7,18 @@ from contextlib import suppress
 from msgspec import structs
 
 from service.answer import fallback_of
-from service.bedrock.catalog import Target
+from service.bedrock.catalog.resolution import Target
 from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta, Usage
-from service.engine.account import Account
 from service.engine.calling import Calling
 from service.engine.continuation import Leg, next_leg
 from service.engine.fallbacks import Fallbacks, comes_first, may_help
-from service.engine.listening import Turn
+from service.engine.listener import Turn
 from service.engine.parts import Parts
-from service.engine.progress import Meter
+from service.engine.progress import ProgressMeter
 from service.engine.retry import Retries, calls_announced, delay_before
+from service.engine.usage import Account
 from service.errors import ServiceError, UpstreamError
-from service.streams.journal import Key
+from service.streams.journal import IdempotencyKey
 from service.streams.log import StreamLog
 from service.streams.record import State
 
@@ -29,7 +29,13 @@ class Producer:
     """Runs one generation, from its place in the queue to its last event."""
 
     def __init__(
-        self, log: StreamLog, target: Target, parts: Parts, *, key: Key | None = None, taken_over: bool = False
+        self,
+        log: StreamLog,
+        target: Target,
+        parts: Parts,
+        *,
+        key: IdempotencyKey | None = None,
+        taken_over: bool = False,
     ) -> None:
         self.log = log
         self.taken_over = taken_over
@@ -40,7 +46,9 @@ class Producer:
         self._loop = asyncio.get_running_loop()
         self._account = Account(parts.watchdog.time, parts.upstream.region)
         self._retries = Retries(parts.settings.max_retries, parts.budget)
-        self._meter = Meter(log.record.request.max_tokens, parts.settings.expected_token_rate, parts.watchdog.time)
+        self._meter = ProgressMeter(
+            log.record.request.max_tokens, parts.settings.expected_token_rate, parts.watchdog.time
+        )
         self._held: list[Event] | None = None if log.events else []  # what waits for the commit; None: committed
         self._shown = any(isinstance(event, SHOWN) for event in log.events)
         self._stop: Stop | None = None

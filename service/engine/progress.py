@@ -11,7 +11,7 @@ _BYTES_A_TOKEN = 4  # the usual rule for English; what a model reports replaces 
 _NEARLY = 0.99  # only the end is 1
 
 
-class Meter:
+class ProgressMeter:
     """Counts one generation's tokens. `now` is always the same clock's seconds."""
 
     def __init__(self, max_tokens: int | None, expected_rate: float, clock: Callable[[], float]) -> None:

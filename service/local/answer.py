@@ -32,7 +32,7 @@ class Piece(Struct, frozen=True):
     last: bool
 
 
-class Usage(Struct, frozen=True):
+class LocalUsage(Struct, frozen=True):
     """Tokens of a whole answer; `input` excludes cached ones."""
 
     input: int
@@ -56,7 +56,7 @@ class End(Struct, frozen=True):
     """How an answer ended. `trace` is a guardrail's, in Converse's shape."""
 
     stop: str
-    usage: Usage
+    usage: LocalUsage
     sequence: str | None = None
     trace: dict[str, Any] | None = None
     latency_ms: int = 0

@@ -15,7 +15,7 @@ STANDING = "/standing"
 """The key of the calls that share the standing fault's script."""
 
 
-class Call:
+class LocalCall:
     """One call. `deltas` counts what has been handed to the socket; `client_left` whether the other side hung up."""
 
     def __init__(
@@ -81,17 +81,17 @@ class Calls:
     """The calls of one local Bedrock, the last thousand of them; and how often each script was asked."""
 
     def __init__(self) -> None:
-        self._calls: deque[Call] = deque(maxlen=_KEPT)
+        self._calls: deque[LocalCall] = deque(maxlen=_KEPT)
         self._attempts: OrderedDict[str, int] = OrderedDict()
         self._number = 0
         self.standing = ""
         """The fault of every call that orders none of its own."""
         self._waiting: set[asyncio.Event] = set()
 
-    def __iter__(self) -> Iterator[Call]:
+    def __iter__(self) -> Iterator[LocalCall]:
         return iter(tuple(self._calls))
 
-    def __getitem__(self, at: int) -> Call:
+    def __getitem__(self, at: int) -> LocalCall:
         return self._calls[at]
 
     def stand(self, fault: str) -> None:
@@ -99,7 +99,7 @@ class Calls:
         self.standing = fault
         self._attempts.pop(STANDING, None)
 
-    def open(self, operation: str, model: str, key: str, fault: str = "") -> Call:
+    def open(self, operation: str, model: str, key: str, fault: str = "") -> LocalCall:
         """Begin a call; `key` joins it to the earlier attempts of the same thing."""
         attempt = self._attempts.get(key, 0) if key else 0
         if key:
@@ -108,12 +108,12 @@ class Calls:
             if len(self._attempts) > _KEYS:
                 self._attempts.popitem(last=False)
         self._number += 1
-        call = Call(self._number, operation, model, attempt=attempt, key=key, fault=fault, told=self._tell)
+        call = LocalCall(self._number, operation, model, attempt=attempt, key=key, fault=fault, told=self._tell)
         self._calls.append(call)
         self._tell()
         return call
 
-    def find(self, number: int) -> Call | None:
+    def find(self, number: int) -> LocalCall | None:
         """Return the call of that number, while it is kept."""
         return next((call for call in self._calls if call.number == number), None)
 
@@ -141,7 +141,7 @@ class Calls:
         finally:
             self._waiting.discard(changed)
 
-    async def opened(self, count: int = 1) -> Call:
+    async def opened(self, count: int = 1) -> LocalCall:
         """Wait for the call of that number, counted from 1 since the start, and return it."""
         await self.until(lambda calls: calls.find(count) is not None)
         call = self.find(count)

@@ -9,102 +9,102 @@ NonEmpty = Annotated[str, Meta(min_length=1)]
 Probability = Annotated[float, Meta(ge=0, le=1)]
 
 
-class _Plain(Struct, frozen=True, forbid_unknown_fields=True):
+class _OpenAIObject(Struct, frozen=True, forbid_unknown_fields=True):
     """An object without a type."""
 
 
-class ImageUrl(_Plain, frozen=True):
+class OpenAIImageUrl(_OpenAIObject, frozen=True):
     url: NonEmpty
     detail: Literal["auto", "low", "high"] | None = None
 
 
-class _Part(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
+class _OpenAIPart(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
     """A part of a message's content."""
 
 
-class TextPart(_Part, frozen=True, tag="text"):
+class OpenAITextPart(_OpenAIPart, frozen=True, tag="text"):
     text: str
 
 
-class ImagePart(_Part, frozen=True, tag="image_url"):
-    image_url: ImageUrl | str
+class OpenAIImagePart(_OpenAIPart, frozen=True, tag="image_url"):
+    image_url: OpenAIImageUrl | str
 
 
-class RefusalPart(_Part, frozen=True, tag="refusal"):
+class OpenAIRefusalPart(_OpenAIPart, frozen=True, tag="refusal"):
     refusal: str
 
 
-Part = TextPart | ImagePart | RefusalPart
+Part = OpenAITextPart | OpenAIImagePart | OpenAIRefusalPart
 
 
-class CalledFunction(_Plain, frozen=True):
+class OpenAICalledFunction(_OpenAIObject, frozen=True):
     name: NonEmpty
     arguments: str
 
 
-class ToolCall(_Plain, frozen=True):
+class OpenAIToolCall(_OpenAIObject, frozen=True):
     id: NonEmpty
-    function: CalledFunction
+    function: OpenAICalledFunction
     type: Literal["function"] = "function"
     index: int | None = None
 
 
-class Message(_Plain, frozen=True):
+class OpenAIMessage(_OpenAIObject, frozen=True):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Part] | None = None
     name: str | None = None
-    tool_calls: list[ToolCall] | None = None
+    tool_calls: list[OpenAIToolCall] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
 
 
-class Function(_Plain, frozen=True):
+class OpenAIFunction(_OpenAIObject, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]+$")]
     description: str = ""
     parameters: dict[str, Any] = {}
     strict: bool | None = None
 
 
-class Tool(_Plain, frozen=True):
+class OpenAITool(_OpenAIObject, frozen=True):
     type: Literal["function"]
-    function: Function
+    function: OpenAIFunction
 
 
-class NamedFunction(_Plain, frozen=True):
+class OpenAINamedFunction(_OpenAIObject, frozen=True):
     name: NonEmpty
 
 
-class NamedTool(_Plain, frozen=True):
+class OpenAINamedTool(_OpenAIObject, frozen=True):
     type: Literal["function"]
-    function: NamedFunction
+    function: OpenAINamedFunction
 
 
-class StreamOptions(_Plain, frozen=True):
+class OpenAIStreamOptions(_OpenAIObject, frozen=True):
     include_usage: bool = False
 
 
-class NamedSchema(_Plain, frozen=True):
+class OpenAINamedSchema(_OpenAIObject, frozen=True):
     name: NonEmpty
     schema: dict[str, Any] | None = None
     strict: bool | None = None
     description: str | None = None
 
 
-class ResponseFormat(_Plain, frozen=True):
+class OpenAIResponseFormat(_OpenAIObject, frozen=True):
     type: Literal["text", "json_object", "json_schema"]
-    json_schema: NamedSchema | None = None
+    json_schema: OpenAINamedSchema | None = None
 
 
-class Effort(_Plain, frozen=True):
+class OpenAIEffort(_OpenAIObject, frozen=True):
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class Body(_Plain, frozen=True):
+class OpenAIBody(_OpenAIObject, frozen=True):
     """Everything that some of these models take; `chat_rules` knows who refuses what."""
 
-    messages: Annotated[list[Message], Meta(min_length=1)]
+    messages: Annotated[list[OpenAIMessage], Meta(min_length=1)]
     model: str | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Meta(ge=1)] | None = None
@@ -114,18 +114,18 @@ class Body(_Plain, frozen=True):
     n: Annotated[int, Meta(ge=1, le=16)] = 1
     stop: str | list[str] | None = None
     stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    stream_options: OpenAIStreamOptions | None = None
     seed: int | None = None
     frequency_penalty: float | None = None
     presence_penalty: float | None = None
     logit_bias: dict[str, float] | None = None
     user: str | None = None
-    tools: list[Tool] = []
-    tool_choice: Literal["auto", "none", "any", "required"] | NamedTool | None = None
+    tools: list[OpenAITool] = []
+    tool_choice: Literal["auto", "none", "any", "required"] | OpenAINamedTool | None = None
     parallel_tool_calls: bool | None = None
-    response_format: ResponseFormat | None = None
+    response_format: OpenAIResponseFormat | None = None
     reasoning_effort: str | None = None
-    reasoning: Effort | None = None
+    reasoning: OpenAIEffort | None = None
     reasoning_config: str | None = None
     documents: list[dict[str, Any]] | None = None
     safety_identifier: str | None = None

@@ -5,13 +5,14 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from service.local import guardrail, limits, quoting, speech, thought, tokens, toolbox
+from service.local import guardrail
 from service.local.answer import Block
-from service.local.prompt import Prompt, Tool
-from service.local.samples import Material, sample
+from service.local.prompt import LocalPrompt, PromptTool
+from service.local.text import citations, limits, reasoning_text, speech, tokens, tool_choice
+from service.local.text.schema_samples import Material, sample
 
 
-class Answer(Struct, frozen=True):
+class ComposedAnswer(Struct, frozen=True):
     """The blocks of an answer and why it stops. `live`: its words come from elsewhere, as the last block."""
 
     blocks: tuple[Block, ...]
@@ -21,7 +22,7 @@ class Answer(Struct, frozen=True):
     live: bool = False
 
 
-def answer(prompt: Prompt, *, ids: str = "tooluse_", live: bool = False) -> Answer:
+def answer(prompt: LocalPrompt, *, ids: str = "tooluse_", live: bool = False) -> ComposedAnswer:
     """Answer a prompt. `ids`: how the ids of calls begin; empty for a plain UUID.
 
     `live`: somebody else finds the words; what is composed is everything before them.
@@ -29,41 +30,43 @@ def answer(prompt: Prompt, *, ids: str = "tooluse_", live: bool = False) -> Answ
     blocked = guardrail.blocked(prompt)
     trace = guardrail.trace(prompt)
     if blocked:
-        return Answer((Block(0, "text", blocked),), "guardrail_intervened", trace=trace)
+        return ComposedAnswer((Block(0, "text", blocked),), "guardrail_intervened", trace=trace)
     blocks: list[Block] = []
     if prompt.reasoning and not prompt.prefill:
         blocks.append(_thinking(prompt))
-    called = toolbox.calls(prompt)
+    called = tool_choice.calls(prompt)
     if called:
         _add_calls(blocks, prompt, called, ids)
     elif not live or prompt.schema is not None:
         _add_words(blocks, prompt)
     else:
-        return Answer(_limited(blocks, prompt).blocks, trace=trace, live=True)
+        return ComposedAnswer(_limited(blocks, prompt).blocks, trace=trace, live=True)
     limited = _limited(blocks, prompt)
-    return Answer(limited.blocks, limited.stop, limited.sequence, trace)
+    return ComposedAnswer(limited.blocks, limited.stop, limited.sequence, trace)
 
 
-def _thinking(prompt: Prompt) -> Block:
-    said = rest(thought.reason(prompt), prompt.thought)
-    if prompt.model.family == "claude_messages" and thought.is_redacted(prompt):
-        return Block(0, "redacted", thought.redact(said))
+def _thinking(prompt: LocalPrompt) -> Block:
+    said = rest(reasoning_text.reason(prompt), prompt.thought)
+    if prompt.model.family == "claude_messages" and reasoning_text.is_redacted(prompt):
+        return Block(0, "redacted", reasoning_text.redact(said))
     if prompt.model.family == "nova":
-        return Block(0, "thinking", thought.HIDDEN)
-    return Block(0, "thinking", said, signature=thought.sign(said) if prompt.model.family == "claude_messages" else "")
+        return Block(0, "thinking", reasoning_text.HIDDEN)
+    return Block(
+        0, "thinking", said, signature=reasoning_text.sign(said) if prompt.model.family == "claude_messages" else ""
+    )
 
 
-def _add_words(blocks: list[Block], prompt: Prompt) -> None:
+def _add_words(blocks: list[Block], prompt: LocalPrompt) -> None:
     if prompt.schema is not None:
         written = json.dumps(sample(prompt.schema, Material(prompt.asked)), ensure_ascii=False)
         blocks.append(Block(len(blocks), "text", rest(written, prompt.prefill)))
         return
-    for text, citation in quoting.cited(prompt):
+    for text, citation in citations.cited(prompt):
         blocks.append(Block(len(blocks), "text", text, citation=citation))
     blocks.append(Block(len(blocks), "text", rest(words(prompt), prompt.prefill)))
 
 
-def words(prompt: Prompt) -> str:
+def words(prompt: LocalPrompt) -> str:
     """Find the words of an answer, as its family begins them."""
     return prompt.lead + speech.speak(prompt)
 
@@ -77,7 +80,7 @@ def rest(said: str, so_far: str) -> str:
     return said[len(begun) :] if so_far.strip() and said.startswith(begun) else said
 
 
-def _add_calls(blocks: list[Block], prompt: Prompt, called: list[tuple[Tool, str]], ids: str) -> None:
+def _add_calls(blocks: list[Block], prompt: LocalPrompt, called: list[tuple[PromptTool, str]], ids: str) -> None:
     if prompt.choice == "auto" and not prompt.prefill:
         names = " and ".join(dict.fromkeys(tool.name for tool, _ in called))
         said = f"Let me look that up with {names}."
@@ -86,36 +89,36 @@ def _add_calls(blocks: list[Block], prompt: Prompt, called: list[tuple[Tool, str
         blocks.append(Block(len(blocks), "text", said))
     for number, (tool, written) in enumerate(called):
         id_ = call_id(prompt, number, ids, tool.name)
-        blocks.append(toolbox.call_block(len(blocks), tool, written, id_))
+        blocks.append(tool_choice.call_block(len(blocks), tool, written, id_))
         if tool.server:
-            blocks.append(Block(len(blocks), "server_result", toolbox.served(tool), id=id_, name=tool.name))
+            blocks.append(Block(len(blocks), "server_result", tool_choice.served(tool), id=id_, name=tool.name))
     if all(tool.server for tool, _ in called):
         blocks.append(Block(len(blocks), "text", "That is what the tool says: 42."))
 
 
-def call_id(prompt: Prompt, number: int, ids: str, name: str) -> str:
+def call_id(prompt: LocalPrompt, number: int, ids: str, name: str) -> str:
     """Make a call's id in the manner of the model and the API (recorded)."""
     if ids == "functions.":
         return f"functions.{name}:{number}"
     if not ids:
-        return str(UUID(bytes=toolbox.token(prompt, number, 16).encode()))
-    return ids + toolbox.token(prompt, number)
+        return str(UUID(bytes=tool_choice.token(prompt, number, 16).encode()))
+    return ids + tool_choice.token(prompt, number)
 
 
-def _limited(blocks: list[Block], prompt: Prompt) -> Answer:
+def _limited(blocks: list[Block], prompt: LocalPrompt) -> ComposedAnswer:
     """Stop where the answer has to."""
     left = prompt.max_tokens
     kept: list[Block] = []
     for block in blocks:
         if left <= 0:
-            return Answer(tuple(kept), "max_tokens")
+            return ComposedAnswer(tuple(kept), "max_tokens")
         if block.kind in {"redacted", "server_result"}:
             ended = limits.Cut(block.text)
         else:
             ended = limits.cut(block.text, prompt.stop_sequences if block.kind == "text" else (), left)
         kept.append(Block(block.index, block.kind, ended.text, block.signature, block.id, block.name, block.citation))
         if ended.reason:
-            return Answer(tuple(kept), ended.reason, ended.sequence)
+            return ComposedAnswer(tuple(kept), ended.reason, ended.sequence)
         left -= tokens.count(block.text)
     stop = "tool_use" if any(block.kind == "call" for block in kept) else "end_turn"
-    return Answer(tuple(kept), stop)
+    return ComposedAnswer(tuple(kept), stop)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from service.local.calls import Call, Calls
+from service.local.calls import Calls, LocalCall
 from service.local.faults import parse
 
 _LONGEST = 30.0  # seconds that a question may wait for its answer
@@ -89,5 +89,5 @@ class Console:
         return Response(status_code=204)
 
 
-def _has_come(call: Call | None, state: str | None, deltas: int) -> bool:
+def _has_come(call: LocalCall | None, state: str | None, deltas: int) -> bool:
     return call is not None and (state is None or call.state == state) and call.deltas >= deltas

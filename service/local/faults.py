@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from service.local.refusal import MESSAGES, STATUS, Refused
+from service.local.refusal import MESSAGES, STATUS, LocalRefusal
 
 Position = int | Literal["headers", "open", "last"]
 _POSITIONS = ("headers", "open", "last")
@@ -74,7 +74,7 @@ class Step(Struct, frozen=True):
 HEALTHY = Step()
 
 
-class Script(Struct, frozen=True):
+class FaultScript(Struct, frozen=True):
     """The steps of calls that belong together: each with the number of calls it is for."""
 
     steps: tuple[tuple[Step, float], ...]
@@ -89,7 +89,7 @@ class Script(Struct, frozen=True):
         return HEALTHY
 
 
-def parse(header: str) -> Script:
+def parse(header: str) -> FaultScript:
     """Read the header's value.
 
     Raises:
@@ -103,7 +103,7 @@ def parse(header: str) -> Script:
             key = value
         elif name != "counted":  # for the service: the breaker and the learned limits shall see this request
             raise _mistake(f"the parameter {name!r} is not known; there are key and counted")
-    return Script(tuple(_step(text.strip()) for text in script.split(",")), key)
+    return FaultScript(tuple(_step(text.strip()) for text in script.split(",")), key)
 
 
 def _step(text: str) -> tuple[Step, float]:
@@ -172,5 +172,5 @@ def _check_number(name: str, value: str) -> None:
         raise _mistake(f"{value!r} is no number for {name}")
 
 
-def _mistake(what: str) -> Refused:
-    return Refused(f"The header X-Artesian-Fault cannot be read: {what}.")
+def _mistake(what: str) -> LocalRefusal:
+    return LocalRefusal(f"The header X-Artesian-Fault cannot be read: {what}.")

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from service.local.prompt import Prompt
+from service.local.prompt import LocalPrompt
 
 BLOCKED_WORDS = ("forbidden", "blocked-topic")
 """A prompt with one of these is blocked, where a guardrail is to be applied."""
@@ -18,12 +18,12 @@ def match(text: str) -> str:
     return found[0] if found else ""
 
 
-def blocked(prompt: Prompt) -> str:
+def blocked(prompt: LocalPrompt) -> str:
     """Return what is said in place of an answer, if the prompt is blocked."""
     return MESSAGE if prompt.guardrail and match(prompt.asked) else ""
 
 
-def trace(prompt: Prompt) -> dict[str, Any] | None:
+def trace(prompt: LocalPrompt) -> dict[str, Any] | None:
     """Report what the guardrail found, where the trace is wanted."""
     if prompt.guardrail is None or not prompt.guardrail.trace:
         return None

@@ -5,7 +5,7 @@ from base64 import b64decode
 from binascii import Error
 
 from service.local.prompt import Media
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 
 _TEXTS = frozenset({"txt", "md", "csv", "html", "text", "plain"})
 _MAGIC = {"png": b"\x89PNG", "jpeg": b"\xff\xd8", "gif": b"GIF8", "webp": b"RIFF", "pdf": b"%PDF"}
@@ -20,7 +20,7 @@ def decoded(encoded: str, place: str) -> bytes:
     try:
         return b64decode(encoded, validate=True)
     except (Error, ValueError) as mistake:
-        raise Refused(f"{place}: Invalid base64 data") from mistake
+        raise LocalRefusal(f"{place}: Invalid base64 data") from mistake
 
 
 def image(form: str, content: bytes) -> Media:
@@ -31,7 +31,7 @@ def image(form: str, content: bytes) -> Media:
     """
     magic = _MAGIC.get(form, b"")
     if not content.startswith(magic):
-        raise Refused(f"Could not process image: the file is no {form}")
+        raise LocalRefusal(f"Could not process image: the file is no {form}")
     width, height = _pixels(form, content)
     return Media("image", form, len(content), width=width, height=height)
 

@@ -7,8 +7,8 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from service.local import tokens
-from service.local.prompt import CachePoint, Media, Part, Prompt, Tool, ToolUse
+from service.local.prompt import LocalPrompt, Media, Part, PromptCachePoint, PromptTool, PromptToolUse
+from service.local.text import tokens
 
 _A_MESSAGE = 4  # tokens around each
 _IMAGE_BYTES = 750  # a token
@@ -25,18 +25,18 @@ class Counted(Struct, frozen=True):
     cache_write: int = 0
 
 
-def count(prompt: Prompt) -> int:
+def count(prompt: LocalPrompt) -> int:
     """Count a request's tokens, whatever is cached of them."""
     return sum(size for size, _ in _sections(prompt))
 
 
-class Meter:
+class TokenCounter:
     """Counts requests, and knows the beginnings it has seen."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
-    def measure(self, prompt: Prompt) -> Counted:
+    def measure(self, prompt: LocalPrompt) -> Counted:
         """Count a request, and note what of it is cached from now on."""
         total = read = written = 0
         digest = sha256(prompt.model.id.encode())
@@ -59,7 +59,7 @@ class Meter:
             self._seen.popitem(last=False)
 
 
-def _sections(prompt: Prompt) -> Iterator[tuple[int, str | None]]:
+def _sections(prompt: LocalPrompt) -> Iterator[tuple[int, str | None]]:
     """Yield the request's sections in the order in which they are cached; None in place of a cache point's text."""
     if prompt.counted:
         yield tokens.count(prompt.counted), prompt.counted
@@ -79,19 +79,19 @@ def _sections(prompt: Prompt) -> Iterator[tuple[int, str | None]]:
         yield _A_MESSAGE + tokens.count(prompt.prefill), prompt.prefill
 
 
-def _tool(tool: Tool) -> str:
+def _tool(tool: PromptTool) -> str:
     return f"{tool.name} {tool.description} {json.dumps(tool.schema, sort_keys=True)}"
 
 
 def _section(part: Part) -> tuple[int, str | None]:
     match part:
-        case CachePoint():
+        case PromptCachePoint():
             return 0, None
         case Media(kind="image"):
             return min(_MOST_OF_AN_IMAGE, 1 + part.size // _IMAGE_BYTES), f"{part.format}{part.size}"
         case Media():
             return tokens.count(part.text) or 1 + part.size // 4, f"{part.name}{part.size}{part.text}"
-        case ToolUse():
+        case PromptToolUse():
             said = f"{part.name} {json.dumps(part.input, sort_keys=True)}"
             return tokens.count(said), said
         case _:

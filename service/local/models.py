@@ -3,8 +3,8 @@
 import re
 from typing import NoReturn
 
-from service.bedrock.catalog import Model, lookup
-from service.local.refusal import Refused
+from service.bedrock.catalog.resolution import Model, lookup
+from service.local.refusal import LocalRefusal
 
 _SOME = 4_096  # tokens, where the catalogue does not know
 
@@ -52,9 +52,9 @@ def find(model_id: str, *, counting: bool = False) -> Model:
         return _unknown()
     if counting:
         if geo:
-            raise Refused(f"The provided model doesn't support counting tokens: {model_id}")
+            raise LocalRefusal(f"The provided model doesn't support counting tokens: {model_id}")
     elif model.profile_only and plain == model.id:
-        raise Refused(
+        raise LocalRefusal(
             f"Invocation of model ID {model_id} with on-demand throughput isn't supported. Retry your request with the "
             "ID or ARN of an inference profile that contains this model."
         )
@@ -83,4 +83,4 @@ def _listed(model_id: str) -> Model:
 
 
 def _unknown() -> NoReturn:
-    raise Refused("The provided model identifier is invalid.")
+    raise LocalRefusal("The provided model identifier is invalid.")

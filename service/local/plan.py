@@ -6,33 +6,33 @@ from typing import Protocol
 from msgspec import Struct
 
 from service.local.answer import Block, End, Piece
-from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.prompt import LocalPrompt
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
 
 class Writer(Protocol):
     """Writes a streamed answer's frames."""
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Open the answer."""
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Close the answer."""
 
 
 class Plan(Struct, frozen=True):
     """How one request is answered. `writer` begins a streamed answer: it is told the input tokens."""
 
-    prompt: Prompt
+    prompt: LocalPrompt
     manner: Manner
     ids: str
     writer: Callable[["Opening"], Writer]
     whole: Callable[[list[Block], End], Json]
-    wild: Frame
+    wild: LocalFrame
     headers: tuple[tuple[str, str], ...] = ()
 
 

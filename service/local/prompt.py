@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 
 
-class Text(Struct, frozen=True, tag=True):
+class PromptText(Struct, frozen=True, tag=True):
     """A piece of text."""
 
     text: str
@@ -26,7 +26,7 @@ class Media(Struct, frozen=True, tag=True):
     cited: bool = False
 
 
-class ToolUse(Struct, frozen=True, tag=True):
+class PromptToolUse(Struct, frozen=True, tag=True):
     """A call that the model made earlier."""
 
     id: str
@@ -34,7 +34,7 @@ class ToolUse(Struct, frozen=True, tag=True):
     input: Any
 
 
-class ToolResult(Struct, frozen=True, tag=True):
+class PromptToolResult(Struct, frozen=True, tag=True):
     """What a tool answered, as text."""
 
     id: str
@@ -49,14 +49,14 @@ class Thought(Struct, frozen=True, tag=True):
     signature: str = ""
 
 
-class CachePoint(Struct, frozen=True, tag=True):
+class PromptCachePoint(Struct, frozen=True, tag=True):
     """Everything before it may be cached."""
 
 
-Part = Text | Media | ToolUse | ToolResult | Thought | CachePoint
+Part = PromptText | Media | PromptToolUse | PromptToolResult | Thought | PromptCachePoint
 
 
-class Turn(Struct, frozen=True):
+class PromptTurn(Struct, frozen=True):
     """One message."""
 
     role: Literal["user", "assistant"]
@@ -65,10 +65,10 @@ class Turn(Struct, frozen=True):
     @property
     def text(self) -> str:
         """The text of the message, without anything else."""
-        return "".join(part.text for part in self.parts if isinstance(part, Text))
+        return "".join(part.text for part in self.parts if isinstance(part, PromptText))
 
 
-class Tool(Struct, frozen=True):
+class PromptTool(Struct, frozen=True):
     """A tool that may be called. `server`: the local Bedrock runs it itself."""
 
     name: str
@@ -77,7 +77,7 @@ class Tool(Struct, frozen=True):
     server: bool = False
 
 
-class Guardrail(Struct, frozen=True):
+class PromptGuardrail(Struct, frozen=True):
     """A guardrail to apply."""
 
     id: str
@@ -85,24 +85,24 @@ class Guardrail(Struct, frozen=True):
     trace: bool = False
 
 
-class Prompt(Struct, frozen=True):
+class LocalPrompt(Struct, frozen=True):
     """What is asked of a model. `prefill` is the beginning of the answer, which goes on from it.
 
     `choice`: `auto`, `any`, `none`, or the name of a tool after `tool:`.
     """
 
     model: Model
-    turns: tuple[Turn, ...]
+    turns: tuple[PromptTurn, ...]
     max_tokens: int
     system: tuple[Part, ...] = ()
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[PromptTool, ...] = ()
     choice: str = "auto"
     parallel: bool = True
     stop_sequences: tuple[str, ...] = ()
     reasoning: bool = False
     prefill: str = ""
     schema: dict[str, Any] | None = None
-    guardrail: Guardrail | None = None
+    guardrail: PromptGuardrail | None = None
     tools_cached: bool = False
     counted: str = ""
     """What the input tokens are counted from, where it is not the turns: a raw prompt."""
@@ -114,12 +114,12 @@ class Prompt(Struct, frozen=True):
     @property
     def system_text(self) -> str:
         """The system prompt as one text."""
-        return "\n".join(part.text for part in self.system if isinstance(part, Text))
+        return "\n".join(part.text for part in self.system if isinstance(part, PromptText))
 
     @property
-    def last(self) -> Turn:
+    def last(self) -> PromptTurn:
         """The message to answer."""
-        return self.turns[-1] if self.turns else Turn("user", ())
+        return self.turns[-1] if self.turns else PromptTurn("user", ())
 
     @property
     def asked(self) -> str:

@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.bedrock.catalog import Model
-from service.local.refusal import Refused
+from service.bedrock.catalog.resolution import Model
+from service.local.refusal import LocalRefusal
 from service.local.shapes import malformed
 
 _LEAST_BUDGET = 1_024  # tokens of thinking
@@ -30,11 +30,11 @@ class Sampling(Struct, frozen=True):
     def check(self) -> None:
         """Refuse what thinking forbids."""
         if self.temperature not in {None, 1.0}:
-            raise Refused("`temperature` may only be set to 1 when thinking is enabled.")
+            raise LocalRefusal("`temperature` may only be set to 1 when thinking is enabled.")
         if self.top_p is not None and self.top_p < _LEAST_TOP_P:
-            raise Refused("`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.")
+            raise LocalRefusal("`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled.")
         if self.top_k is not None:
-            raise Refused("`top_k` must be unset when thinking is enabled.")
+            raise LocalRefusal("`top_k` must be unset when thinking is enabled.")
 
 
 def claude_thinking(thinking: Any, model: Model, max_tokens: int | None, sampling: Sampling) -> bool:
@@ -45,22 +45,22 @@ def claude_thinking(thinking: Any, model: Model, max_tokens: int | None, samplin
     kind = thinking.get("type") if isinstance(thinking, dict) else None
     if kind == "disabled":
         if model.always_reasons:
-            raise Refused("thinking: this model always thinks; thinking.type cannot be disabled.")
+            raise LocalRefusal("thinking: this model always thinks; thinking.type cannot be disabled.")
         return False
     if style is False:
-        raise Refused("thinking: this model does not support thinking.")
+        raise LocalRefusal("thinking: this model does not support thinking.")
     if kind == "adaptive" and style in {"budget_or_adaptive", "adaptive", None}:
         sampling.check()
         return True
     if kind != "enabled" or style == "adaptive":
-        raise Refused(
+        raise LocalRefusal(
             f"thinking.type: {kind!r} is not supported for this model; use 'adaptive' and output_config.effort."
         )
     budget = thinking.get("budget_tokens")
     if not isinstance(budget, int) or budget < _LEAST_BUDGET:
-        raise Refused(f"thinking.enabled.budget_tokens: Input should be greater than or equal to {_LEAST_BUDGET}")
+        raise LocalRefusal(f"thinking.enabled.budget_tokens: Input should be greater than or equal to {_LEAST_BUDGET}")
     if max_tokens is not None and max_tokens <= budget:
-        raise Refused("`max_tokens` must be greater than `thinking.budget_tokens`.")
+        raise LocalRefusal("`max_tokens` must be greater than `thinking.budget_tokens`.")
     sampling.check()
     return True
 
@@ -70,13 +70,13 @@ def nova_reasoning(config: Any, model: Model, *, limited: bool) -> bool:
     if config is None:
         return False
     if model.on("converse").reasoning is False:
-        raise Refused(malformed("", "Object contains unknown field `reasoningConfig`"))
+        raise LocalRefusal(malformed("", "Object contains unknown field `reasoningConfig`"))
     kind = config.get("type") if isinstance(config, dict) else None
     if kind not in {"enabled", "disabled"}:
-        raise Refused(malformed("reasoningConfig.type", "enabled or disabled is expected"))
+        raise LocalRefusal(malformed("reasoningConfig.type", "enabled or disabled is expected"))
     effort = config.get("maxReasoningEffort")
     if kind == "enabled" and effort not in {"low", "medium", "high"}:
-        raise Refused(malformed("reasoningConfig.maxReasoningEffort", "low, medium or high is expected"))
+        raise LocalRefusal(malformed("reasoningConfig.maxReasoningEffort", "low, medium or high is expected"))
     if effort == "high" and limited:
-        raise Refused("maxTokens, temperature and topP must be unset when maxReasoningEffort is high.")
+        raise LocalRefusal("maxTokens, temperature and topP must be unset when maxReasoningEffort is high.")
     return bool(kind == "enabled")

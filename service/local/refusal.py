@@ -48,7 +48,7 @@ MESSAGES = {
 }
 
 
-class Refused(Exception):
+class LocalRefusal(Exception):
     """Bedrock's answer to a request it does not take. `members` stand beside the message in the body."""
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 
 T = TypeVar("T")
 Words = Callable[[str, str], str]
@@ -36,7 +36,7 @@ def read(body: object, shape: type[T], words: Words) -> T:
     except msgspec.ValidationError as mistake:
         sentence, _, place = str(mistake).partition(" - at `$")
         path = re.sub(r"\[(\d+)\]", r".\1", place.rstrip("`")).replace("[...]", "").strip(".")
-        raise Refused(words(path, sentence)) from mistake
+        raise LocalRefusal(words(path, sentence)) from mistake
 
 
 def malformed(path: str, sentence: str) -> str:

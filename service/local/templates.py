@@ -5,15 +5,15 @@ from collections import deque
 
 from msgspec import Struct
 
-from service.local.prompt import Text, Turn
+from service.local.prompt import PromptText, PromptTurn
 
 _KEPT = 256  # prompts
 
 
-class Script(Struct, frozen=True):
+class TemplatePrompt(Struct, frozen=True):
     """A raw prompt, read."""
 
-    turns: tuple[Turn, ...]
+    turns: tuple[PromptTurn, ...]
     system: str = ""
     so_far: str = ""
 
@@ -26,7 +26,7 @@ class Template(Struct, frozen=True):
     system: str = r"(?!)"
     decoration: str = r"(?!)"
 
-    def read(self, prompt: str) -> Script | None:
+    def read(self, prompt: str) -> TemplatePrompt | None:
         """Read a prompt; None where it holds no mark at all."""
         marks = re.compile(f"(?P<user>{self.user})|(?P<assistant>{self.assistant})|(?P<system>{self.system})")
         found = list(marks.finditer(prompt))
@@ -39,22 +39,36 @@ class Template(Struct, frozen=True):
             if mark.lastgroup == "system":
                 system.append(said)
             else:
-                turns.append(Turn("user" if mark.lastgroup == "user" else "assistant", (Text(said),)))
+                turns.append(PromptTurn("user" if mark.lastgroup == "user" else "assistant", (PromptText(said),)))
         so_far = turns.pop().text if turns and turns[-1].role == "assistant" else ""
         turns, inner = _without_inner_system(turns)
         told = re.sub(self.decoration, "", "\n".join([*system, *inner])).strip()
-        return Script(tuple(_trimmed(turn) for turn in turns), told, so_far)
+        return TemplatePrompt(tuple(_trimmed(turn) for turn in turns), told, so_far)
 
 
-def _without_inner_system(turns: list[Turn]) -> tuple[list[Turn], list[str]]:
+def _without_inner_system(turns: list[PromptTurn]) -> tuple[list[PromptTurn], list[str]]:
     """Take Llama 2's system text out of the first turn."""
-    pattern = re.compile(r"<<SYS>>(.*?)<</SYS>>", re.DOTALL)
-    inner = [found[1] for turn in turns[:1] for found in pattern.finditer(turn.text)]
-    return [Turn(turn.role, (Text(pattern.sub("", turn.text)),)) for turn in turns], inner
+    inner: list[str] = []
+    plain: list[PromptTurn] = []
+    for number, turn in enumerate(turns):
+        text, within = _cut_out(turn.text, "<<SYS>>", "<</SYS>>")
+        inner += within if number == 0 else []
+        plain.append(PromptTurn(turn.role, (PromptText(text),)))
+    return plain, inner
 
 
-def _trimmed(turn: Turn) -> Turn:
-    return Turn(turn.role, (Text(turn.text.strip()),))
+def _cut_out(text: str, begin: str, end: str) -> tuple[str, list[str]]:
+    """Part a text from what stands between two marks, in linear time also where the second one is missing."""
+    outside, inside, at = [], [], 0
+    while (start := text.find(begin, at)) >= 0 and (stop := text.find(end, start + len(begin))) >= 0:
+        outside.append(text[at:start])
+        inside.append(text[start + len(begin) : stop])
+        at = stop + len(end)
+    return "".join([*outside, text[at:]]), inside
+
+
+def _trimmed(turn: PromptTurn) -> PromptTurn:
+    return PromptTurn(turn.role, (PromptText(turn.text.strip()),))
 
 
 CLAUDE = Template(r"\n\nHuman:", r"\n\nAssistant:")
@@ -84,7 +98,7 @@ class Remembered:
     def __init__(self) -> None:
         self._prompts: deque[str] = deque(maxlen=_KEPT)
 
-    def read(self, template: Template, prompt: str) -> list[Script]:
+    def read(self, template: Template, prompt: str) -> list[TemplatePrompt]:
         """Read a prompt in every way it may be meant, the likeliest first."""
         if script := template.read(prompt):
             return [script]
@@ -95,5 +109,5 @@ class Remembered:
         return [*(_plain(earlier, prompt[len(earlier) :]) for earlier in known), _plain(prompt)]
 
 
-def _plain(prompt: str, so_far: str = "") -> Script:
-    return Script((Turn("user", (Text(prompt),)),), "", so_far)
+def _plain(prompt: str, so_far: str = "") -> TemplatePrompt:
+    return TemplatePrompt((PromptTurn("user", (PromptText(prompt),)),), "", so_far)

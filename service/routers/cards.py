@@ -6,21 +6,21 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from service import generation
-from service.bedrock import catalog
-from service.bedrock.catalog import Model
-from service.bedrock.offers import Offer, Offers
+from service.bedrock.catalog import resolution
+from service.bedrock.catalog.offers import Offer, Offers
+from service.bedrock.catalog.resolution import Model
 from service.dialects.models import Card, model, models
-from service.engine.permission import permit
+from service.engine.model_names import permit
 from service.errors import ServiceError
-from service.routers import described
-from service.routers.deps import CallerDep, EngineDep, SettingsDep
+from service.http.dependencies import CallerDep, EngineDep, SettingsDep
+from service.http.openapi import compat
 
 router = APIRouter(prefix="/v1/models", tags=["OpenAI", "Anthropic"])
 
 Json = dict[str, Any]
 
 
-@router.get("", summary="List the models, for OpenAI's and Anthropic's clients", responses=described.MODELS)
+@router.get("", summary="List the models, for OpenAI's and Anthropic's clients", responses=compat.MODELS)
 async def list_models(
     request: Request,
     settings: SettingsDep,
@@ -32,12 +32,12 @@ async def list_models(
     """List the names that may be asked for with this key: the aliases first, then what the backend offers."""
     offers: Offers = request.state.offers
     aliased = {name: alias.id for name, alias in settings.model_aliases.items()}
-    usable = {name: to for name, to in aliased.items() if caller.may_use(name, to, catalog.base_id(to))}
+    usable = {name: to for name, to in aliased.items() if caller.may_use(name, to, resolution.base_id(to))}
     cards = _cards(usable, [offer for offer in await offers.all() if caller.may_use(*offer.names)])
     return models(cards, limit=limit, after_id=after_id, before_id=before_id)
 
 
-@router.get("/{model_id:path}", summary="Look at one model", responses=described.MODEL)
+@router.get("/{model_id:path}", summary="Look at one model", responses=compat.MODEL)
 async def get_model(
     request: Request, model_id: str, engine: EngineDep, settings: SettingsDep, caller: CallerDep
 ) -> Json:
@@ -45,11 +45,11 @@ async def get_model(
     offers: Offers = request.state.offers
     permit(caller, model_id, await engine.upstream.resolve(generation.Request(model_id, ())))
     if offer := await offers.get(model_id):
-        return model(_card(model_id, catalog.lookup(offer.id), offer))
+        return model(_card(model_id, resolution.lookup(offer.id), offer))
     alias = settings.model_aliases.get(model_id)
     meant = alias.id if alias else model_id
-    known = catalog.lookup(meant)
-    if known is None and catalog.hidden_family(meant):
+    known = resolution.lookup(meant)
+    if known is None and resolution.hidden_family(meant):
         known = (await engine.upstream.resolve(generation.Request(model_id, ()))).model
     if alias is None and (known is None or not (known.listed or meant.startswith("arn:"))):
         raise _unknown(model_id)
@@ -58,8 +58,8 @@ async def get_model(
 
 def _cards(aliased: dict[str, str], offers: Sequence[Offer]) -> list[Card]:
     by_id = {offer.id: offer for offer in offers}
-    named = [_card(name, catalog.lookup(to), by_id.get(to)) for name, to in aliased.items()]
-    return named + [_card(offer.id, catalog.lookup(offer.id), offer) for offer in offers if offer.id not in aliased]
+    named = [_card(name, resolution.lookup(to), by_id.get(to)) for name, to in aliased.items()]
+    return named + [_card(offer.id, resolution.lookup(offer.id), offer) for offer in offers if offer.id not in aliased]
 
 
 def _card(name: str, known: Model | None, offer: Offer | None = None) -> Card:
@@ -76,6 +76,6 @@ def _card(name: str, known: Model | None, offer: Offer | None = None) -> Card:
 
 
 def _unknown(model_id: str) -> ServiceError:
-    names = catalog.nearest(model_id)
+    names = resolution.nearest(model_id)
     nearest = f" The nearest models of the catalogue: {', '.join(names)}." if names else ""
     return ServiceError("model_not_found", f"Bedrock does not know this model.{nearest}")

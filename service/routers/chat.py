@@ -5,16 +5,16 @@ from typing import ClassVar
 from fastapi import APIRouter, Response
 
 from service.dialects import openai_chat
-from service.routers import described
-from service.routers.asking import AskingDep
-from service.routers.formats import Format
-from service.routers.resuming import StreamRoute
+from service.dialects.table import Name
+from service.http.compat import CompatRequestDep
+from service.http.openapi import compat
+from service.http.resume import StreamRoute
 
 
 class ChatRoute(StreamRoute):
     """Comes back in this format."""
 
-    form: ClassVar[Format] = "chat"
+    dialect: ClassVar[Name] = "chat"
 
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=ChatRoute)
@@ -23,12 +23,12 @@ router = APIRouter(prefix="/v1", tags=["OpenAI"], route_class=ChatRoute)
 @router.post(
     "/chat/completions",
     summary="Answer a conversation, as OpenAI's Chat Completions do",
-    responses=described.CHAT,
-    openapi_extra=described.body("ChatRequestBody"),
+    responses=compat.CHAT,
+    openapi_extra=compat.body("ChatRequestBody"),
 )
-async def complete(asking: AskingDep) -> Response:
+async def complete(asking: CompatRequestDep) -> Response:
     """Answer with one JSON object, or with `stream: true` with chunks and `[DONE]`."""
-    given = await asking.body()
-    parsed = openai_chat.parse(given, default_model_id=asking.engine.settings.default_model_id)
-    log = await asking.start(parsed, "chat", given, store=parsed.store)
+    default = asking.engine.settings.default_model_id
+    parsed = await asking.read("chat", lambda given: openai_chat.parse(given, default_model_id=default))
+    log = await asking.start(parsed, "chat", store=parsed.store)
     return await asking.answer(log, "chat", stream=parsed.stream)

@@ -12,9 +12,9 @@ from service.access.tickets import Claims
 from service.dialects.native import events
 from service.dialects.native.request import Generate, Parameters, to_request
 from service.dialects.native.values import Said
-from service.engine.engine import Engine, Order
+from service.engine.engine import Engine, GenerateRequest
 from service.generation import OnDisconnect, Policies
-from service.routers.deps import (
+from service.http.dependencies import (
     CallerDep,
     DisconnectHeader,
     EngineDep,
@@ -24,18 +24,18 @@ from service.routers.deps import (
     ticket_key,
     ticket_of,
 )
-from service.routers.direct import DirectRoute
-from service.routers.documents import ANSWER_OR_EVENTS, EVENTS, GENERATING
-from service.routers.headers import stream_headers
-from service.routers.reply import StreamReply, whole
-from service.routers.resuming import heading, native_encoder
-from service.streams.journal import Key
+from service.http.direct import DirectRoute
+from service.http.headers import stream_headers
+from service.http.openapi.document import ANSWER_OR_EVENTS, EVENTS, GENERATING
+from service.http.resume import heading, native_encoder
+from service.http.stream_response import StreamResponse, whole
+from service.streams.journal import IdempotencyKey
 from service.streams.log import StreamLog
 
 router = APIRouter(prefix="/api", tags=["Generate"], route_class=DirectRoute, dependencies=[Depends(come_back)])
 
 
-class Prompt(Parameters):
+class QueryPrompt(Parameters):
     """What an EventSource can say: a prompt, and the parameters that are single values."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -67,8 +67,9 @@ async def generate(
     on_disconnect: DisconnectHeader = None,
 ) -> Response:
     """Answer with one JSON object, or with `stream: true` with Server-Sent Events."""
-    order = _order(request, engine, body, caller, key=key, on_disconnect=on_disconnect)
-    return await _answer(request, engine, order, stream=body.stream)
+    order, stream = _order(request, engine, body, caller, key=key, on_disconnect=on_disconnect), body.stream
+    del body
+    return await _answer(request, engine, order, stream=stream)
 
 
 @router.post("/generate/stream", summary="Stream an answer", responses=EVENTS | GENERATING)
@@ -88,7 +89,7 @@ async def generate_stream(
 @router.get("/generate", summary="Stream an answer to an EventSource", responses=EVENTS | ANSWER_OR_EVENTS | GENERATING)
 async def generate_by_query(
     request: Request,
-    query: Annotated[Prompt, Query()],
+    query: Annotated[QueryPrompt, Query()],
     engine: EngineDep,
     caller: CallerDep,
     on_disconnect: DisconnectHeader = None,
@@ -109,7 +110,7 @@ def _order(
     on_disconnect: OnDisconnect | None = None,
     ticket: Claims | None = None,
     stream: bool = False,
-) -> Order:
+) -> GenerateRequest:
     settings = engine.settings
     stream = stream or body.stream
     bound = _bound(body, caller, key, ticket)
@@ -119,7 +120,7 @@ def _order(
         on_disconnect=leaves if stream or bound else "cancel",  # nobody could come back to it
         store=body.store,
     )
-    return Order(
+    return GenerateRequest(
         request=to_request(
             body,
             body.turns(),
@@ -136,7 +137,7 @@ def _order(
     )
 
 
-def _bound(body: Generate, caller: Caller, key: str | None, ticket: Claims | None) -> Key | None:
+def _bound(body: Generate, caller: Caller, key: str | None, ticket: Claims | None) -> IdempotencyKey | None:
     """Name what may be asked twice for one stream: a key, or a ticket, which an EventSource brings again."""
     if ticket:
         return ticket_key(ticket, fingerprint(body))
@@ -149,10 +150,10 @@ def fingerprint(body: Parameters) -> str:
     return hashlib.sha256(msgspec.json.encode(members, order="deterministic")).hexdigest()
 
 
-async def _answer(request: Request, engine: Engine, order: Order, *, stream: bool) -> Response:
+async def _answer(request: Request, engine: Engine, order: GenerateRequest, *, stream: bool) -> Response:
     log = await engine.start(order)
     if stream:
-        return StreamReply(engine, log, native_encoder(log), fresh=True)
+        return StreamResponse(engine, log, native_encoder(log), fresh=True)
     return await answer_whole(request, log)
 
 

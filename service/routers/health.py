@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from service import __version__
-from service.routers.deps import EngineDep, SettingsDep, caller_of
+from service.http.dependencies import EngineDep, SettingsDep, caller_of
 
 router = APIRouter(tags=["Health"])
 

@@ -4,16 +4,17 @@ from typing import Annotated, Any, ClassVar
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
-from service.bedrock import estimate, parameters
+from service.bedrock import estimate
+from service.bedrock.rules import parameters
 from service.deltas import Failed
 from service.dialects import anthropic_messages
-from service.engine.permission import permit
+from service.dialects.table import Name
+from service.engine.model_names import permit
 from service.errors import UpstreamError
-from service.routers import described
-from service.routers.asking import Asking, AskingDep
-from service.routers.formats import Format
-from service.routers.reply import Refused
-from service.routers.resuming import StreamRoute
+from service.http.compat import CompatRequest, CompatRequestDep
+from service.http.openapi import compat
+from service.http.resume import StreamRoute
+from service.http.stream_response import GenerationFailed
 
 Json = dict[str, Any]
 
@@ -23,7 +24,7 @@ _CANNOT_COUNT = "support counting tokens"  # "The provided model doesn't …" (r
 class MessagesRoute(StreamRoute):
     """Comes back in this format, whose events carry ids."""
 
-    form: ClassVar[Format] = "messages"
+    dialect: ClassVar[Name] = "messages"
 
 
 router = APIRouter(prefix="/v1/messages", tags=["Anthropic"], route_class=MessagesRoute)
@@ -47,26 +48,25 @@ Betas = Annotated[list[str], Depends(_betas)]
 @router.post(
     "",
     summary="Answer a conversation, as Anthropic's Messages do",
-    responses=described.MESSAGE,
-    openapi_extra=described.body("MessagesRequestBody"),
+    responses=compat.MESSAGE,
+    openapi_extra=compat.body("MessagesRequestBody"),
 )
-async def create(asking: AskingDep, betas: Betas) -> Response:
+async def create(asking: CompatRequestDep, betas: Betas) -> Response:
     """Answer with one message, or with `stream: true` with its events."""
-    given = await asking.body()
-    parsed = _parsed(asking, given, betas)
-    log = await asking.start(parsed, "messages", given)
+    parsed = await _parsed(asking, betas)
+    log = await asking.start(parsed, "messages")
     return await asking.answer(log, "messages", stream=parsed.stream)
 
 
 @router.post(
     "/count_tokens",
     summary="Count the tokens of a request",
-    responses=described.COUNT,
-    openapi_extra=described.body("MessagesRequestBody"),
+    responses=compat.COUNT,
+    openapi_extra=compat.body("MessagesRequestBody"),
 )
-async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
+async def count_tokens(asking: CompatRequestDep, betas: Betas) -> Json:
     """Ask Bedrock, which charges nothing for it. Where the model cannot count, it is an estimate and says so."""
-    wanted = asking.with_setup(_parsed(asking, await asking.body(), betas).request)
+    wanted = asking.with_setup((await _parsed(asking, betas)).request)
     upstream = asking.engine.upstream
     target = await upstream.resolve(wanted)
     permit(asking.caller, wanted.model_id, target)
@@ -79,11 +79,13 @@ async def count_tokens(asking: AskingDep, betas: Betas) -> Json:
         raise _untried(error) from error
 
 
-def _parsed(asking: Asking, given: object, betas: list[str]) -> anthropic_messages.Parsed:
-    return anthropic_messages.parse(given, betas=betas, default_model_id=asking.engine.settings.default_model_id)
+async def _parsed(asking: CompatRequest, betas: list[str]) -> anthropic_messages.MessagesRequest:
+    default = asking.engine.settings.default_model_id
+    parse = anthropic_messages.parse
+    return await asking.read("messages", lambda given: parse(given, betas=betas, default_model_id=default))
 
 
-def _untried(error: UpstreamError) -> Refused:
+def _untried(error: UpstreamError) -> GenerationFailed:
     """Tell of a call that was made once: whether to repeat it is the client's affair."""
     retry_after = error.retry_after
-    return Refused(Failed(error.code.name, error.message, error.status, error.retryable, False, retry_after))
+    return GenerationFailed(Failed(error.code.name, error.message, error.status, error.retryable, False, retry_after))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 from fastapi import APIRouter, Request, Response
 
-from service.routers.documents import problems
+from service.http.openapi.document import problems
 
 if TYPE_CHECKING:
     from service.telemetry.listener import Telemetry

@@ -6,11 +6,11 @@ from fastapi import APIRouter, Request
 from msgspec import to_builtins
 
 from service.engine.fallbacks import names_of
-from service.routers.deps import CallerDep, SettingsDep
-from service.routers.documents import problems
+from service.http.dependencies import CallerDep, SettingsDep
+from service.http.openapi.document import problems
 
 if TYPE_CHECKING:
-    from service.bedrock.offers import Offers
+    from service.bedrock.catalog.offers import Offers
 
 router = APIRouter(prefix="/api", tags=["Models"])
 

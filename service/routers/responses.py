@@ -1,21 +1,23 @@
 """`/v1/responses`: OpenAI's Responses, to be streamed, awaited in the background, resumed and referred to."""
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from service.conversations.archive import Archive, Found
 from service.dialects import openai_responses
 from service.dialects.refusal import wrong
+from service.dialects.table import Name, heading, options, whole
 from service.errors import InvalidRequest, ServiceError
-from service.routers import described
-from service.routers.archive import Archive, Found
-from service.routers.asking import Asking, AskingDep, json_of
-from service.routers.deps import EngineDep, OwnerDep
-from service.routers.formats import Format, heading, options, whole
-from service.routers.headers import stream_headers
-from service.routers.reply import StreamReply
-from service.routers.resuming import StreamRoute
+from service.http import body
+from service.http.compat import CompatRequest, CompatRequestDep, json_of
+from service.http.dependencies import EngineDep, OwnerDep
+from service.http.headers import stream_headers
+from service.http.openapi import compat
+from service.http.resume import StreamRoute
+from service.http.stream_response import StreamResponse
 from service.streams.log import StreamLog
 from service.streams.record import parse_stream_id
 
@@ -25,7 +27,7 @@ Json = dict[str, Any]
 class ResponsesRoute(StreamRoute):
     """Comes back in this format."""
 
-    form: ClassVar[Format] = "responses"
+    dialect: ClassVar[Name] = "responses"
 
 
 router = APIRouter(prefix="/v1/responses", tags=["OpenAI"], route_class=ResponsesRoute)
@@ -62,47 +64,50 @@ def _unknown() -> ServiceError:
 @router.post(
     "",
     summary="Answer, as OpenAI's Responses do",
-    responses=described.RESPONSE,
-    openapi_extra=described.body("ResponsesRequestBody"),
+    responses=compat.RESPONSE,
+    openapi_extra=compat.body("ResponsesRequestBody"),
 )
-async def create(asking: AskingDep, archive: ArchiveDep) -> Response:
+async def create(asking: CompatRequestDep, archive: ArchiveDep) -> Response:
     """Answer with a response, with `stream: true` with its events, with `background: true` at once."""
-    given = await asking.body()
-    named = openai_responses.references(given)
-    parsed = openai_responses.parse(
-        given,
-        earlier=await _earlier(archive, asking.caller.id, named.previous_response_id),
-        items=await archive.items(asking.caller.id, named.items),
-        default_model_id=asking.engine.settings.default_model_id,
-    )
-    return await _begun(asking, archive, given, parsed)
+    return await _begun(asking, archive, await _parsed(asking, archive))
 
 
-async def _begun(asking: Asking, archive: Archive, given: object, parsed: openai_responses.Parsed) -> Response:
-    log = await asking.start(
-        parsed, "responses", given, on_disconnect="drain" if parsed.background else None, store=parsed.store
-    )
+async def _parsed(asking: CompatRequest, archive: Archive) -> openai_responses.ResponsesRequest:
+    """Read the body with what it refers to, which counts towards `MAX_BODY` as if it had been sent."""
+    caller, settings = asking.caller.id, asking.engine.settings
+    given, named = await asking.read("responses", lambda given: (given, openai_responses.references(given)))
+    room = settings.max_body - asking.size
+    earlier, room = await _earlier(archive, caller, named.previous_response_id, room)
+    items, room = await archive.items(caller, named.items, room)
+    parse = partial(openai_responses.parse, given, earlier=earlier, items=items)
+    return await body.run(settings.max_body - room, lambda: parse(default_model_id=settings.default_model_id))
+
+
+async def _begun(asking: CompatRequest, archive: Archive, parsed: openai_responses.ResponsesRequest) -> Response:
+    background, stream = parsed.background, parsed.stream
+    log = await asking.start(parsed, "responses", on_disconnect="drain" if background else None, store=parsed.store)
     if parsed.store:
         archive.begin(log, parsed.input)
-    if parsed.background and not parsed.stream:
+    del parsed  # which would otherwise be held until the whole answer has come
+    if background and not stream:
         return json_of(log, whole(log, "responses"))
-    return await asking.answer(log, "responses", stream=parsed.stream)
+    return await asking.answer(log, "responses", stream=stream)
 
 
-async def _earlier(archive: Archive, caller: str, response_id: str | None) -> list[Json]:
-    """Find the conversation that a request goes on with."""
+async def _earlier(archive: Archive, caller: str, response_id: str | None, room: int) -> tuple[list[Json], int]:
+    """Find the conversation that a request continues, and how many bytes of `room` it leaves."""
     if response_id is None:
-        return []
+        return [], room
     stream_id = _stream_of(response_id)
     if stream_id and (found := await archive.find(caller, stream_id)):
         if found.log and not found.log.end:
             raise wrong("previous_response_id", "This response is not finished yet.")
         if (conversation := await archive.conversation(caller, stream_id, found)) is not None:
-            return conversation
+            return conversation, await archive.room_beside(conversation, room)
     raise openai_responses.previous_not_found()
 
 
-@router.get("/{response_id}", summary="Read a response, or go on with its events", responses=described.RESPONSE_READ)
+@router.get("/{response_id}", summary="Read a response, or go on with its events", responses=compat.RESPONSE_READ)
 async def retrieve(
     response_id: ResponseId,
     archive: ArchiveDep,
@@ -118,15 +123,15 @@ async def retrieve(
         return _told(found)
     if found.log is None:
         raise ServiceError("gone", "The events of this response are no longer kept; it can still be read whole.")
-    return StreamReply(engine, found.log, _from(found.log, starting_after))
+    return StreamResponse(engine, found.log, _from(found.log, starting_after))
 
 
-def _from(log: StreamLog, starting_after: int) -> openai_responses.Events:
-    asked = options(log, "responses", openai_responses.Options)
-    return openai_responses.Events(heading(log), asked, starting_after=starting_after)
+def _from(log: StreamLog, starting_after: int) -> openai_responses.ResponsesEvents:
+    asked = options(log, "responses", openai_responses.ResponsesOptions)
+    return openai_responses.ResponsesEvents(heading(log), asked, starting_after=starting_after)
 
 
-@router.post("/{response_id}/cancel", summary="Cancel a response", responses=described.RESPONSE_CANCELLED)
+@router.post("/{response_id}/cancel", summary="Cancel a response", responses=compat.RESPONSE_CANCELLED)
 async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: OwnerDep) -> Response:
     """End a response that is being given; one that is finished stays as it is."""
     found = await _found(archive, caller, response_id)
@@ -136,7 +141,7 @@ async def cancel(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep
     return json_of(log, whole(log, "responses"))
 
 
-@router.delete("/{response_id}", summary="Delete a response", responses=described.RESPONSE_DELETED)
+@router.delete("/{response_id}", summary="Delete a response", responses=compat.RESPONSE_DELETED)
 async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep, caller: OwnerDep) -> Json:
     """Forget a response and its stream; one that is still being given is cancelled."""
     log = (await _found(archive, caller, response_id)).log
@@ -151,7 +156,7 @@ async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep
 @router.get(
     "/{response_id}/input_items",
     summary="List what a response was asked with",
-    responses=described.RESPONSE_INPUT,
+    responses=compat.RESPONSE_INPUT,
 )
 async def input_items(
     response_id: ResponseId,

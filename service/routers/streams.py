@@ -7,11 +7,11 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from service.dialects.native.events import snapshot
+from service.dialects.table import Name, encoder, heading
 from service.errors import FieldError, InvalidRequest
-from service.routers.deps import EngineDep, LastEventId, OwnerDep, TicketQuery, find_stream
-from service.routers.documents import READING, SNAPSHOT, SNAPSHOT_OR_EVENTS
-from service.routers.formats import Format, encoder, heading
-from service.routers.resuming import follow
+from service.http.dependencies import EngineDep, LastEventId, OwnerDep, TicketQuery, find_stream
+from service.http.openapi.document import READING, SNAPSHOT, SNAPSHOT_OR_EVENTS
+from service.http.resume import follow
 from service.streams.log import StreamLog
 from service.streams.record import parse_event_id, parse_stream_id
 
@@ -32,9 +32,9 @@ async def read_stream(
     stream_id: StreamId,
     engine: EngineDep,
     after: After = "0",
-    form: Annotated[
-        Format, Query(alias="format", description="The format to read it in, whichever it was begun in")
-    ] = ("native"),
+    form: Annotated[Name, Query(alias="format", description="The format to read it in, whichever it was begun in")] = (
+        "native"
+    ),
     last_event_id: LastEventId = None,
     _: TicketQuery = None,
 ) -> Response:

@@ -8,15 +8,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.access.tickets import Tickets
-from service.routers.credentials import require
-from service.routers.deps import CallerDep, find_stream
-from service.routers.documents import problems
+from service.http.authentication import require
+from service.http.body import BodyRoute
+from service.http.dependencies import CallerDep, find_stream
+from service.http.openapi.document import problems
 from service.streams.record import parse_stream_id
 
-router = APIRouter(prefix="/api/tickets", tags=["Tickets"])
+router = APIRouter(prefix="/api/tickets", tags=["Tickets"], route_class=BodyRoute)
 
 
-class Wanted(BaseModel):
+class TicketRequest(BaseModel):
     """What the ticket is for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -40,7 +41,10 @@ async def _tickets(request: Request) -> Tickets:
 
 @router.post("", summary="Take a ticket", responses={200: {"model": Ticket}, **problems(404, 410, 413, 415, 422)})
 async def issue(
-    request: Request, caller: CallerDep, tickets: Annotated[Tickets, Depends(_tickets)], body: Wanted | None = None
+    request: Request,
+    caller: CallerDep,
+    tickets: Annotated[Tickets, Depends(_tickets)],
+    body: TicketRequest | None = None,
 ) -> Response:
     """Take a ticket for `?ticket=` of `GET /api/generate` or `GET /api/streams/{stream_id}`: for one stream."""
     stream_id = body.stream_id if body else None

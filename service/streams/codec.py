@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from service.deltas import Event
-from service.sealing import NoSeal, Seal, Unopened
+from service.encryption import NoSeal, Seal, Unopened
 from service.settings import SettingsError
 from service.streams.record import Record
 

@@ -11,19 +11,19 @@ from contextlib import AsyncExitStack, suppress
 from typing import Self
 
 from service.deltas import Event
+from service.encryption import Unopened
 from service.errors import ServiceError
-from service.sealing import Unopened
-from service.streams.beat import Beat
+from service.streams.availability import PATIENCE_S, Link
 from service.streams.codec import Codec, Unwritable
-from service.streams.journal import JournalListener, Key, Nobody, Owner
-from service.streams.keys import check_fingerprint, stream_of_key_gone
-from service.streams.link import PATIENCE_S, Link
+from service.streams.idempotency import check_fingerprint, stream_of_key_gone
+from service.streams.journal import IdempotencyKey, JournalListener, Nobody, Owner
+from service.streams.leases import Beat
 from service.streams.log import StreamLog
 from service.streams.memory import MemoryJournal
-from service.streams.mirrors import Mirrors
 from service.streams.outbox import Doubt, Outbox
 from service.streams.record import Record, State
-from service.streams.store import Bound, Standing, Store, Unavailable
+from service.streams.remote import Mirrors
+from service.streams.store import Bound, JournalStore, StoredState, Unavailable
 
 _STUMBLE_S = 0.1  # after a bug in one of the tasks: it is logged, and must not spin
 
@@ -36,7 +36,7 @@ class DurableJournal:
     shared = True
 
     def __init__(
-        self, store: Store, codec: Codec | None = None, *, lease_s: float, ttl_s: float, memory_bytes: int
+        self, store: JournalStore, codec: Codec | None = None, *, lease_s: float, ttl_s: float, memory_bytes: int
     ) -> None:
         self.name = store.name
         self._store = store
@@ -112,7 +112,7 @@ class DurableJournal:
         self._memory.listen(listener)
         self._outbox.on_commit = listener.committed
 
-    async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
+    async def begin(self, record: Record, key: IdempotencyKey | None = None) -> StreamLog:
         """Begin a stream, or return the one that `key` is bound to."""
         if bound := self._memory.bound(key):
             return bound
@@ -131,7 +131,7 @@ class DurableJournal:
         finally:
             self._beginning.discard(log)
 
-    async def find_bound(self, key: Key) -> StreamLog | None:
+    async def find_bound(self, key: IdempotencyKey) -> StreamLog | None:
         """Return the stream that a key is bound to, here or in the store."""
         if log := self._memory.bound(key):
             return log
@@ -211,7 +211,7 @@ class DurableJournal:
         except Unavailable:
             return True
 
-    async def unbind(self, key: Key) -> None:
+    async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key whose generation was never admitted."""
         await self._memory.unbind(key)
         with suppress(Unavailable):
@@ -227,7 +227,7 @@ class DurableJournal:
         except Unavailable:
             self._outbox.doubtful[log.stream_id] = Doubt(None)
 
-    async def _begin(self, log: StreamLog, key: Key | None) -> StreamLog:
+    async def _begin(self, log: StreamLog, key: IdempotencyKey | None) -> StreamLog:
         record = log.record
         try:
             content = self._codec.write_record(record)
@@ -245,13 +245,13 @@ class DurableJournal:
         self._outbox.hold(log)
         return log
 
-    async def _find_bound(self, key: Key, bound: Bound) -> StreamLog:
+    async def _find_bound(self, key: IdempotencyKey, bound: Bound) -> StreamLog:
         check_fingerprint(key, bound.fingerprint)
         if log := await self.find(bound.stream_id):
             return log
         raise stream_of_key_gone(key)
 
-    def _keep_here(self, log: StreamLog, key: Key | None, *, told: bool = False) -> StreamLog:
+    def _keep_here(self, log: StreamLog, key: IdempotencyKey | None, *, told: bool = False) -> StreamLog:
         """Keep a stream in memory alone; or return the one that has the key by now."""
         if key and (bound := self._memory.bound(key)):
             self.shelf.take_out(log)
@@ -269,7 +269,7 @@ class DurableJournal:
     async def _recall(self, log: StreamLog) -> StreamLog | None:
         """Return a finished stream, unless the store has let it go."""
         (standing,) = await self._link.call(self._store.look([log.stream_id], present=False))
-        if standing is Standing.GONE:
+        if standing is StoredState.GONE:
             self.shelf.take_out(log)
             return None
         return log

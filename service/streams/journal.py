@@ -13,7 +13,7 @@ from service.streams.log import StreamLog
 from service.streams.record import Record, State
 
 
-class Key(NamedTuple):
+class IdempotencyKey(NamedTuple):
     """An `Idempotency-Key` of one caller. `fingerprint` tells one body from another; `of` is its name on the wire."""
 
     caller: str
@@ -82,7 +82,7 @@ class Journal(Protocol):
     def listen(self, listener: JournalListener) -> None:
         """Name who hears how the journal does."""
 
-    async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
+    async def begin(self, record: Record, key: IdempotencyKey | None = None) -> StreamLog:
         """Begin a stream, bound to `key`; or return the one that is bound to it already.
 
         Raises:
@@ -90,7 +90,7 @@ class Journal(Protocol):
             ServiceError: `gone`, the key's stream is no longer kept.
         """
 
-    async def find_bound(self, key: Key) -> StreamLog | None:
+    async def find_bound(self, key: IdempotencyKey) -> StreamLog | None:
         """Return the stream that a key is bound to; None where it is free, or where nobody can say just now.
 
         It raises what `begin` would.
@@ -134,7 +134,7 @@ class Journal(Protocol):
     async def is_read_elsewhere(self, log: StreamLog) -> bool:
         """Whether readers of other processes follow a stream that is produced here; yes where nobody can say."""
 
-    async def unbind(self, key: Key) -> None:
+    async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key whose generation was never admitted."""
 
     async def purge(self, log: StreamLog) -> None:

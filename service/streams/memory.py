@@ -5,11 +5,11 @@ from typing import Self
 
 from service.deltas import Event
 from service.errors import ServiceError
-from service.streams.journal import JournalListener, Key, Owner
-from service.streams.keys import Keys
+from service.streams.cache import Shelf
+from service.streams.idempotency import Keys
+from service.streams.journal import IdempotencyKey, JournalListener, Owner
 from service.streams.log import StreamLog
 from service.streams.record import Record, State
-from service.streams.shelf import Shelf
 
 
 class MemoryJournal:
@@ -35,7 +35,7 @@ class MemoryJournal:
         """The bytes of the logs that are held."""
         return self.shelf.size
 
-    async def begin(self, record: Record, key: Key | None = None) -> StreamLog:
+    async def begin(self, record: Record, key: IdempotencyKey | None = None) -> StreamLog:
         """Begin a stream, or return the one that `key` is bound to."""
         if bound := self.bound(key):
             return bound
@@ -45,15 +45,15 @@ class MemoryJournal:
         self.bind(key, log)
         return log
 
-    async def find_bound(self, key: Key) -> StreamLog | None:
+    async def find_bound(self, key: IdempotencyKey) -> StreamLog | None:
         """Return the stream that a key is bound to."""
         return self.bound(key)
 
-    def bound(self, key: Key | None) -> StreamLog | None:
+    def bound(self, key: IdempotencyKey | None) -> StreamLog | None:
         """Return the stream that a key is bound to here."""
         return self._keys.find(key) if key else None
 
-    def bind(self, key: Key | None, log: StreamLog) -> None:
+    def bind(self, key: IdempotencyKey | None, log: StreamLog) -> None:
         """Bind a key to a stream that is held."""
         if key:
             self._keys.bind(key, log.stream_id)
@@ -88,7 +88,7 @@ class MemoryJournal:
         """Say no: there is no elsewhere."""
         return False
 
-    async def unbind(self, key: Key) -> None:
+    async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key whose generation was never admitted."""
         self._keys.unbind(key)
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from service.deltas import Done, Event, Failed, Start, Status
+from service.streams.availability import Link
 from service.streams.codec import Codec, Unwritable
-from service.streams.link import Link
 from service.streams.log import StreamLog
 from service.streams.record import ENDED, State
-from service.streams.store import Batch, Lease, Outcome, Store, Unavailable
+from service.streams.store import Batch, JournalStore, Lease, Outcome, Unavailable
 
 TICK_S = 0.004
 """Between the beginnings of two commits, where one follows upon the other.
@@ -78,7 +78,7 @@ class Outbox:
     `on_replaced` is told of a stream that another process has taken over.
     """
 
-    def __init__(self, store: Store, codec: Codec, link: Link, on_replaced: Callable[[StreamLog], None]) -> None:
+    def __init__(self, store: JournalStore, codec: Codec, link: Link, on_replaced: Callable[[StreamLog], None]) -> None:
         self.produced: dict[str, Produced] = {}
         self.doubtful: dict[str, Doubt] = {}
         self.unkept: WeakKeyDictionary[StreamLog, bool] = (

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
-from service.streams.journal import Key
+from service.streams.journal import IdempotencyKey
 
 
 class Unavailable(Exception):
@@ -24,7 +24,7 @@ class Outcome(Enum):
     GONE = auto()  # the store has lost the stream
 
 
-class Standing(Enum):
+class StoredState(Enum):
     """How a stream stands, for those that follow it."""
 
     LIVE = auto()
@@ -92,7 +92,7 @@ class CancelAsked(NamedTuple):
 News = Appended | Released | CancelAsked
 
 
-class Store(Protocol):
+class JournalStore(Protocol):
     """Where bytes are kept, shared by processes. `process` in its making names this one."""
 
     name: str
@@ -107,10 +107,10 @@ class Store(Protocol):
     async def close(self) -> None:
         """Let go of everything, whatever state it is in."""
 
-    async def begin(self, stream_id: str, record: bytes, key: Key | None) -> Bound | None:
+    async def begin(self, stream_id: str, record: bytes, key: IdempotencyKey | None) -> Bound | None:
         """Begin a stream with epoch 1 and a lease of this process, and bind `key`; or say what it is bound to."""
 
-    async def bound(self, key: Key) -> Bound | None:
+    async def bound(self, key: IdempotencyKey) -> Bound | None:
         """Say what a key is bound to."""
 
     async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
@@ -131,7 +131,7 @@ class Store(Protocol):
     async def news(self) -> Sequence[News]:
         """Wait for news, though not for long: an empty answer means nothing."""
 
-    async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[Standing]:
+    async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[StoredState]:
         """Say how streams stand; `present`: note that this process has readers of them, for one lease."""
 
     async def leave(self, stream_id: str) -> None:
@@ -143,7 +143,7 @@ class Store(Protocol):
     async def renew(self, leases: Sequence[Lease]) -> Sequence[Outcome]:
         """Renew the leases of what is produced here."""
 
-    async def sweep(self) -> Sequence[tuple[str, Standing]]:
+    async def sweep(self) -> Sequence[tuple[str, StoredState]]:
         """Name streams that nobody produces, and drop what is out of date."""
 
     async def take_over(self, stream_id: str, *, released_only: bool) -> int | None:
@@ -155,7 +155,7 @@ class Store(Protocol):
     async def ask_cancel(self, stream_id: str) -> None:
         """Note that a stream is cancelled, and tell its producer."""
 
-    async def unbind(self, key: Key) -> None:
+    async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key."""
 
     async def purge(self, stream_id: str, epoch: int | None = None) -> None:

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 from structlog.contextvars import bind_contextvars
 
 
-class Asked:
+class RequestContext:
     """One HTTP request. `began`: it has begun a generation, which is counted when that ends."""
 
     __slots__ = ("began", "headers")
@@ -20,17 +20,17 @@ class Asked:
         """`traceparent` and `tracestate`, as the caller sent them; empty where nobody traces."""
 
 
-_asked: ContextVar[Asked | None] = ContextVar("asked", default=None)
+_asked: ContextVar[RequestContext | None] = ContextVar("asked", default=None)
 
 
-def ask(headers: Mapping[str, str]) -> Asked:
+def ask(headers: Mapping[str, str]) -> RequestContext:
     """Remember the request that this task and those it starts work for."""
-    asked = Asked(headers)
+    asked = RequestContext(headers)
     _asked.set(asked)
     return asked
 
 
-def asked() -> Asked | None:
+def asked() -> RequestContext | None:
     """The request that is worked for."""
     return _asked.get()
 

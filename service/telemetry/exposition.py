@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, exposition
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from service.telemetry.workers import VARIABLE
+from service.telemetry.multiprocess import VARIABLE
 
 
 def render(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:

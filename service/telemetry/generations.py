@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol
 from service.deltas import Done, Failed, Metrics, StopReason, Usage
 from service.generation import Request
 from service.telemetry.context import asked
-from service.telemetry.metrics import Metrics as Counted
-from service.telemetry.names import ModelNames
+from service.telemetry.labels import ModelNames
+from service.telemetry.metrics import MetricSet as Counted
 
 if TYPE_CHECKING:
     from service.telemetry.traces import CallSpan, GenerationSpan, Traces
@@ -37,7 +37,7 @@ def harmless(method: Callable[P, None]) -> Callable[P, None]:
     return tried
 
 
-class Told(Protocol):
+class GenerationContext(Protocol):
     """What a generation's listener needs of its process's."""
 
     metrics: Counted
@@ -45,7 +45,7 @@ class Told(Protocol):
     traces: "Traces | None"
 
 
-class Call:
+class CallListener:
     """Listens to one call upstream."""
 
     __slots__ = ("_generation", "_labels", "_request_id", "_span")
@@ -95,7 +95,15 @@ class Generation:
     )
 
     def __init__(
-        self, told: Told, stream_id: str, caller: str, surface: str, request: Request, base_id: str, *, taken_over: bool
+        self,
+        told: GenerationContext,
+        stream_id: str,
+        caller: str,
+        surface: str,
+        request: Request,
+        base_id: str,
+        *,
+        taken_over: bool,
     ) -> None:
         self.told = told
         self.request_id: str | None = None
@@ -131,10 +139,10 @@ class Generation:
             self._queued_at = None
             self.told.metrics.queue_wait.observe(self._queued_s)
 
-    def call(self, model_id: str, base_id: str, operation: str) -> Call:
+    def call(self, model_id: str, base_id: str, operation: str) -> CallListener:
         """Begin a call."""
         span = self._span.call(model_id, operation) if self._span else None
-        return Call(self, (self.told.names.label(model_id, base_id), operation), span)
+        return CallListener(self, (self.told.names.label(model_id, base_id), operation), span)
 
     def shown(self, now: float) -> None:
         """Tally the time since the last batch. `now` is the loop's clock, which is `monotonic`."""

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 
 from service.generation import Request
 from service.telemetry.exposition import leave, render
+from service.telemetry.gauges import Gauges
 from service.telemetry.generations import Generation, harmless
-from service.telemetry.metrics import Metrics
-from service.telemetry.names import ModelNames
-from service.telemetry.pulse import Pulse
-from service.telemetry.readers import Reader
+from service.telemetry.labels import ModelNames
+from service.telemetry.metrics import MetricSet
+from service.telemetry.readers import ReaderListener
 
 if TYPE_CHECKING:
     from service.telemetry.traces import Traces
@@ -22,10 +22,10 @@ class Telemetry:
     """Listens to one process."""
 
     def __init__(self, names: ModelNames, traces: "Traces | None" = None) -> None:
-        self.metrics = Metrics()
+        self.metrics = MetricSet()
         self.names = names
         self.traces = traces
-        self.pulse = Pulse(self.metrics)
+        self.pulse = Gauges(self.metrics)
 
     def generation(
         self, stream_id: str, caller: str, surface: str, request: Request, base_id: str, *, taken_over: bool
@@ -33,9 +33,9 @@ class Telemetry:
         """Begin to listen to a generation."""
         return Generation(self, stream_id, caller, surface, request, base_id, taken_over=taken_over)
 
-    def reader(self, surface: str, *, resumed: bool) -> Reader:
+    def reader(self, surface: str, *, resumed: bool) -> ReaderListener:
         """Begin to listen to a reader."""
-        return Reader(self.metrics, surface, resumed=resumed)
+        return ReaderListener(self.metrics, surface, resumed=resumed)
 
     @harmless
     def committed(self, seconds: float) -> None:
@@ -64,7 +64,7 @@ class Telemetry:
         return await asyncio.to_thread(render, self.metrics.registry, accept)
 
 
-class Upstream(Protocol):
+class TracedClient(Protocol):
     """Bedrock's client, as far as traces know it."""
 
     onward: Callable[[], Mapping[str, str]]
@@ -75,7 +75,9 @@ class Upstream(Protocol):
 
 
 @asynccontextmanager
-async def open_telemetry(names: ModelNames, upstream: Upstream, *, endpoint: str | None) -> AsyncIterator[Telemetry]:
+async def open_telemetry(
+    names: ModelNames, upstream: TracedClient, *, endpoint: str | None
+) -> AsyncIterator[Telemetry]:
     """Listen while the block lasts. `endpoint`: where traces go; None: nowhere."""
     traces = None
     if endpoint or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-from service.telemetry.tally import Counts, FoldedHistogram, Tallies, Tally
+from service.telemetry.batches import Counts, FoldedHistogram, Tallies, Tally
 
 # The boundaries of OpenTelemetry's GenAI conventions: gen_ai.server.time_to_first_token, .time_per_output_token and
 # .request.duration (semantic-conventions, docs/gen-ai/gen-ai-metrics.md, read 2026-11-24).
@@ -28,7 +28,7 @@ _without_created: Callable[[], None] = disable_created_metrics
 """A further series for each, of when it began: Prometheus does without."""
 
 
-class Metrics:
+class MetricSet:
     """Everything that one process counts."""
 
     def __init__(self) -> None:

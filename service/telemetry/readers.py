@@ -1,14 +1,14 @@
 """What is kept of one reader of a stream."""
 
-from service.telemetry.metrics import Metrics
+from service.telemetry.metrics import MetricSet
 
 
-class Reader:
+class ReaderListener:
     """Listens to one reader."""
 
     __slots__ = ("_metrics",)
 
-    def __init__(self, metrics: Metrics, surface: str, *, resumed: bool) -> None:
+    def __init__(self, metrics: MetricSet, surface: str, *, resumed: bool) -> None:
         self._metrics = metrics
         metrics.reading += 1
         if resumed:

@@ -11,7 +11,7 @@ from typing import Any
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
-from service.access.keys import Key, hashed, new_key
+from service.access.keys import KeyEntry, hashed, new_key
 from service.access.keys_file import editing
 from tests.harness import Json, Service, events_of, running
 
@@ -60,7 +60,7 @@ def add_key(file: Path, name: str, **powers: Any) -> str:
     made = new_key()
     entry: Json = {"id": name, "name": name, "sha256": hashed(made).hex(), "created": datetime.now(UTC)}
     with editing(str(file)) as keys:
-        keys.append(Key.model_validate(entry | powers))
+        keys.append(KeyEntry.model_validate(entry | powers))
     return made
 
 

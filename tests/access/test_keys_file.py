@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from service.access.keys import PREFIX, Key, hashed, moment, new_key
+from service.access.keys import PREFIX, KeyEntry, hashed, moment, new_key
 from service.access.keys_file import editing, parse, read, read_some
 from service.settings import SettingsError
 from tests.access.holders import add_key
@@ -135,7 +135,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
 
     def half() -> None:
         with editing(str(file)) as keys:
-            keys.append(Key.model_validate(GOOD | {"name": "\ud800"}))  # which no file in UTF-8 can hold
+            keys.append(KeyEntry.model_validate(GOOD | {"name": "\ud800"}))  # which no file in UTF-8 can hold
 
     with pytest.raises(ValueError, match=r"surrogate|string"):
         half()

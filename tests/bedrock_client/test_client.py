@@ -13,7 +13,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from service.bedrock.client import Call, Client, Endpoint, Operation, Response, open_client
+from service.bedrock.client import BedrockClient, Endpoint, Operation, Response, SdkCall, open_client
 from service.bedrock.eventstream import encode_event
 from service.errors import UpstreamError
 from tests.bedrock_client.scripted import (
@@ -34,7 +34,7 @@ from tests.bedrock_client.scripted import (
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0"
 FRAME = encode_event("messageStop", b'{"stopReason":"end_turn"}')
-ASK = Call("ConverseStream", "m", b"{}")
+ASK = SdkCall("ConverseStream", "m", b"{}")
 
 
 @pytest.fixture
@@ -44,13 +44,13 @@ async def server() -> AsyncIterator[ScriptedServer]:
 
 
 @pytest.fixture
-async def client(server: ScriptedServer) -> AsyncIterator[Client]:
+async def client(server: ScriptedServer) -> AsyncIterator[BedrockClient]:
     async with opened(server.url) as one:
         yield one
 
 
 @asynccontextmanager
-async def opened(url: str, max_streams: int = 4) -> AsyncIterator[Client]:
+async def opened(url: str, max_streams: int = 4) -> AsyncIterator[BedrockClient]:
     async with open_client(Endpoint.local(url), max_streams=max_streams, connect_timeout=1) as one:
         yield one
 
@@ -66,12 +66,12 @@ PATHS: dict[Operation, str] = {
 
 @pytest.mark.parametrize(("operation", "path"), PATHS.items(), ids=PATHS)
 async def test_our_body_and_headers_go_out_as_they_are(
-    client: Client, server: ScriptedServer, operation: Operation, path: str
+    client: BedrockClient, server: ScriptedServer, operation: Operation, path: str
 ) -> None:
     body = '{"newerThanTheSdk":{"é":[1,2]}}'.encode()
     server.says(streamed(FRAME) if "Stream" in operation else whole(200, b'{"ok":true}'))
 
-    response = await client.send(Call(operation, ARN, body, {"X-Amzn-Bedrock-Trace": "ENABLED"}))
+    response = await client.send(SdkCall(operation, ARN, body, {"X-Amzn-Bedrock-Trace": "ENABLED"}))
     answer = await response.read_all()
 
     assert answer == (FRAME if "Stream" in operation else b'{"ok":true}')
@@ -115,10 +115,10 @@ _EACH_TIME = {
 
 @pytest.mark.parametrize("operation", PATHS)
 async def test_a_call_made_again_goes_out_as_the_first_did(
-    client: Client, server: ScriptedServer, operation: Operation
+    client: BedrockClient, server: ScriptedServer, operation: Operation
 ) -> None:
     client.onward = lambda: {"traceparent": "00-1"}
-    call = Call(operation, ARN, b'{"a":1}', {"X-Amzn-Bedrock-Trace": "ENABLED"})
+    call = SdkCall(operation, ARN, b'{"a":1}', {"X-Amzn-Bedrock-Trace": "ENABLED"})
     for _ in range(3):
         server.says(streamed(FRAME) if "Stream" in operation else whole(200, b"{}"))
         await (await client.send(call)).read_all()
@@ -135,23 +135,25 @@ async def test_a_call_made_again_goes_out_as_the_first_did(
 
 
 @pytest.mark.parametrize("operation", PATHS)
-async def test_a_call_made_again_can_be_refused(client: Client, server: ScriptedServer, operation: Operation) -> None:
+async def test_a_call_made_again_can_be_refused(
+    client: BedrockClient, server: ScriptedServer, operation: Operation
+) -> None:
     server.says(streamed(FRAME) if "Stream" in operation else whole(200, b"{}"))
-    await (await client.send(Call(operation, "m", b"{}"))).read_all()
+    await (await client.send(SdkCall(operation, "m", b"{}"))).read_all()
     slower = {"x-amzn-ErrorType": "ThrottlingException", "Retry-After": "7"}
     server.only_says(whole(429, b'{"message":"Slower."}', slower))
 
     with pytest.raises(UpstreamError) as caught:
-        await client.send(Call(operation, "m", b"{}"))
+        await client.send(SdkCall(operation, "m", b"{}"))
 
     assert (caught.value.code.name, caught.value.retry_after) == ("throttled", 7)
     assert caught.value.request_id == "req-1"
 
 
-async def test_an_answer_has_its_headers_and_its_request_id(client: Client, server: ScriptedServer) -> None:
+async def test_an_answer_has_its_headers_and_its_request_id(client: BedrockClient, server: ScriptedServer) -> None:
     server.says(whole(200, b"{}", {"X-Amzn-Bedrock-Input-Token-Count": "17"}))
 
-    response = await client.send(Call("InvokeModel", "m", b"{}"))
+    response = await client.send(SdkCall("InvokeModel", "m", b"{}"))
 
     assert response.request_id == "req-1"
     assert response.headers["x-amzn-bedrock-input-token-count"] == "17"
@@ -162,17 +164,17 @@ async def test_an_answer_has_its_headers_and_its_request_id(client: Client, serv
     "body", [b'{"unknownMember":1,"output":7}', b"<html>", b"", b"[1]"], ids=["odd", "html", "empty", "list"]
 )
 async def test_a_whole_answer_comes_as_it_is_whatever_the_sdk_would_think_of_it(
-    client: Client, server: ScriptedServer, body: bytes
+    client: BedrockClient, server: ScriptedServer, body: bytes
 ) -> None:
     server.says(whole(200, body))
 
-    response = await client.send(Call("Converse", "m", b"{}"))
+    response = await client.send(SdkCall("Converse", "m", b"{}"))
 
     assert await response.read_all() == body
     assert await response.read() == b""
 
 
-async def test_bytes_are_handed_on_as_they_come(client: Client, server: ScriptedServer) -> None:
+async def test_bytes_are_handed_on_as_they_come(client: BedrockClient, server: ScriptedServer) -> None:
     more, end = asyncio.Event(), asyncio.Event()
     server.says(STREAM, piece(b"one"), more, piece(b"two"), end, LAST_CHUNK)
 
@@ -194,7 +196,9 @@ CUTS: dict[str, tuple[Step, ...]] = {
 
 
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
-async def test_a_body_that_is_cut_is_truncated(client: Client, server: ScriptedServer, cut: tuple[Step, ...]) -> None:
+async def test_a_body_that_is_cut_is_truncated(
+    client: BedrockClient, server: ScriptedServer, cut: tuple[Step, ...]
+) -> None:
     heard = asyncio.Event()
     server.says(STREAM, piece(b"one"), heard, *cut)
 
@@ -206,7 +210,7 @@ async def test_a_body_that_is_cut_is_truncated(client: Client, server: ScriptedS
     response.close()
 
 
-async def test_a_body_shorter_than_its_length_is_truncated(client: Client, server: ScriptedServer) -> None:
+async def test_a_body_shorter_than_its_length_is_truncated(client: BedrockClient, server: ScriptedServer) -> None:
     server.says(head(200, {**FRAMES, "Content-Length": "100"}), b"one", CLOSE)
 
     response = await client.send(ASK)
@@ -216,7 +220,7 @@ async def test_a_body_shorter_than_its_length_is_truncated(client: Client, serve
 
 
 async def test_a_body_with_neither_length_nor_chunks_ends_with_its_connection(
-    client: Client, server: ScriptedServer
+    client: BedrockClient, server: ScriptedServer
 ) -> None:
     server.says(head(200, FRAMES), b"one", CLOSE)
 
@@ -235,7 +239,7 @@ UNREACHED: dict[str, tuple[Step, ...]] = {
 
 @pytest.mark.parametrize("script", UNREACHED.values(), ids=UNREACHED)
 async def test_a_connection_that_brings_no_answer_is_unavailable_and_tried_once(
-    client: Client, server: ScriptedServer, script: tuple[Step, ...]
+    client: BedrockClient, server: ScriptedServer, script: tuple[Step, ...]
 ) -> None:
     server.says(*script)
 
@@ -277,12 +281,12 @@ REFUSALS = {
 @pytest.mark.parametrize("operation", PATHS)
 @pytest.mark.parametrize(("status", "word", "code"), REFUSALS.values(), ids=REFUSALS)
 async def test_a_refusal_has_our_code_and_is_never_repeated_by_the_sdk(
-    client: Client, server: ScriptedServer, operation: Operation, status: int, word: str, code: str
+    client: BedrockClient, server: ScriptedServer, operation: Operation, status: int, word: str, code: str
 ) -> None:
     server.says(whole(status, b'{"message":"Because 123456789012."}', {"x-amzn-ErrorType": f"{word}:http://x"}))
 
     with pytest.raises(UpstreamError) as raised:
-        await client.send(Call(operation, "m", b"{}"))
+        await client.send(SdkCall(operation, "m", b"{}"))
 
     error = raised.value
     assert (error.code.name, error.aws_code, error.aws_message) == (code, word, "Because *.")
@@ -291,7 +295,7 @@ async def test_a_refusal_has_our_code_and_is_never_repeated_by_the_sdk(
 
 
 async def test_the_details_of_a_models_failure_and_of_a_throttle_are_kept(
-    client: Client, server: ScriptedServer
+    client: BedrockClient, server: ScriptedServer
 ) -> None:
     server.says(whole(424, b'{"originalStatusCode":400}', {"x-amzn-ErrorType": "ModelErrorException"}))
     server.says(whole(429, b"{}", {"x-amzn-ErrorType": "ThrottlingException", "Retry-After": "7"}))
@@ -306,7 +310,7 @@ async def test_the_details_of_a_models_failure_and_of_a_throttle_are_kept(
 
 @pytest.mark.parametrize("status", [403, 404, 502, 503, 504])
 async def test_html_in_place_of_an_error_does_not_confuse_the_sdk(
-    client: Client, server: ScriptedServer, status: int
+    client: BedrockClient, server: ScriptedServer, status: int
 ) -> None:
     server.says(whole(status, b"<html>No</html>", {"Content-Type": "text/html"}))
 
@@ -315,7 +319,7 @@ async def test_html_in_place_of_an_error_does_not_confuse_the_sdk(
     assert code == {403: "access_denied", 404: "model_not_found"}.get(status, "upstream_unavailable")
 
 
-async def test_a_drained_answer_gives_its_connection_back(client: Client, server: ScriptedServer) -> None:
+async def test_a_drained_answer_gives_its_connection_back(client: BedrockClient, server: ScriptedServer) -> None:
     server.says(streamed(FRAME))
 
     for _ in range(3):
@@ -328,7 +332,9 @@ async def test_a_drained_answer_gives_its_connection_back(client: Client, server
     assert server.open == 1
 
 
-async def test_an_answer_that_is_left_drops_its_connection_at_once(client: Client, server: ScriptedServer) -> None:
+async def test_an_answer_that_is_left_drops_its_connection_at_once(
+    client: BedrockClient, server: ScriptedServer
+) -> None:
     server.says(STREAM, piece(FRAME), asyncio.Event())
     response = await client.send(ASK)
     await response.read()
@@ -363,13 +369,13 @@ async def test_calls_that_are_cancelled_before_their_answer_give_their_places_ba
             await cancel(*calls)
             await server.until_open(0)
         server.only_says(whole(200, b"{}"))
-        assert await failure(client.send(Call("Converse", "m", b"{}"))) == ""
+        assert await failure(client.send(SdkCall("Converse", "m", b"{}"))) == ""
 
 
 async def test_reads_that_are_cancelled_lose_no_place(server: ScriptedServer) -> None:
     server.says(STREAM, piece(b"one"), asyncio.Event())
 
-    async def left(client: Client) -> None:
+    async def left(client: BedrockClient) -> None:
         response = await client.send(ASK)
         try:
             await response.read()
@@ -386,7 +392,7 @@ async def test_reads_that_are_cancelled_lose_no_place(server: ScriptedServer) ->
             await server.until_open(0)
 
 
-async def test_a_refusal_whose_body_never_comes_can_be_cancelled(client: Client, server: ScriptedServer) -> None:
+async def test_a_refusal_whose_body_never_comes_can_be_cancelled(client: BedrockClient, server: ScriptedServer) -> None:
     server.says(head(503, {"Content-Length": "100"}), asyncio.Event())
     call = asyncio.create_task(client.send(ASK))
     await server.until_received(1)
@@ -397,7 +403,7 @@ async def test_a_refusal_whose_body_never_comes_can_be_cancelled(client: Client,
 
 
 async def test_a_cancelled_call_ends_in_cancellation_and_not_in_an_error(
-    client: Client, server: ScriptedServer
+    client: BedrockClient, server: ScriptedServer
 ) -> None:
     server.says(asyncio.Event())
     call = asyncio.create_task(client.send(ASK))
@@ -462,8 +468,8 @@ async def test_neither_prompt_nor_answer_stands_in_a_log_of_the_sdks(
     server.says(whole(400, b'{"message":"sesame"}'))
 
     async with opened(server.url) as client:
-        await (await client.send(Call("Converse", "m", b'{"prompt":"sesame"}'))).read_all()
-        assert await failure(client.send(Call("Converse", "m", b'{"prompt":"sesame"}'))) == "validation"
+        await (await client.send(SdkCall("Converse", "m", b'{"prompt":"sesame"}'))).read_all()
+        assert await failure(client.send(SdkCall("Converse", "m", b'{"prompt":"sesame"}'))) == "validation"
 
     assert "sesame" not in caplog.text
 
@@ -471,7 +477,9 @@ async def test_neither_prompt_nor_answer_stands_in_a_log_of_the_sdks(
 MODELS = b'{"modelSummaries":[{"modelId":"a","modelLifecycle":{"status":"ACTIVE","endOfLifeTime":"2027-01-01"}}]}'
 
 
-async def test_the_control_plane_lists_models_as_they_are_described(client: Client, server: ScriptedServer) -> None:
+async def test_the_control_plane_lists_models_as_they_are_described(
+    client: BedrockClient, server: ScriptedServer
+) -> None:
     server.says(whole(200, MODELS))
 
     [model] = await client.list_models()
@@ -480,7 +488,7 @@ async def test_the_control_plane_lists_models_as_they_are_described(client: Clie
     assert server.received[0].target == "/foundation-models?byOutputModality=TEXT"
 
 
-async def test_profiles_are_read_page_after_page(client: Client, server: ScriptedServer) -> None:
+async def test_profiles_are_read_page_after_page(client: BedrockClient, server: ScriptedServer) -> None:
     server.says(whole(200, b'{"inferenceProfileSummaries":[{"inferenceProfileId":"a"}],"nextToken":"t+1"}'))
     server.says(whole(200, b'{"inferenceProfileSummaries":[{"inferenceProfileId":"b"}]}'))
 
@@ -493,7 +501,7 @@ async def test_profiles_are_read_page_after_page(client: Client, server: Scripte
     ]
 
 
-async def test_a_profile_says_which_models_hide_behind_it(client: Client, server: ScriptedServer) -> None:
+async def test_a_profile_says_which_models_hide_behind_it(client: BedrockClient, server: ScriptedServer) -> None:
     server.says(whole(200, b'{"models":[{"modelArn":"arn:aws:bedrock:eu-west-1::foundation-model/x"}]}'))
 
     profile = await client.get_profile("arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc")
@@ -511,7 +519,7 @@ async def test_a_profile_says_which_models_hide_behind_it(client: Client, server
     ],
 )
 async def test_a_control_plane_that_fails_is_an_error_of_ours(
-    client: Client, server: ScriptedServer, answer: bytes, code: str
+    client: BedrockClient, server: ScriptedServer, answer: bytes, code: str
 ) -> None:
     server.says(answer)
 
@@ -527,7 +535,9 @@ async def test_a_control_plane_that_says_nothing_is_unavailable(server: Scripted
     await server.until_open(0)
 
 
-async def test_calls_at_once_share_one_opening_of_the_control_plane(client: Client, server: ScriptedServer) -> None:
+async def test_calls_at_once_share_one_opening_of_the_control_plane(
+    client: BedrockClient, server: ScriptedServer
+) -> None:
     server.says(whole(200, MODELS))
 
     lists = await asyncio.gather(*(client.list_models() for _ in range(5)))

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.client import Call, Client, Endpoint, open_client
-from service.bedrock.client.credentials import Credentials
+from service.bedrock.client import BedrockClient, Endpoint, SdkCall, open_client
+from service.bedrock.client.credentials import CredentialChain
 from service.errors import UpstreamError
 from service.settings import Settings
 from tests.bedrock_client.scripted import ScriptedServer, scripted_server, whole
 
-ASK = Call("Converse", "m", b"{}")
+ASK = SdkCall("Converse", "m", b"{}")
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
@@ -42,7 +42,7 @@ def set_all(monkeypatch: pytest.MonkeyPatch, values: dict[str, str]) -> None:
         monkeypatch.setenv(name, value)
 
 
-async def refusal(client: Client) -> UpstreamError:
+async def refusal(client: BedrockClient) -> UpstreamError:
     with pytest.raises(UpstreamError) as raised:
         await client.send(ASK)
     return raised.value
@@ -237,7 +237,7 @@ async def test_an_expired_token_is_refused_access_with_awss_own_sentence(
 
 async def test_credentials_that_were_refused_are_looked_for_again() -> None:
     found = iter(["first", "second"])
-    credentials = Credentials(ask_again_s=0)
+    credentials = CredentialChain(ask_again_s=0)
 
     async def load() -> str:
         return next(found)
@@ -250,7 +250,7 @@ async def test_credentials_that_were_refused_are_looked_for_again() -> None:
 
 async def test_no_credentials_is_believed_for_a_while() -> None:
     asked = 0
-    credentials = Credentials(ask_again_s=60)
+    credentials = CredentialChain(ask_again_s=60)
 
     async def load() -> None:
         nonlocal asked

@@ -9,8 +9,8 @@ import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
+from service.bedrock.aws_errors import WORDS, anthropic_error, bare, broken_off, is_failure, refused
 from service.bedrock.eventstream import FrameDecoder, encode_error, encode_exception
-from service.bedrock.refusals import WORDS, anthropic_error, bare, broken_off, is_failure, refused
 from service.errors import UpstreamError
 
 OPERATIONS = {

@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from service.bedrock.client import Call, Client, Endpoint, open_client
+from service.bedrock.client import BedrockClient, Endpoint, SdkCall, open_client
 from service.errors import UpstreamError
 from service.settings import Settings
 from tests.bedrock_client.scripted import (
@@ -26,7 +26,7 @@ from tests.bedrock_client.scripted import (
     scripted_server,
 )
 
-CALL = Call("ConverseStream", "anthropic.claude-haiku-4-5-20251001-v1:0", b"{}")
+CALL = SdkCall("ConverseStream", "anthropic.claude-haiku-4-5-20251001-v1:0", b"{}")
 
 
 def certificate(folder: Path) -> ssl.SSLContext:
@@ -56,7 +56,9 @@ async def server(tmp_path: Path) -> AsyncIterator[ScriptedServer]:
 
 
 @pytest.fixture
-async def client(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+async def client(
+    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[BedrockClient]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "any")
     monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "certificate.pem"))
@@ -65,7 +67,7 @@ async def client(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.Mon
         yield one
 
 
-async def follow(client: Client, came: "asyncio.Queue[bytes]") -> None:
+async def follow(client: BedrockClient, came: "asyncio.Queue[bytes]") -> None:
     """Read one answer to its end."""
     response = await client.send(CALL)
     try:
@@ -75,7 +77,7 @@ async def follow(client: Client, came: "asyncio.Queue[bytes]") -> None:
 
 
 async def test_each_piece_comes_when_it_is_sent_and_the_connection_is_kept(
-    server: ScriptedServer, client: Client
+    server: ScriptedServer, client: BedrockClient
 ) -> None:
     second = asyncio.Event()
     server.says(STREAM, piece(b"one"), second, piece(b"two"), LAST_CHUNK)
@@ -95,7 +97,7 @@ async def test_each_piece_comes_when_it_is_sent_and_the_connection_is_kept(
 
 
 @pytest.mark.parametrize("how", [CLOSE, RESET])
-async def test_a_cut_is_an_end_for_whoever_decodes(server: ScriptedServer, client: Client, how: Ending) -> None:
+async def test_a_cut_is_an_end_for_whoever_decodes(server: ScriptedServer, client: BedrockClient, how: Ending) -> None:
     server.says(STREAM, piece(b"one"), how)
     came = asyncio.Queue[bytes]()
 
@@ -105,7 +107,7 @@ async def test_a_cut_is_an_end_for_whoever_decodes(server: ScriptedServer, clien
     assert came.get_nowait() == b"one"
 
 
-async def test_who_leaves_closes_the_connection(server: ScriptedServer, client: Client) -> None:
+async def test_who_leaves_closes_the_connection(server: ScriptedServer, client: BedrockClient) -> None:
     server.says(STREAM, piece(b"one"), asyncio.Event())
     came = asyncio.Queue[bytes]()
 

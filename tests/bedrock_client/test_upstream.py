@@ -10,9 +10,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
-from service.bedrock.client import Client, Endpoint, open_client
+from service.bedrock.catalog.profiles import Profiles
+from service.bedrock.client import BedrockClient, Endpoint, open_client
 from service.bedrock.eventstream import encode, encode_error, encode_event, encode_exception
-from service.bedrock.profiles import Profiles
 from service.bedrock.upstream import Upstream
 from service.deltas import Delta, Opened, Stop, StopReason, TextDelta, Timing, ToolCallStart, Unknown, Usage
 from service.errors import InvalidRequest, UpstreamError
@@ -72,7 +72,7 @@ END = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def shared() -> AsyncIterator[tuple[Client, ScriptedServer]]:
+async def shared() -> AsyncIterator[tuple[BedrockClient, ScriptedServer]]:
     """One client for the module: it takes longer to make than a test takes."""
     async with (
         scripted_server() as scripted,
@@ -82,19 +82,19 @@ async def shared() -> AsyncIterator[tuple[Client, ScriptedServer]]:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def server(shared: tuple[Client, ScriptedServer]) -> AsyncIterator[ScriptedServer]:
+async def server(shared: tuple[BedrockClient, ScriptedServer]) -> AsyncIterator[ScriptedServer]:
     """Its server, which has been asked nothing."""
     yield shared[1]
     await shared[1].anew()
 
 
 @pytest.fixture
-def client(shared: tuple[Client, ScriptedServer], server: ScriptedServer) -> Client:  # noqa: ARG001 - see `server`
+def client(shared: tuple[BedrockClient, ScriptedServer], server: ScriptedServer) -> BedrockClient:  # noqa: ARG001 - see `server`
     return shared[0]
 
 
 @pytest.fixture
-def upstream(client: Client) -> Upstream:
+def upstream(client: BedrockClient) -> Upstream:
     return Upstream(client)
 
 
@@ -559,7 +559,7 @@ async def test_an_arn_that_nobody_tells_of_goes_to_converse(
     assert len(server.received) == 1
 
 
-async def test_lookups_of_made_up_arns_do_not_pile_up(client: Client, server: ScriptedServer) -> None:
+async def test_lookups_of_made_up_arns_do_not_pile_up(client: BedrockClient, server: ScriptedServer) -> None:
     server.says(whole(200, b"{}"))
     profiles = Profiles(client)
 
@@ -569,7 +569,7 @@ async def test_lookups_of_made_up_arns_do_not_pile_up(client: Client, server: Sc
     assert len(profiles._known) == 1_024  # noqa: SLF001 -- the bound is about what is inside
 
 
-async def test_an_alias_spares_the_lookup(client: Client, server: ScriptedServer) -> None:
+async def test_an_alias_spares_the_lookup(client: BedrockClient, server: ScriptedServer) -> None:
     upstream = Upstream(client, aliases={"mine": (ARN, "claude_messages"), "plain": (CLAUDE, None)}, api="invoke")
 
     told = await upstream.resolve(Request(model_id="mine", messages=ask().messages))

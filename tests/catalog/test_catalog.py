@@ -5,17 +5,9 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.catalog import (
-    FAMILY_NAMES,
-    MODELS,
-    base_id,
-    hidden_family,
-    lookup,
-    nearest,
-    resolve,
-)
-from service.bedrock.families import FAMILIES
-from service.bedrock.models import Model
+from service.bedrock.catalog.model import Model
+from service.bedrock.catalog.resolution import FAMILY_NAMES, MODELS, base_id, hidden_family, lookup, nearest, resolve
+from service.bedrock.wires.families import FAMILIES
 from service.errors import InvalidRequest
 from service.generation import Message, Request, Text, Tool, ToolUse
 

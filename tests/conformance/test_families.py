@@ -11,9 +11,9 @@ import pytest_asyncio
 from msgspec import structs
 
 from service.answer import Answer
-from service.bedrock.catalog import MODELS, Model, Target, resolve
+from service.bedrock.catalog.model import Abilities, Api
+from service.bedrock.catalog.resolution import MODELS, Model, Target, resolve
 from service.bedrock.client import Endpoint, open_client
-from service.bedrock.models import Abilities, Api
 from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Delta, Stop, StopReason, Unknown, Usage
 from service.errors import UpstreamError

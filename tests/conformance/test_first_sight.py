@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bedrock import catalog
-from service.bedrock.families import wire_of
-from service.bedrock.family import Decoder
+from service.bedrock.catalog import resolution
+from service.bedrock.wires.families import wire_of
+from service.bedrock.wires.family import Decoder
 from service.deltas import TextDelta
 from service.errors import UpstreamError
 from service.generation import Api, Message, Request, Text
@@ -31,7 +31,7 @@ claude_chunks = st.fixed_dictionaries(
 
 def decoder(api: Api) -> Decoder:
     request = Request(model_id=CLAUDE, messages=(Message("user", (Text("Hello"),)),), api=api)
-    target = catalog.resolve(request)
+    target = resolution.resolve(request)
     return wire_of(target).decoder(request, target.model)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from service.conversations.history import window
-from service.conversations.values import Json, Message, Role, title_of
+from service.conversations.values import Json, Role, StoredMessage, title_of
 from service.deltas import Failed
 
 BROKEN = Failed("upstream_truncated", "It broke off.", 502, True, True)
@@ -21,15 +21,15 @@ def result(name: str) -> Json:
     return {"type": "tool_result", "tool_use_id": name, "content": "there"}
 
 
-def message(role: Role, *content: Json, end: Failed | None = None) -> Message:
-    return Message("m", role, list(content), 0, end=end)
+def message(role: Role, *content: Json, end: Failed | None = None) -> StoredMessage:
+    return StoredMessage("m", role, list(content), 0, end=end)
 
 
-def user(*content: Json | str) -> Message:
+def user(*content: Json | str) -> StoredMessage:
     return message("user", *(text(each) if isinstance(each, str) else each for each in content))
 
 
-def model(*content: Json | str, end: Failed | None = None) -> Message:
+def model(*content: Json | str, end: Failed | None = None) -> StoredMessage:
     return message("assistant", *(text(each) if isinstance(each, str) else each for each in content), end=end)
 
 
@@ -126,7 +126,7 @@ def short(block: Json) -> str:
 
 
 @pytest.mark.parametrize(("before", "now", "most", "shown"), CASES.values(), ids=CASES)
-def test_the_model_is_shown(before: list[Message], now: Json | str, most: int, shown: list[str]) -> None:
+def test_the_model_is_shown(before: list[StoredMessage], now: Json | str, most: int, shown: list[str]) -> None:
     said = [text(now) if isinstance(now, str) else now]
 
     turns = window(before, said, most, tools=True)

@@ -58,7 +58,7 @@ async def test_many_replicas_may_upgrade_at_once(address: str) -> None:
         await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "service.conversations.upgrade",
+            "service.conversations.migrate",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

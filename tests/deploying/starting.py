@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from service.serving import CLOSE_S
+from service.server import CLOSE_S
 from service.settings import Settings, read_settings
 from tests.deploying.manifests import DEPLOY, ROOT, SLACK_S
 

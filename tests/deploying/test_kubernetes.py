@@ -7,7 +7,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from service.telemetry.metrics import Metrics
+from service.telemetry.metrics import MetricSet
 from tests.deploying.kustomize import build
 from tests.deploying.manifests import DEPLOY, document
 from tests.deploying.starting import SECRETS, longest_end_s, started
@@ -207,7 +207,7 @@ def test_the_autoscaler_asks_for_a_figure_that_the_service_has_and_the_adapter_n
     name = metrics["Pods"]["pods"]["metric"]["name"]
     (rule,) = document(FOLDER / "components" / "monitoring" / "adapter-values.yaml")["rules"]["custom"]
 
-    assert name in {metric.name for metric in Metrics().registry.collect()}
+    assert name in {metric.name for metric in MetricSet().registry.collect()}
     assert name == rule["name"]["as"] == rule["name"]["matches"]
     assert rule["seriesQuery"].startswith(f"{name}{{")
     assert int(metrics["Pods"]["pods"]["target"]["averageValue"]) < started(environment("base")).max_streams

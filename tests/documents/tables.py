@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from bench import sizing
-from service.bedrock.catalog import MODELS, Model
-from service.bedrock.offers import capabilities
+from service.bedrock.catalog.offers import capabilities
+from service.bedrock.catalog.resolution import MODELS, Model
 
 DOCS = Path(__file__).parents[2] / "docs"
 _COMPUTED = re.compile(r"(<!-- computed: (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)

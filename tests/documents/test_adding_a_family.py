@@ -23,5 +23,5 @@ def test_no_place_of_a_family_in_the_service_is_left_out() -> None:
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.split()  # fmt: skip
 
-    manners = {"service/local/converse/speaking.py"}  # how fast it speaks: only where it is odd
+    manners = {"service/local/converse/answer.py"}  # how fast it speaks: only where it is odd
     assert {path for path in found if "families/titan" not in path} - manners <= NAMED

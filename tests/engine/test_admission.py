@@ -5,11 +5,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from service.engine.admission import Places
+from service.engine.admission import Slots
 from service.errors import ServiceError
 
 
-async def queued(places: Places, number: int) -> None:
+async def queued(places: Slots, number: int) -> None:
     """Let the loop turn until so many wait."""
     async with asyncio.timeout(5):
         while places.queued < number:  # noqa: ASYNC110 - a turn of the loop is all it takes
@@ -17,7 +17,7 @@ async def queued(places: Places, number: int) -> None:
 
 
 async def test_who_comes_when_all_places_are_taken_waits_in_turn() -> None:
-    places = Places(1, 10, 5.0)
+    places = Slots(1, 10, 5.0)
     told: list[int] = []
     order: list[str] = []
 
@@ -36,7 +36,7 @@ async def test_who_comes_when_all_places_are_taken_waits_in_turn() -> None:
 
 
 async def test_a_full_queue_refuses_at_once() -> None:
-    places = Places(1, 0, 5.0)
+    places = Slots(1, 0, 5.0)
     async with places.place("a", lambda _: None):
         refusal = places.refusal("a")
     assert refusal is not None
@@ -45,7 +45,7 @@ async def test_a_full_queue_refuses_at_once() -> None:
 
 
 async def test_a_wait_has_its_end() -> None:
-    places = Places(1, 1, 0.01)
+    places = Slots(1, 1, 0.01)
     async with places.place("a", lambda _: None):
         with pytest.raises(ServiceError) as refusal:
             async with places.place("a", lambda _: None):
@@ -55,7 +55,7 @@ async def test_a_wait_has_its_end() -> None:
 
 
 async def test_who_leaves_the_queue_takes_no_place_along() -> None:
-    places = Places(1, 10, 5.0)
+    places = Slots(1, 10, 5.0)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(places.place("a", lambda _: None))
         waiting = asyncio.create_task(stack.enter_async_context(places.place("a", lambda _: None)))
@@ -68,7 +68,7 @@ async def test_who_leaves_the_queue_takes_no_place_along() -> None:
 
 
 async def test_who_leaves_as_the_place_comes_hands_it_on() -> None:
-    places = Places(1, 10, 5.0)
+    places = Slots(1, 10, 5.0)
     holding = asyncio.Event()
 
     async def hold() -> None:

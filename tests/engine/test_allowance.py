@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.allowance import QUIET_S, Allowance
+from service.engine.adaptive_limit import QUIET_S, Allowance
 from tests.engine.clock import Clock
 
 

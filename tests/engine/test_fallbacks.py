@@ -3,7 +3,7 @@
 import pytest
 
 from service.access.caller import Caller
-from service.bedrock.catalog import Target, resolve
+from service.bedrock.catalog.resolution import Target, resolve
 from service.engine.fallbacks import adapted, allowed, names_of
 from service.errors import InvalidRequest
 from service.generation import Image, Message, ReasoningBlock, Request, Text

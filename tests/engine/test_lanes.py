@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.catalog import Target, resolve
-from service.engine.lanes import Bypass, Circuit, Lane, Lanes
+from service.bedrock.catalog.resolution import Target, resolve
+from service.engine.bulkhead import Bulkhead, Circuit, Lanes, Unlimited
 from service.errors import ServiceError, UpstreamError
 from service.generation import Request
 from tests.harness import CLAUDE, settings
@@ -28,14 +28,14 @@ def target(model_id: str = CLAUDE) -> Target:
     return resolve(request(model_id=model_id))
 
 
-def lane_of(these: Lanes, model_id: str = CLAUDE) -> Lane:
+def lane_of(these: Lanes, model_id: str = CLAUDE) -> Bulkhead:
     """A lane that counts."""
     lane = these.of(target(model_id), request())
-    assert isinstance(lane, Lane)
+    assert isinstance(lane, Bulkhead)
     return lane
 
 
-async def throttled(lane: Lane, calls: int) -> None:
+async def throttled(lane: Bulkhead, calls: int) -> None:
     """Let so many calls go at once, and be throttled together."""
     together = asyncio.Barrier(calls)
 
@@ -175,7 +175,7 @@ async def test_with_the_breaker_off_nothing_is_refused() -> None:
     assert lane.free
 
 
-async def failed(lane: Lane) -> None:
+async def failed(lane: Bulkhead) -> None:
     """Let a call fail."""
     with pytest.raises(UpstreamError):
         async with lane.enter("a", lambda _: None):
@@ -185,8 +185,8 @@ async def failed(lane: Lane) -> None:
 async def test_a_fault_counts_for_nothing_unless_it_says_so() -> None:
     these = lanes()
 
-    assert isinstance(these.of(target(), request("throttle*;key=5")), Bypass)
-    assert isinstance(these.of(target(), request("throttle*;counted;key=5")), Lane)
+    assert isinstance(these.of(target(), request("throttle*;key=5")), Unlimited)
+    assert isinstance(these.of(target(), request("throttle*;counted;key=5")), Bulkhead)
 
 
 async def test_any_number_of_models_that_nobody_has_heard_of_take_a_bounded_room() -> None:

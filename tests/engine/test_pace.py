@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.engine.pace import Pace
+from service.engine.flush_window import Pace
 from tests.engine.clock import Clock
 
 LONGEST_S = 0.02

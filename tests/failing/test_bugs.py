@@ -8,11 +8,11 @@ import pytest
 
 from service.access.caller import ANONYMOUS
 from service.app import create_app
-from service.bedrock import catalog
-from service.bedrock.catalog import Target
+from service.bedrock.catalog import resolution
+from service.bedrock.catalog.resolution import Target
 from service.bedrock.upstream import Upstream
 from service.deltas import Done, Failed
-from service.engine.engine import Order, open_engine
+from service.engine.engine import GenerateRequest, open_engine
 from service.generation import Message, Policies, Request, Text
 from service.streams.memory import MemoryJournal
 from tests.harness import CLAUDE, client, serving, settings
@@ -59,7 +59,7 @@ class Broken(Upstream):
         """Need nothing."""
 
     async def resolve(self, request: Request) -> Target:
-        return catalog.resolve(request)
+        return resolution.resolve(request)
 
     def open(self, *_: object, **__: object) -> Any:
         raise RuntimeError("the secret detail")
@@ -72,7 +72,7 @@ async def test_a_bug_in_a_generation_ends_its_stream_once(caplog: pytest.LogCapt
         MemoryJournal(ttl_s=60, memory_bytes=1_000_000) as journal,
         open_engine(settings(), Broken(), journal, lambda _, end: ends.append(end)) as engine,
     ):
-        log = await engine.start(Order(request, ANONYMOUS, "native", Policies()))
+        log = await engine.start(GenerateRequest(request, ANONYMOUS, "native", Policies()))
         end = await log.wait_for_end()
 
         assert end == Failed("internal", "Something went wrong on our side.", 500, retryable=False, partial=False)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.catalog import MODELS, lookup
+from service.bedrock.catalog.resolution import MODELS, lookup
 from service.errors import InvalidRequest
 from service.generation import (
     CachePoint,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.families import wire_of
+from service.bedrock.wires.families import wire_of
 from service.deltas import (
     CitationDelta,
     Delta,

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.catalog import MODELS, continuation, resolve
-from service.bedrock.families import wire_of
+from service.bedrock.catalog.resolution import MODELS, continuation, resolve
+from service.bedrock.wires.families import wire_of
 from service.generation import CachePoint, Document, Reasoning
 from tests.families.test_bodies import CALLED, SYSTEM, WEATHER, user
 from tests.families.wire import EXAMPLES, asked

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.catalog import MODELS, resolve
-from service.bedrock.parameters import check, clamped, lenient, refusals, without
+from service.bedrock.catalog.resolution import MODELS, resolve
+from service.bedrock.rules.parameters import check, clamped, lenient, refusals, without
 from service.errors import InvalidRequest
 from service.generation import CachePoint, Document, Message, Reasoning, Request, Text, ToolChoice, ToolResult
 from tests.families.test_bodies import CALLED, HISTORY, PNG, SYSTEM, WEATHER, assistant, user

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.bedrock.catalog import MODELS, resolve
-from service.bedrock.families import FAMILIES, wire_of
+from service.bedrock.catalog.resolution import MODELS, resolve
+from service.bedrock.wires.families import FAMILIES, wire_of
 from service.deltas import (
     Delta,
     Opened,

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.catalog import MODELS
+from service.bedrock.catalog.resolution import MODELS
 from service.deltas import (
     CitationDelta,
     Delta,

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from service.bedrock.catalog import resolve
-from service.bedrock.families import wire_of
-from service.bedrock.models import Target
+from service.bedrock.catalog.model import Target
+from service.bedrock.catalog.resolution import resolve
+from service.bedrock.wires.families import wire_of
 from service.deltas import Delta, ReasoningDelta, TextDelta, ToolCallDelta
 from service.generation import Message, Request, Text
 

@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.responses import StreamingResponse
 
 from service.app import create_app
-from service.serving import serve
+from service.server import serve
 from service.settings import read_settings
 from service.telemetry.logs import configure_logs
 

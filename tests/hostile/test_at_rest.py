@@ -11,9 +11,9 @@ import pytest
 import redis
 
 from service.app import create_app
-from service.sealing import open_seal
+from service.encryption import open_seal
 from service.settings import SettingsError
-from service.streams.opening import open_journal
+from service.streams.factory import open_journal
 from tests.harness import Json, Service, client, running, serving, settings
 from tests.hostile.canaries import ASKS, SAY, found_in, native, word
 from tests.streams.servers import Server

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from service.answer import Answer
-from service.bedrock.attachments import DOCUMENT_BYTES, DOCUMENTS, IMAGE_BYTES, IMAGES
+from service.bedrock.rules.attachments import DOCUMENT_BYTES, DOCUMENTS, IMAGE_BYTES, IMAGES
 from service.deltas import ToolCallDelta, ToolCallStart
 from service.dialects.bounds import BLOCKS, MESSAGES, TOOLS
 from tests.harness import CLAUDE, Json, Service
@@ -251,7 +251,7 @@ async def test_there_are_bounds_on_numbers(shared: Service, path: str) -> None:
         ({member: [turn] * (MESSAGES + 1)}, member, "10,000"),
         ({member: crowded}, member, "1,000"),
         ({member: [turn], "tools": tools}, "tools", "512"),
-        ({member: [turn], "metadata": {"a": [1] * 310_000}}, "metadata", "300,000"),
+        ({member: [turn], "metadata": {"a": [1] * 1_000_010}}, "metadata", "1,000,000"),
     ]
     for body, field, number in cases:
         assert number in refused(path, await post(shared, path, body | more), field)

@@ -87,9 +87,9 @@ def _messages(event: Json, _: str) -> str:
 
 FORMATS = {
     "native": Format(lambda: NativeEvents(HEADING), _native),
-    "chat": Format(lambda: openai_chat.Events(HEADING, openai_chat.Options(include_usage=True)), _chat),
-    "responses": Format(lambda: openai_responses.Events(HEADING), _responses),
-    "messages": Format(lambda: anthropic_messages.Events(HEADING), _messages),
+    "chat": Format(lambda: openai_chat.ChatEvents(HEADING, openai_chat.ChatOptions(include_usage=True)), _chat),
+    "responses": Format(lambda: openai_responses.ResponsesEvents(HEADING), _responses),
+    "messages": Format(lambda: anthropic_messages.MessagesEvents(HEADING), _messages),
 }
 formats = pytest.mark.parametrize("form", FORMATS.values(), ids=FORMATS)
 

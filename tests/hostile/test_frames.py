@@ -8,9 +8,9 @@ from time import monotonic
 
 import pytest
 
-from service.bedrock.answers import read_json
+from service.bedrock.aws_errors import broken_off, refused
 from service.bedrock.eventstream import Frame, FrameDecoder, encode_event, encode_exception
-from service.bedrock.refusals import broken_off, refused
+from service.bedrock.response import read_json
 from service.errors import UpstreamError
 
 SECONDS = 2.0

@@ -4,12 +4,13 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import uvicorn
 
 from service.app import create_app
-from service.serving import configuration
+from service.server import configuration
 from tests.harness import settings
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -17,9 +18,9 @@ PIECE = b"a" * 10_000
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[int]:
+async def served(**values: Any) -> AsyncIterator[int]:
     """The service as `artesian serve` serves it; the value is its port."""
-    given = settings()
+    given = settings(**values)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(configuration(given, create_app(given)))
     serving = asyncio.create_task(server.serve(sockets=[listening]))

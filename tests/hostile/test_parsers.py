@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from service.dialects import anthropic_messages, openai_chat, openai_responses
+from service.dialects import anthropic_messages, openai_chat, openai_responses, structure
 from service.dialects.native.request import Generate, to_request
 from service.errors import FieldError, InvalidRequest
 from service.generation import Request
+from service.http.problems import from_pydantic
 from service.routers.conversations.bodies import Changes, NewConversation, Send
-from service.routers.problems import from_pydantic
 from tests.hostile import canaries
 
 EXAMPLES = 150  # a format, some seconds in all
@@ -55,6 +55,7 @@ def native(shape: type[BaseModel]) -> Callable[[Any], object]:
     """Read as FastAPI does, and refuse as the service does."""
 
     def read(given: Any) -> object:
+        structure.check(json.dumps(given).encode(), 800)
         try:
             asked = shape.model_validate(given)
         except ValidationError as error:
@@ -71,6 +72,7 @@ def lenient(parse: Callable[[Any], Any]) -> Callable[[Any], object]:
     """Read as the surfaces made for others do: what their reader of JSON refuses never comes that far."""
 
     def read(given: Any) -> object:
+        structure.check(json.dumps(given).encode(), 500)
         try:
             given = msgspec.json.decode(json.dumps(given))
         except (msgspec.DecodeError, RecursionError):
@@ -80,7 +82,7 @@ def lenient(parse: Callable[[Any], Any]) -> Callable[[Any], object]:
     return read
 
 
-def responses(given: Any) -> openai_responses.Parsed:
+def responses(given: Any) -> openai_responses.ResponsesRequest:
     """Look for what it refers to, and read it."""
     openai_responses.references(given)
     return openai_responses.parse(given)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.sealing import MARK, NoSeal, Seal, Unopened, open_seal, read_keys
+from service.encryption import MARK, NoSeal, Seal, Unopened, open_seal, read_keys
 from service.settings import SettingsError, read_settings
 
 KEY, OTHER = (base64.b64encode(bytes([letter]) * 32).decode() for letter in b"ko")
@@ -109,7 +109,7 @@ def test_the_settings_do_not_show_the_key() -> None:
 
 
 def test_the_library_is_imported_only_where_there_is_a_key() -> None:
-    opened = "import sys, service.main, service.sealing as sealing; sealing.open_seal(None)"
+    opened = "import sys, service.main, service.encryption as sealing; sealing.open_seal(None)"
     code = f"{opened}; print('cryptography' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from service.access.keys import Key, hashed
+from service.access.keys import KeyEntry, hashed
 from service.access.keys_file import editing
 from service.app import create_app
 from tests.harness import Json, Service, client, serving, settings
@@ -20,7 +20,7 @@ async def limited(folder: Path, limits: dict[str, Json], **values: Any) -> Async
     file = folder / "keys.json"
     with editing(str(file)) as keys:
         keys.extend(
-            Key(id=name, name=name, sha256=hashed(name).hex(), created=datetime.now(UTC), **bounds)
+            KeyEntry(id=name, name=name, sha256=hashed(name).hex(), created=datetime.now(UTC), **bounds)
             for name, bounds in limits.items()
         )
     app = create_app(settings(api_keys_file=str(file), secret_key=SECRET, **values))

@@ -2,18 +2,18 @@
 
 import asyncio
 
-from service.routers.entrance import AT_ONCE, Entrance
+from service.http.admission_rate import AT_ONCE, AdmissionRate
 
 CAME = 3 * AT_ONCE
 
 
-async def arrive(entrance: Entrance, number: int, begun: list[int]) -> None:
+async def arrive(entrance: AdmissionRate, number: int, begun: list[int]) -> None:
     await entrance.turn()
     begun.append(number)
 
 
 async def test_a_few_begin_in_each_turn_of_the_loop_in_the_order_they_came() -> None:
-    entrance, begun = Entrance(), list[int]()
+    entrance, begun = AdmissionRate(), list[int]()
     all_begun = asyncio.gather(*(arrive(entrance, number, begun) for number in range(CAME)))
     in_each_turn = []
     while len(begun) < CAME:
@@ -27,7 +27,7 @@ async def test_a_few_begin_in_each_turn_of_the_loop_in_the_order_they_came() -> 
 
 
 async def test_nobody_waits_who_comes_alone() -> None:
-    entrance, begun = Entrance(), list[int]()
+    entrance, begun = AdmissionRate(), list[int]()
     for number in range(CAME):
         turn = arrive(entrance, number, begun)
         try:
@@ -41,7 +41,7 @@ async def test_nobody_waits_who_comes_alone() -> None:
 
 
 async def test_who_leaves_while_it_waits_takes_no_turn() -> None:
-    entrance, begun = Entrance(), list[int]()
+    entrance, begun = AdmissionRate(), list[int]()
     came = [asyncio.ensure_future(arrive(entrance, number, begun)) for number in range(2 * AT_ONCE + 1)]
     await asyncio.sleep(0)
     for one in came[AT_ONCE : 2 * AT_ONCE]:

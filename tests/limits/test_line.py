@@ -6,7 +6,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from service.engine.line import FairLine
+from service.engine.fair_queue import FairQueue
 
 OWNERS = st.sampled_from("abcd")
 
@@ -22,7 +22,7 @@ class Lines(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.line: FairLine[int] = FairLine()
+        self.line: FairQueue[int] = FairQueue()
         self.model: dict[str, list[int]] = {}
         self.number = 0
 
@@ -87,7 +87,7 @@ TestLines.settings = settings(max_examples=60, stateful_step_count=40, deadline=
 
 
 def test_one_with_fifty_waiting_does_not_stand_before_anothers_first() -> None:
-    line: FairLine[int] = FairLine()
+    line: FairQueue[int] = FairQueue()
     for number in range(50):
         line.add("many", number)
 

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from service.engine.admission import Places
+from service.engine.admission import Slots
 from service.errors import ServiceError
 
 
@@ -24,7 +24,7 @@ async def turns(number: int = 5) -> None:
 class Crowd:
     """Some that wait for a place, each held until it is let go."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Slots) -> None:
         self.places = places
         self.served: list[str] = []
         self.told: dict[str, list[int]] = defaultdict(list)
@@ -62,7 +62,7 @@ class Crowd:
 
 @asynccontextmanager
 async def crowd(size: int, queue: int = 1000, timeout_s: float = 5.0) -> AsyncIterator[Crowd]:
-    people = Crowd(Places(size, queue, timeout_s))
+    people = Crowd(Slots(size, queue, timeout_s))
     try:
         yield people
     finally:

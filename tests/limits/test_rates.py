@@ -10,13 +10,13 @@ from redis.asyncio import SSLConnection
 
 from service.access.caller import ANONYMOUS, Caller
 from service.access.counters import Counters
-from service.access.rates import Grant, Rates, Wanted, open_rates
+from service.access.rates import ExpectedUsage, Grant, Rates, open_rates
 from service.deltas import Usage
 from service.errors import RateLimited
 from tests.streams.servers import Server
 
 CALLER = Caller("key", requests_per_minute=2, tokens_per_minute=100, streams=5)
-SMALL = Wanted(10, 20)
+SMALL = ExpectedUsage(10, 20)
 
 
 @pytest_asyncio.fixture
@@ -33,7 +33,7 @@ def remaining(rates: Rates, caller: Caller) -> dict[str, int]:
     return {standing.name: standing.remaining for standing in rates.standings(caller)}
 
 
-async def refused(rates: Rates, caller: Caller, wanted: Wanted = SMALL) -> RateLimited:
+async def refused(rates: Rates, caller: Caller, wanted: ExpectedUsage = SMALL) -> RateLimited:
     with pytest.raises(RateLimited) as refusal:
         await rates.admit(caller, wanted)
     return refusal.value
@@ -73,7 +73,7 @@ async def test_a_key_without_limits_is_not_counted_and_the_library_not_loaded(ra
 
 async def test_what_was_set_aside_and_not_used_is_given_back(rates: Rates) -> None:
     caller = Caller("key", tokens_per_minute=100)
-    grant = await rates.admit(caller, Wanted(10, 80))
+    grant = await rates.admit(caller, ExpectedUsage(10, 80))
     assert remaining(rates, caller) == {"tokens": 10}
 
     grant.settle(tokens(15))
@@ -83,7 +83,7 @@ async def test_what_was_set_aside_and_not_used_is_given_back(rates: Rates) -> No
 
 async def test_one_answer_may_be_longer_than_the_limit_and_the_next_waits(rates: Rates) -> None:
     caller = Caller("key", tokens_per_minute=100)
-    grant = await rates.admit(caller, Wanted(10, 500))
+    grant = await rates.admit(caller, ExpectedUsage(10, 500))
     assert (await refused(rates, caller)).limit == "tokens"
 
     grant.settle(tokens(120))
@@ -96,13 +96,13 @@ async def test_one_answer_may_be_longer_than_the_limit_and_the_next_waits(rates:
 
 async def test_an_answer_longer_than_expected_is_charged_in_full(rates: Rates) -> None:
     caller = Caller("key", tokens_per_minute=100)
-    (await rates.admit(caller, Wanted(10, 20))).settle(tokens(70))
+    (await rates.admit(caller, ExpectedUsage(10, 20))).settle(tokens(70))
 
     await settled(rates, caller, "tokens", 30)
 
 
 async def test_a_request_that_can_never_be_within_the_limit_is_not_worth_repeating(rates: Rates) -> None:
-    refusal = await refused(rates, CALLER, Wanted(101, 0))
+    refusal = await refused(rates, CALLER, ExpectedUsage(101, 0))
 
     assert refusal.limit == "tokens"
     assert not refusal.retryable
@@ -111,16 +111,16 @@ async def test_a_request_that_can_never_be_within_the_limit_is_not_worth_repeati
 
 
 async def test_an_input_that_does_not_fit_any_more_waits(rates: Rates) -> None:
-    await rates.admit(CALLER, Wanted(60, 0))
+    await rates.admit(CALLER, ExpectedUsage(60, 0))
 
-    refusal = await refused(rates, CALLER, Wanted(60, 0))
+    refusal = await refused(rates, CALLER, ExpectedUsage(60, 0))
 
     assert refusal.limit == "tokens"
     assert refusal.retryable
 
 
 async def test_a_refusal_charges_nothing(rates: Rates) -> None:
-    await refused(rates, CALLER, Wanted(101, 0))
+    await refused(rates, CALLER, ExpectedUsage(101, 0))
 
     await settled(rates, CALLER, "requests", 2)
     assert remaining(rates, CALLER) == {"requests": 2, "tokens": 100, "streams": 5}
@@ -179,9 +179,9 @@ async def test_a_grant_is_settled_once(rates: Rates) -> None:
 async def test_two_processes_count_together_in_valkey(server: Server) -> None:
     async with AsyncExitStack() as stack:
         one, other = [await stack.enter_async_context(open_rates(server.url)) for _ in range(2)]
-        grant = await one.admit(CALLER, Wanted(10, 80))
+        grant = await one.admit(CALLER, ExpectedUsage(10, 80))
         await other.admit(Caller("someone else", requests_per_minute=2), SMALL)
-        await other.admit(CALLER, Wanted(5, 0))
+        await other.admit(CALLER, ExpectedUsage(5, 0))
 
         assert remaining(other, CALLER) == {"requests": 0, "tokens": 5, "streams": 4}
         assert (await refused(one, CALLER)).limit == "requests"
@@ -236,7 +236,7 @@ async def test_a_crowd_waits_for_valkey_rather_than_take_it_for_away(server: Ser
 )
 async def test_what_is_charged_is_what_bedrock_counts(rates: Rates, usage: Usage, used: int) -> None:
     caller = Caller("key", tokens_per_minute=100)
-    (await rates.admit(caller, Wanted(10, 5))).settle(usage)
+    (await rates.admit(caller, ExpectedUsage(10, 5))).settle(usage)
 
     await settled(rates, caller, "tokens", 100 - used)
 

@@ -12,7 +12,7 @@ import pytest
 from botocore.eventstream import EventStreamBuffer, EventStreamMessage
 from botocore.exceptions import ClientError
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 from service.local.calls import Calls
 
 Json = dict[str, Any]

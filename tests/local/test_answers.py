@@ -8,10 +8,10 @@ import httpx
 import jsonschema
 import pytest
 
-from service.bedrock.catalog import MODELS
-from service.local.meter import Counted, Meter
-from service.local.prompt import CachePoint, Prompt, Text, Turn
-from service.local.tokens import count
+from service.bedrock.catalog.resolution import MODELS
+from service.local.meter import Counted, TokenCounter
+from service.local.prompt import LocalPrompt, PromptCachePoint, PromptText, PromptTurn
+from service.local.text.tokens import count
 from tests.local.bedrock import CLAUDE, QUESTION, Bedrock, Json, blocks_of, body_for, refused, said, text_of, user
 
 SERIES = {model.series: model for model in MODELS}
@@ -443,12 +443,12 @@ def test_a_guardrail_wants_json(url: str) -> None:
 
 
 def test_beginnings_are_remembered_within_bounds() -> None:
-    meter = Meter()
+    meter = TokenCounter()
     model = SERIES["claude_3"]
 
     def ask(number: int) -> Counted:
-        text = Text(f"{number} " + "water " * 1_100)
-        return meter.measure(Prompt(model, (Turn("user", (text, CachePoint())),), 100))
+        text = PromptText(f"{number} " + "water " * 1_100)
+        return meter.measure(LocalPrompt(model, (PromptTurn("user", (text, PromptCachePoint())),), 100))
 
     first = ask(0)
     for number in range(1, 1_002):

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from service.bedrock.catalog import MODELS
+from service.bedrock.catalog.resolution import MODELS
 from tests.local.bedrock import CLAUDE, Bedrock, refused
 
 

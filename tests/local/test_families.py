@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.bedrock.catalog import MODELS, Model
+from service.bedrock.catalog.resolution import MODELS, Model
 from tests.local.bedrock import QUESTION, Bedrock, blocks_of, body_for, refused, said, text_of
 
 SERIES = {model.series: model for model in MODELS}

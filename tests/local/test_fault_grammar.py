@@ -3,7 +3,7 @@
 import pytest
 
 from service.local.faults import HEALTHY, Fault, parse
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 
 MALFORMED = {
     "an unknown fault": ("flood", "there is no fault 'flood'"),
@@ -29,7 +29,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize(("script", "part"), MALFORMED.values(), ids=MALFORMED)
 def test_a_malformed_fault_is_refused_with_what_is_wrong(script: str, part: str) -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(LocalRefusal) as caught:
         parse(script)
 
     assert caught.value.status == 400

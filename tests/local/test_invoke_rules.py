@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.bedrock.catalog import MODELS
+from service.bedrock.catalog.resolution import MODELS
 from tests.local.bedrock import CLAUDE, Bedrock, Json, body_for, refused
 
 SERIES = {model.series: model for model in MODELS}

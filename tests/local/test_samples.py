@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.local.samples import Material, from_pattern, sample
+from service.local.text.schema_samples import Material, from_pattern, sample
 
 PROMPT = 'Send "Hello there" to Ada Lovelace at 10:30 with 3 copies, priority high, in Oslo'
 

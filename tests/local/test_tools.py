@@ -7,7 +7,7 @@ import httpx
 import pytest
 from botocore.eventstream import EventStreamBuffer
 
-from service.bedrock.catalog import MODELS
+from service.bedrock.catalog.resolution import MODELS
 from tests.local.bedrock import CLAUDE, Bedrock, Json, assistant, blocks_of, text_of, user
 
 NOVA = "us.amazon.nova-pro-v1:0"

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 from service.local import create_local_app, serve_local
 from tests.local.bedrock import CLAUDE, Json, assistant, body_for, frames_of, said, user
 from tests.local.test_families import SERIES

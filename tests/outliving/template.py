@@ -20,7 +20,7 @@ PR_SET_PDEATHSIG = 1  # Linux, as the /proc that the tests look into
 
 def main() -> None:
     """Take orders until there are no more."""
-    for name in ("app", "cli.serving", "local.server", "serving", "streams.sqlite", "streams.valkey"):
+    for name in ("app", "cli.serving", "local.server", "server", "streams.sqlite", "streams.valkey"):
         importlib.import_module(f"service.{name}")
 
     assert threading.active_count() == 1

@@ -21,27 +21,27 @@ from starlette.types import Message, Scope
 
 from service import generation
 from service.access.caller import ANONYMOUS
-from service.bedrock import catalog
-from service.bedrock.answers import StreamedAnswer
-from service.bedrock.catalog import Target
+from service.bedrock.catalog import resolution
+from service.bedrock.catalog.resolution import Target
 from service.bedrock.client import Operation, Response
 from service.bedrock.eventstream import FrameDecoder
-from service.bedrock.families import wire_of
+from service.bedrock.response import StreamedAnswer
 from service.bedrock.upstream import Upstream
+from service.bedrock.wires.families import wire_of
 from service.deltas import Delta, Event, Start, TextDelta
-from service.engine.engine import Order, open_engine
-from service.engine.progress import Meter
+from service.dialects.table import Name, encoder
+from service.engine.engine import GenerateRequest, open_engine
+from service.engine.progress import ProgressMeter
 from service.generation import Api, Policies, Request, Text
-from service.outlet import Outlet, offer
-from service.routers.formats import Format, encoder
-from service.routers.reply import StreamReply
+from service.http.outlet import Outlet, offer
+from service.http.stream_response import StreamResponse
 from service.settings import Settings
 from service.streams.log import StreamLog
 from service.streams.memory import MemoryJournal
 from service.streams.record import Record
 from tests.speed.answers import claude_frame, converse_frame
 
-_FORMS: tuple[Format, ...] = ("native", "chat", "responses", "messages")
+_FORMS: tuple[Name, ...] = ("native", "chat", "responses", "messages")
 BUDGET = Path(__file__).with_name("budget.json")
 DELTAS = 400
 CLAUDE = "anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -123,7 +123,7 @@ def _decode_frames(reads: list[bytes]) -> Work:
 def _answer(api: Api, reads: list[bytes]) -> Work:
     """From a read's bytes to deltas."""
     request = _request(api)
-    target = catalog.resolve(request)
+    target = resolution.resolve(request)
     decoder = wire_of(target).decoder(request, target.model)
     upstream, taken = Reads(), list[list[Delta]]()
 
@@ -171,7 +171,7 @@ def _append(batches: list[list[Event]]) -> Work:
     """From deltas into the log, and counted for `progress`."""
     journal, log, clock = MemoryJournal(ttl_s=60, memory_bytes=1 << 30), _log(), lambda: 0.0
     journal.shelf.put(log)
-    meter = Meter(500, 10, clock)
+    meter = ProgressMeter(500, 10, clock)
 
     def work() -> StreamLog:
         for batch in batches:
@@ -184,7 +184,7 @@ def _append(batches: list[list[Event]]) -> Work:
     return work
 
 
-def _encode(form: Format, batches: list[list[Event]]) -> Work:
+def _encode(form: Name, batches: list[list[Event]]) -> Work:
     """From the log to a client's bytes."""
     log = _log()
     events = [event for batch in batches for event in batch]
@@ -203,14 +203,14 @@ def _encode(form: Format, batches: list[list[Event]]) -> Work:
 
 
 @asynccontextmanager
-async def _through(form: Format, reads: list[bytes]) -> AsyncIterator[Work]:
+async def _through(form: Name, reads: list[bytes]) -> AsyncIterator[Work]:
     """From a read's bytes, through a generation that runs and its log, to the bytes of a response that is under way."""
     bedrock, journal, outlet = Bedrock(), MemoryJournal(ttl_s=60, memory_bytes=1 << 30), Sink()
     settings = Settings(backend="aws", max_flush_window=0)
     async with open_engine(settings, bedrock, journal, lambda *_: None) as engine, asyncio.timeout(5):
         policies = Policies("fail", "detach", store=True)
-        log = await engine.start(Order(_request("converse"), ANONYMOUS, form, policies))
-        reply = StreamReply(engine, log, encoder(log, form))
+        log = await engine.start(GenerateRequest(_request("converse"), ANONYMOUS, form, policies))
+        reply = StreamResponse(engine, log, encoder(log, form))
         scope: Scope = {"type": "http"}
         offer(scope.setdefault("state", {}), outlet)
         answered = asyncio.create_task(reply(scope, _nothing, outlet.send))
@@ -232,7 +232,7 @@ class Bedrock(Upstream):
 
     def __init__(self) -> None:
         self.reads = Reads()
-        self._chosen = catalog.resolve(_request("converse"))
+        self._chosen = resolution.resolve(_request("converse"))
 
     @property
     def region(self) -> str:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from service.deltas import Done, Event, Metrics, Start, Status, StopReason, TextDelta, Usage
 from service.generation import Message, OnDisconnect, Policies, Request, Text
-from service.streams.journal import Journal, Key
+from service.streams.factory import open_journal
+from service.streams.journal import IdempotencyKey, Journal
 from service.streams.log import StreamLog
-from service.streams.opening import open_journal
 from service.streams.record import Record, new_stream_id
 
 LEASE_S = 0.6
@@ -35,9 +35,9 @@ def record(*, store: bool = True, on_disconnect: OnDisconnect = "detach") -> Rec
     )
 
 
-def key(name: str = "k", fingerprint: str = "body") -> Key:
+def key(name: str = "k", fingerprint: str = "body") -> IdempotencyKey:
     """Make an idempotency key."""
-    return Key("me", name, fingerprint)
+    return IdempotencyKey("me", name, fingerprint)
 
 
 def start(log: StreamLog) -> Start:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from service.deltas import Done, Failed, GuardrailTrace, Start, Status, StopReason, TextDelta, ToolCallDelta
 from service.errors import InvalidRequest, ServiceError
+from service.streams.cache import Shelf
 from service.streams.codec import Unreadable, Unwritable, decode_events, decode_record, encode_events, encode_record
 from service.streams.log import BATCH, StreamLog, size_of
 from service.streams.record import NOWHERE, new_stream_id, parse_event_id, parse_stream_id
-from service.streams.shelf import Shelf
 from tests.streams.parts import CANCELLED, DONE, read_all, record, said, start
 
 FAILED = Failed("throttled", "Slow down.", 429, retryable=True, partial=False)

@@ -10,7 +10,7 @@ from typing import Any
 
 from service.deltas import Event
 from service.streams.codec import decode_events, encode_events
-from service.streams.journal import Journal, Key
+from service.streams.journal import IdempotencyKey, Journal
 from service.streams.log import StreamLog
 from tests.streams.parts import DONE, Remembering, journal_at, no_logs, record, said, start
 
@@ -30,7 +30,7 @@ class _Inside:
         self._logs = no_logs()
         self._readers = ExitStack()
 
-    async def begin(self, key: Key | None = None) -> str:
+    async def begin(self, key: IdempotencyKey | None = None) -> str:
         log = await self._journal.begin(record(), key)
         self._hold(log)
         if not log.numbered:

@@ -20,7 +20,7 @@ STREAMS: dict[str, list[Event]] = {
     **{f"stopped for {reason}": events for reason, events in EVERY_STOP.items()},
     "a failure": [START, TextDelta(0, "So far"), FAILED],
 }
-SUMMARY = openai_responses.Options(reasoning={"summary": "auto"})
+SUMMARY = openai_responses.ResponsesOptions(reasoning={"summary": "auto"})
 
 
 @cache
@@ -57,10 +57,10 @@ def check_event(event: dict[str, str], name: str) -> None:
 
 
 ENCODERS: dict[str, tuple[str, Any]] = {
-    "chat": ("ChatEvent", lambda: openai_chat.Events(HEADING, openai_chat.Options(include_usage=True))),
-    "responses": ("ResponseEvent", lambda: openai_responses.Events(HEADING)),
-    "responses, with a summary": ("ResponseEvent", lambda: openai_responses.Events(HEADING, SUMMARY)),
-    "messages": ("MessageEvent", lambda: anthropic_messages.Events(HEADING)),
+    "chat": ("ChatEvent", lambda: openai_chat.ChatEvents(HEADING, openai_chat.ChatOptions(include_usage=True))),
+    "responses": ("ResponseEvent", lambda: openai_responses.ResponsesEvents(HEADING)),
+    "responses, with a summary": ("ResponseEvent", lambda: openai_responses.ResponsesEvents(HEADING, SUMMARY)),
+    "messages": ("MessageEvent", lambda: anthropic_messages.MessagesEvents(HEADING)),
 }
 STREAM_ID = "0123456789abcdef" * 2
 
@@ -75,7 +75,7 @@ def test_every_event_is_as_described(name: str, encoder: Any, stream: list[Event
 
 
 def test_the_heartbeat_of_messages_is_as_described() -> None:
-    for event in events(anthropic_messages.Events.heartbeat):
+    for event in events(anthropic_messages.MessagesEvents.heartbeat):
         check_event(event, "MessageEvent")
 
 

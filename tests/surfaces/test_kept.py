@@ -8,8 +8,8 @@ import pytest
 
 from service.bedrock import estimate
 from service.conversations.database import Database
+from service.conversations.migrate import upgrade
 from service.conversations.responses import Kept, Responses
-from service.conversations.upgrade import upgrade
 from service.conversations.values import now_ms
 from service.dialects import openai_responses
 from service.dialects.dialect import Heading

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from service.bedrock import catalog
-from service.bedrock.families import wire_of
+from service.bedrock.catalog import resolution
+from service.bedrock.wires.families import wire_of
 from service.dialects import anthropic_messages, openai_responses
 from service.generation import Request
 from tests.harness import Json, Service
@@ -28,7 +28,7 @@ CITED: Json = {
 
 def sent(request: Request, api: Any = "converse") -> Json:
     """What Bedrock is sent."""
-    target = catalog.resolve(request, api=api)
+    target = resolution.resolve(request, api=api)
     return wire_of(target).body(request, target.model, stream=True)
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prometheus_client.openmetrics import parser
 
-from service.telemetry.metrics import Metrics
+from service.telemetry.metrics import MetricSet
 from tests.harness import CLAUDE, Json, Service, eventually, fault_header, running
 from tests.native.gates import call_of, release
 from tests.surfaces import asks
@@ -277,7 +277,7 @@ async def test_nothing_of_what_was_said_stands_in_it(service: Service) -> None:
 
 def test_a_delta_costs_well_under_a_microsecond() -> None:
     """The best of many rounds: noise only adds. The bound is for a slow machine; here it is 0.2 us."""
-    tally = Metrics().between.of("a model")
+    tally = MetricSet().between.of("a model")
     rounds = []
     for _ in range(50):
         began = time.perf_counter()

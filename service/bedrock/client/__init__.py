@@ -19,24 +19,24 @@ from aiobotocore.config import AioConfig
 from msgspec import Struct
 
 import service
-from service.bedrock.client.credentials import Credentials, PatientSession, deaf_session
+from service.bedrock.aws_errors import STALE_CREDENTIALS, bare, refused
+from service.bedrock.client.credentials import CredentialChain, PatientSession, deaf_session
+from service.bedrock.client.errors import sdk_errors
 from service.bedrock.client.exchange import (
-    Exchange,
     Prepared,
     Response,
+    SdkExchange,
     add_unsigned,
     current,
     put_body,
     take_answer,
 )
-from service.bedrock.client.failures import sdk_errors
-from service.bedrock.client.repeat import repeat
-from service.bedrock.client.tap import Window
-from service.bedrock.refusals import STALE_CREDENTIALS, bare, refused
+from service.bedrock.client.prepared import repeat
+from service.bedrock.client.tap import ReadWindow
 from service.errors import UpstreamError
 from service.settings import Settings
 
-__all__ = ["Call", "Client", "Endpoint", "Operation", "Response", "Window", "open_client"]
+__all__ = ["BedrockClient", "Endpoint", "Operation", "ReadWindow", "Response", "SdkCall", "open_client"]
 
 Operation = Literal["Converse", "ConverseStream", "InvokeModel", "InvokeModelWithResponseStream", "CountTokens"]
 _METHODS: dict[Operation, str] = {
@@ -74,7 +74,7 @@ class Endpoint(Struct, frozen=True):
         return cls("local", url, url, "us-east-1")
 
 
-class Call(Struct, frozen=True):
+class SdkCall(Struct, frozen=True):
     """One call: `body` is JSON that is ready to be sent, `model_id` an id or an ARN as Bedrock knows it."""
 
     operation: Operation
@@ -83,7 +83,7 @@ class Call(Struct, frozen=True):
     headers: Mapping[str, str] = {}
 
 
-class Client:
+class BedrockClient:
     """One SDK session, and its clients for the two planes of Bedrock."""
 
     def __init__(self, endpoint: Endpoint, config: AioConfig, stack: AsyncExitStack, control_timeout: float) -> None:
@@ -93,7 +93,7 @@ class Client:
         self._control_timeout = control_timeout
         self._config = config
         self._stack = stack
-        self._credentials = Credentials()
+        self._credentials = CredentialChain()
         self._found_region: str | None = None
         self._session: Any = None
         self._planes: dict[str, Any] = {}
@@ -104,7 +104,7 @@ class Client:
     def region(self) -> str | None:
         """The region in use; None where nobody has named one."""
         if self._found_region is None:
-            with suppress(UpstreamError), sdk_errors(Exchange()):
+            with suppress(UpstreamError), sdk_errors(SdkExchange()):
                 self._found_region = self._region()
         return self._found_region
 
@@ -125,19 +125,19 @@ class Client:
             return True
         try:
             async with asyncio.timeout(_READY_S):
-                with sdk_errors(Exchange()):
+                with sdk_errors(SdkExchange()):
                     self._opened_session()
                     return await self._credentials.find() is not None
         except (TimeoutError, UpstreamError):
             return False
 
-    async def send(self, call: Call) -> Response:
+    async def send(self, call: SdkCall) -> Response:
         """Send a call and return its answer when the headers have come; whoever gets it closes it.
 
         Raises:
             UpstreamError: Bedrock refused, or could not be reached.
         """
-        exchange = Exchange(call.body, call.headers, self.onward())
+        exchange = SdkExchange(call.body, call.headers, self.onward())
         try:
             if prepared := self._prepared.get((call.operation, call.model_id)):
                 await self._repeat(exchange, prepared)
@@ -171,7 +171,7 @@ class Client:
         return await self._control("get_inference_profile", inferenceProfileIdentifier=arn)
 
     async def _control(self, method: str, **parameters: Any) -> dict[str, Any]:
-        exchange = Exchange()
+        exchange = SdkExchange()
         try:
             async with asyncio.timeout(self._control_timeout):
                 await self._ask(exchange, "bedrock", method, **parameters)
@@ -183,7 +183,7 @@ class Client:
             raise UpstreamError("upstream_corrupt", "Bedrock's list could not be read.") from mistake
         return answer if isinstance(answer, dict) else {}
 
-    async def _ask(self, exchange: Exchange, plane: str, method: str, **parameters: Any) -> None:
+    async def _ask(self, exchange: SdkExchange, plane: str, method: str, **parameters: Any) -> None:
         token = current.set(exchange)
         try:
             with sdk_errors(exchange):
@@ -195,7 +195,7 @@ class Client:
         finally:
             current.reset(token)
 
-    async def _repeat(self, exchange: Exchange, prepared: Prepared) -> None:
+    async def _repeat(self, exchange: SdkExchange, prepared: Prepared) -> None:
         """Make a call as the SDK has made it before."""
         try:
             with sdk_errors(exchange):
@@ -206,7 +206,7 @@ class Client:
         if exchange.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise refused(exchange.status, exchange.answer_headers, exchange.answer)
 
-    def _keep(self, call: Call, prepared: Prepared | None) -> None:
+    def _keep(self, call: SdkCall, prepared: Prepared | None) -> None:
         if prepared:
             if len(self._prepared) >= _MOST_PREPARED:
                 self._prepared.clear()
@@ -255,7 +255,7 @@ class Client:
 @asynccontextmanager
 async def open_client(
     endpoint: Endpoint, *, max_streams: int, connect_timeout: float, control_timeout: float = 10
-) -> AsyncIterator[Client]:
+) -> AsyncIterator[BedrockClient]:
     """Open the client for the life of the process. `control_timeout` (seconds) bounds a call to the control plane.
 
     Without credentials, a region or a profile that exists it opens too: then each call says what is missing.
@@ -263,8 +263,8 @@ async def open_client(
     for name in ("boto3", "botocore", "aiobotocore", "aiohttp"):
         logging.getLogger(name).setLevel(logging.INFO)  # at DEBUG they log prompts and answers
     async with AsyncExitStack() as stack:
-        client = Client(endpoint, _config(endpoint, max_streams, connect_timeout), stack, control_timeout)
-        with suppress(UpstreamError), sdk_errors(Exchange()):
+        client = BedrockClient(endpoint, _config(endpoint, max_streams, connect_timeout), stack, control_timeout)
+        with suppress(UpstreamError), sdk_errors(SdkExchange()):
             await client._plane("bedrock-runtime")  # noqa: SLF001 -- now, since it costs a tenth of a second
         yield client
 

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 _ASK_AGAIN_S = 5.0  # how long "no credentials" is believed: a metadata service that is not there costs a second
 
 
-class Credentials:
+class CredentialChain:
     """The SDK's chain of credentials, gone through at the first call that needs it and not at the start."""
 
     method = None  # the SDK asks where they come from, for its user agent
@@ -72,12 +72,12 @@ class Credentials:
 class PatientSession(AioSession):  # type: ignore[misc] # the SDK has no types
     """A session that does not look for credentials when a client is made."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: CredentialChain) -> None:
         super().__init__()
         self._late = credentials
         credentials.load = self._load
 
-    async def get_credentials(self) -> Credentials:
+    async def get_credentials(self) -> CredentialChain:
         """What a client of the SDK is made with."""
         return self._late
 

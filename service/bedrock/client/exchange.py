@@ -75,7 +75,7 @@ def _transport(raw: aiohttp.ClientResponse) -> asyncio.Transport | None:
     return raw.connection.transport if raw.connection else None
 
 
-class Exchange:
+class SdkExchange:
     """One call, as the SDK's hooks see it; None for a body leaves the SDK's own."""
 
     __slots__ = ("answer", "answer_headers", "body", "headers", "prepared", "status", "unsigned")
@@ -123,14 +123,14 @@ class Prepared:
         self._params = params | {"headers": params["headers"].copy(), "body": b""}
         self._context = context.copy()
 
-    def with_body_of(self, exchange: "Exchange") -> dict[str, Any]:
+    def with_body_of(self, exchange: "SdkExchange") -> dict[str, Any]:
         """The SDK's parameters for one call."""
         params = self._params | {"headers": self._params["headers"].copy(), "context": self._context.copy()}
         exchange.put_into(params)
         return params
 
 
-current: ContextVar[Exchange] = ContextVar("current")
+current: ContextVar[SdkExchange] = ContextVar("current")
 """The call that this task is making; the SDK hands its hooks nothing of ours."""
 
 

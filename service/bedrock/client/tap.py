@@ -16,14 +16,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 CUT = (aiohttp.ClientError, HttpProcessingError, OSError, RuntimeError)
 
 
-class Window(Protocol):
+class ReadWindow(Protocol):
     """A time in which what comes is left unread, so that more of it is handed on at once."""
 
     def then(self, go_on: Callable[[], None]) -> None:
         """Call `go_on` when it is over."""
 
 
-Take = Callable[[bytes], Window | None]
+Take = Callable[[bytes], ReadWindow | None]
 
 
 class Tap(asyncio.Protocol):

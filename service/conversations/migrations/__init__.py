@@ -1,1 +1,1 @@
-"""Alembic's migrations, run by `service.conversations.upgrade`."""
+"""Alembic's migrations, run by `service.conversations.migrate`."""

@@ -35,7 +35,7 @@ _EMPTY: dict[str, Json] = {
 }
 
 
-class Events:
+class MessagesEvents:
     """One reader's encoder."""
 
     media_type = "text/event-stream"

@@ -63,7 +63,7 @@ class Body(Struct):
     thread: Json | UnsetType | None = UNSET
 
 
-class Parsed(Struct, frozen=True):
+class MessagesRequest(Struct, frozen=True):
     """A request, and what else was asked for. `dropped` names what was passed over."""
 
     request: Request
@@ -72,7 +72,7 @@ class Parsed(Struct, frozen=True):
     options: None = None
 
 
-def parse(given: object, *, betas: Iterable[str] = (), default_model_id: str = "") -> Parsed:
+def parse(given: object, *, betas: Iterable[str] = (), default_model_id: str = "") -> MessagesRequest:
     """Read a request body, as decoded from JSON. `betas` are the `anthropic-beta` headers, each as it came.
 
     Raises:
@@ -102,7 +102,7 @@ def parse(given: object, *, betas: Iterable[str] = (), default_model_id: str = "
         beta=_betas((*betas, *(asked.betas or ())), dropped),
         metadata=body.metadata(asked.metadata, dropped),
     )
-    return Parsed(request, bool(asked.stream), dropped)
+    return MessagesRequest(request, bool(asked.stream), dropped)
 
 
 def _refuse(asked: Body) -> None:
@@ -119,7 +119,7 @@ def _refuse(asked: Body) -> None:
 def _conversation(asked: Body) -> tuple[tuple[Text | CachePoint, ...], tuple[Message, ...]]:
     """Part what the system says, wherever it says it, from the turns of the others."""
     system: list[Text | CachePoint] = list(texts(asked.system or "", "system"))
-    turns = body.Turns()
+    turns = body.TurnCollector()
     for number, turn in enumerate(asked.messages):
         field = f"messages.{number}"
         match turn.role:

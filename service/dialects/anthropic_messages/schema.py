@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from service.dialects.shapes import Shape
+from service.dialects.shapes import WireShape
 
 Json = dict[str, Any]
 StopReason = Literal[
@@ -10,7 +10,7 @@ StopReason = Literal[
 ]
 
 
-class AnthropicErrorDetails(Shape):
+class AnthropicErrorDetails(WireShape):
     """What went wrong; `details.error_code` where the clients act upon one."""
 
     type: str
@@ -18,7 +18,7 @@ class AnthropicErrorDetails(Shape):
     details: Json | None = None
 
 
-class AnthropicError(Shape):
+class AnthropicError(WireShape):
     """An error of Anthropic's surface: a body, or the event `error`."""
 
     type: Literal["error"]
@@ -26,7 +26,7 @@ class AnthropicError(Shape):
     request_id: str | None = None
 
 
-class MessageTextBlock(Shape):
+class MessageTextBlock(WireShape):
     """A text."""
 
     type: Literal["text"]
@@ -34,7 +34,7 @@ class MessageTextBlock(Shape):
     citations: list[Json] | None = None
 
 
-class MessageThinkingBlock(Shape):
+class MessageThinkingBlock(WireShape):
     """Thinking, and the signature with which it has to come back."""
 
     type: Literal["thinking"]
@@ -42,14 +42,14 @@ class MessageThinkingBlock(Shape):
     signature: str
 
 
-class MessageRedactedBlock(Shape):
+class MessageRedactedBlock(WireShape):
     """Thinking that nobody may read."""
 
     type: Literal["redacted_thinking"]
     data: str
 
 
-class MessageCallBlock(Shape):
+class MessageCallBlock(WireShape):
     """A call of a tool."""
 
     type: Literal["tool_use"]
@@ -61,13 +61,13 @@ class MessageCallBlock(Shape):
 MessageBlock = MessageTextBlock | MessageThinkingBlock | MessageRedactedBlock | MessageCallBlock
 
 
-class MessageOutputDetails(Shape):
+class MessageOutputDetails(WireShape):
     """Of the output's tokens."""
 
     thinking_tokens: int
 
 
-class MessageUsage(Shape):
+class MessageUsage(WireShape):
     """Tokens; `input_tokens` excludes what was cached. Null: nobody reported it."""
 
     input_tokens: int | None
@@ -77,7 +77,7 @@ class MessageUsage(Shape):
     output_tokens_details: MessageOutputDetails | None = None
 
 
-class MessageObject(Shape):
+class MessageObject(WireShape):
     """The answer."""
 
     id: str
@@ -90,21 +90,21 @@ class MessageObject(Shape):
     usage: MessageUsage
 
 
-class MessageTokensCount(Shape):
+class MessageTokensCount(WireShape):
     """What a request would cost to read. `estimated`: the model cannot count, and we have guessed."""
 
     input_tokens: int
     estimated: Literal[True] | None = None
 
 
-class MessageStart(Shape):
+class MessageStart(WireShape):
     """The message begins; its usage is told at its end."""
 
     type: Literal["message_start"]
     message: MessageObject
 
 
-class MessageBlockStart(Shape):
+class MessageBlockStart(WireShape):
     """A block begins."""
 
     type: Literal["content_block_start"]
@@ -112,42 +112,42 @@ class MessageBlockStart(Shape):
     content_block: MessageBlock
 
 
-class MessageTextDelta(Shape):
+class MessageTextDelta(WireShape):
     """A piece of a text."""
 
     type: Literal["text_delta"]
     text: str
 
 
-class MessageArgumentsDelta(Shape):
+class MessageArgumentsDelta(WireShape):
     """A piece of a call's input, as JSON text."""
 
     type: Literal["input_json_delta"]
     partial_json: str
 
 
-class MessageThinkingDelta(Shape):
+class MessageThinkingDelta(WireShape):
     """A piece of thinking."""
 
     type: Literal["thinking_delta"]
     thinking: str
 
 
-class MessageSignatureDelta(Shape):
+class MessageSignatureDelta(WireShape):
     """The signature of the thinking."""
 
     type: Literal["signature_delta"]
     signature: str
 
 
-class MessageCitationDelta(Shape):
+class MessageCitationDelta(WireShape):
     """A citation."""
 
     type: Literal["citations_delta"]
     citation: Json
 
 
-class MessageBlockDelta(Shape):
+class MessageBlockDelta(WireShape):
     """A piece of a block."""
 
     type: Literal["content_block_delta"]
@@ -157,21 +157,21 @@ class MessageBlockDelta(Shape):
     )
 
 
-class MessageBlockStop(Shape):
+class MessageBlockStop(WireShape):
     """A block is over."""
 
     type: Literal["content_block_stop"]
     index: int
 
 
-class MessageEnd(Shape):
+class MessageEnd(WireShape):
     """Why the model stopped."""
 
     stop_reason: StopReason
     stop_sequence: str | None
 
 
-class MessageDelta(Shape):
+class MessageDelta(WireShape):
     """The end of the message, with its usage."""
 
     type: Literal["message_delta"]
@@ -179,19 +179,19 @@ class MessageDelta(Shape):
     usage: MessageUsage
 
 
-class MessageStop(Shape):
+class MessageStop(WireShape):
     """The stream is over."""
 
     type: Literal["message_stop"]
 
 
-class MessagePing(Shape):
+class MessagePing(WireShape):
     """A heartbeat."""
 
     type: Literal["ping"]
 
 
-EVENTS: tuple[tuple[str, type[Shape]], ...] = (
+EVENTS: tuple[tuple[str, type[WireShape]], ...] = (
     ("message_start", MessageStart),
     ("content_block_start", MessageBlockStart),
     ("content_block_delta", MessageBlockDelta),

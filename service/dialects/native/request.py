@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from service import generation
-from service.dialects import bounds, kinds
+from service.dialects import bounds, media_types
 from service.dialects.native.values import Base64, Characters, Object, Said
 
 DEFAULT_MAX_TOKENS = 500
@@ -59,7 +59,7 @@ class ImageBlock(_Strict):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        if wrong := kinds.not_that_image(self.media_type, self.data):
+        if wrong := media_types.not_that_image(self.media_type, self.data):
             raise ValueError(f"data: {wrong}")
         return self
 
@@ -219,7 +219,7 @@ class Guardrail(_Strict):
         return generation.Guardrail(self.id, self.version, trace, self.stream_mode)
 
 
-class Body(_Strict):
+class RawBody(_Strict):
     """A body as it came: looked at for how much it holds before it is read, and for how much was wrong afterwards."""
 
     @model_validator(mode="wrap")
@@ -239,7 +239,7 @@ class Body(_Strict):
             ) from None
 
 
-class Parameters(Body):
+class Parameters(RawBody):
     """What may accompany a prompt, wherever it stands."""
 
     model_id: Characters | None = Field(

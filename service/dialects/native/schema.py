@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.deltas import StopReason
 
 
-class _Shape(BaseModel):
+class _NativeShape(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_mode_override="serialization")
 
 
-class UsageShape(_Shape):
+class UsageShape(_NativeShape):
     """Tokens over all attempts; null: nobody reported it."""
 
     input_tokens: int | None
@@ -22,7 +22,7 @@ class UsageShape(_Shape):
     estimated: bool = Field(description="An attempt was cut before it reported, so some of it was counted by us")
 
 
-class MetricsShape(_Shape):
+class MetricsShape(_NativeShape):
     """Seconds, but for Bedrock's own clock in milliseconds."""
 
     time_to_first_token: float | None
@@ -35,7 +35,7 @@ class MetricsShape(_Shape):
     model_id: str | None = Field(description="The model that answered")
 
 
-class StartShape(_Shape):
+class StartShape(_NativeShape):
     """`start`: the stream's first event."""
 
     stream_id: str
@@ -44,13 +44,13 @@ class StartShape(_Shape):
     backend: Literal["local", "aws"]
 
 
-class TextShape(_Shape):
+class TextShape(_NativeShape):
     """Unnamed: a piece of the text."""
 
     text: str
 
 
-class ReasoningShape(_Shape):
+class ReasoningShape(_NativeShape):
     """`reasoning`: a piece of it, its signature, or redacted reasoning (base64)."""
 
     text: str | None = None
@@ -58,7 +58,7 @@ class ReasoningShape(_Shape):
     redacted: str | None = None
 
 
-class ToolCallShape(_Shape):
+class ToolCallShape(_NativeShape):
     """`tool_call`: first the call, then its arguments, pieces of JSON text as they come."""
 
     index: int
@@ -68,7 +68,7 @@ class ToolCallShape(_Shape):
     server: bool | None = Field(default=None, description="Bedrock runs this tool itself")
 
 
-class ToolResultShape(_Shape):
+class ToolResultShape(_NativeShape):
     """`tool_result`: what a tool that Bedrock itself ran has answered."""
 
     index: int
@@ -77,7 +77,7 @@ class ToolResultShape(_Shape):
     is_error: bool
 
 
-class ProgressShape(_Shape):
+class ProgressShape(_NativeShape):
     """`progress`: at most one a second. `progress` never falls, and is 1 only at the end."""
 
     progress: float = Field(ge=0, le=1)
@@ -89,7 +89,7 @@ class ProgressShape(_Shape):
     estimated: bool
 
 
-class StatusShape(_Shape):
+class StatusShape(_NativeShape):
     """`status`: what is going on."""
 
     state: Literal["queued", "retrying", "fallback", "reconnecting", "continued", "restarted", "not_resumable", "slow"]
@@ -100,7 +100,7 @@ class StatusShape(_Shape):
     message: str | None = None
 
 
-class DoneShape(_Shape):
+class DoneShape(_NativeShape):
     """Unnamed, the last event of a stream that ended well or was cancelled."""
 
     done: Literal[True]
@@ -110,7 +110,7 @@ class DoneShape(_Shape):
     metrics: MetricsShape
 
 
-class ErrorShape(_Shape):
+class ErrorShape(_NativeShape):
     """Unnamed, the last event of a stream that failed."""
 
     error: str = Field(description="One sentence")
@@ -121,7 +121,7 @@ class ErrorShape(_Shape):
     stream_id: str
 
 
-class AnswerShape(_Shape):
+class AnswerShape(_NativeShape):
     """The answer of `stream: false`."""
 
     text: str
@@ -135,7 +135,7 @@ class AnswerShape(_Shape):
     content: list[dict[str, Any]] = Field(description="Content blocks, as they may be handed back in the next turn")
 
 
-class SnapshotShape(_Shape):
+class SnapshotShape(_NativeShape):
     """A stream as it stands."""
 
     stream_id: str
@@ -153,14 +153,14 @@ class SnapshotShape(_Shape):
     dropped: list[str] | None = None
 
 
-class FieldErrorShape(_Shape):
+class FieldErrorShape(_NativeShape):
     """One mistake."""
 
     field: str
     message: str
 
 
-class ProblemShape(_Shape):
+class ProblemShape(_NativeShape):
     """RFC 9457, with the sentence once more where the tutorial's page looks for it."""
 
     type: str

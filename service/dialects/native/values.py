@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from service.nesting import values_of
+from service.json_depth import values_of
 
 
 def _base64(value: str) -> str:

@@ -35,7 +35,7 @@ FINISH_REASONS = {
 }
 
 
-class Answer:
+class ChoiceFolder:
     """One choice's message so far; `add` gives what an event adds, as the pieces of `delta` in which it is told."""
 
     def __init__(self) -> None:

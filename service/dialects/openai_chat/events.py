@@ -10,9 +10,9 @@ from typing import Any
 from service.deltas import Done, Event, Failed, Status, TextDelta
 from service.dialects import sse
 from service.dialects.dialect import Heading
-from service.dialects.openai_chat.answer import FINISH_REASONS, Answer, usage
+from service.dialects.openai_chat.answer import FINISH_REASONS, ChoiceFolder, usage
 from service.dialects.openai_chat.errors import error_body
-from service.dialects.openai_chat.request import Options
+from service.dialects.openai_chat.request import ChatOptions
 from service.dialects.refusal import TAKEN_BACK, cut_off
 
 Json = dict[str, Any]
@@ -20,15 +20,15 @@ Json = dict[str, Any]
 _TEXT = "<text>"
 
 
-class Events:
+class ChatEvents:
     """One reader's encoder."""
 
     media_type = "text/event-stream"
     heartbeat = sse.KEEP_ALIVE
 
-    def __init__(self, heading: Heading, options: Options | None = None) -> None:
-        self._options = options or Options()
-        self._answer = Answer()
+    def __init__(self, heading: Heading, options: ChatOptions | None = None) -> None:
+        self._options = options or ChatOptions()
+        self._answer = ChoiceFolder()
         self._begun = self._said = self._ended = False
         self._head(heading)
 

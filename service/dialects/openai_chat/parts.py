@@ -9,7 +9,7 @@ from service.dialects.body import TTLS, spoken
 from service.dialects.media import document, image
 from service.dialects.refusal import wrong
 from service.generation import Block, CachePoint, Reasoning, Text, Tool, ToolChoice, ToolUse
-from service.nesting import read_object
+from service.json_depth import read_object
 
 Json = dict[str, Any]
 

@@ -91,23 +91,23 @@ class Body(Struct):
     function_call: Any | UnsetType = UNSET
 
 
-class Options(Struct, frozen=True):
+class ChatOptions(Struct, frozen=True):
     """What the encoder must know of the request."""
 
     include_usage: bool = False
 
 
-class Parsed(Struct, frozen=True):
+class ChatRequest(Struct, frozen=True):
     """A request, and what else was asked for. `store` false: in memory only. `dropped` names what was passed over."""
 
     request: Request
     stream: bool
-    options: Options
+    options: ChatOptions
     dropped: list[str]
     store: bool = True
 
 
-def parse(given: object, *, default_model_id: str = "") -> Parsed:
+def parse(given: object, *, default_model_id: str = "") -> ChatRequest:
     """Read a request body, as decoded from JSON.
 
     Raises:
@@ -138,8 +138,8 @@ def parse(given: object, *, default_model_id: str = "") -> Parsed:
         output_schema_name=schema_name,
         metadata=body.metadata(asked.metadata, dropped),
     )
-    options = Options(include_usage=bool(asked.stream_options and asked.stream_options.include_usage))
-    return Parsed(request, bool(asked.stream), options, dropped, asked.store is not False)
+    options = ChatOptions(include_usage=bool(asked.stream_options and asked.stream_options.include_usage))
+    return ChatRequest(request, bool(asked.stream), options, dropped, asked.store is not False)
 
 
 def _refuse(asked: Body) -> None:
@@ -159,7 +159,7 @@ def _refuse(asked: Body) -> None:
 def _conversation(given: list[Turn]) -> tuple[tuple[Text | CachePoint, ...], tuple[Message, ...]]:
     """Part what the system says, wherever it says it, from the turns of the others."""
     system: list[Text | CachePoint] = []
-    turns = body.Turns()
+    turns = body.TurnCollector()
     for number, turn in enumerate(given):
         field = f"messages.{number}"
         match turn.role:

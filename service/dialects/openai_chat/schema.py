@@ -2,12 +2,12 @@
 
 from typing import Any, Literal
 
-from service.dialects.shapes import Shape
+from service.dialects.shapes import WireShape
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
-class OpenAIErrorDetails(Shape):
+class OpenAIErrorDetails(WireShape):
     """What went wrong; `code` is ours, and `param` the field, where it is one."""
 
     message: str
@@ -16,20 +16,20 @@ class OpenAIErrorDetails(Shape):
     code: str
 
 
-class OpenAIError(Shape):
+class OpenAIError(WireShape):
     """An error of OpenAI's surfaces: a body, or the last chunk."""
 
     error: OpenAIErrorDetails
 
 
-class ChatFunctionPiece(Shape):
+class ChatFunctionPiece(WireShape):
     """A piece of a call: its name comes first, then its arguments as pieces of JSON text."""
 
     name: str | None = None
     arguments: str
 
 
-class ChatCallPiece(Shape):
+class ChatCallPiece(WireShape):
     """A piece of the call number `index`; the first has the rest."""
 
     index: int
@@ -38,7 +38,7 @@ class ChatCallPiece(Shape):
     function: ChatFunctionPiece
 
 
-class ChatDelta(Shape):
+class ChatDelta(WireShape):
     """What a chunk adds. `reasoning_content` and `reasoning_details` are not OpenAI's own."""
 
     role: Literal["assistant"] | None = None
@@ -49,7 +49,7 @@ class ChatDelta(Shape):
     annotations: list[dict[str, Any]] | None = None
 
 
-class ChatChunkChoice(Shape):
+class ChatChunkChoice(WireShape):
     """The one choice of a chunk."""
 
     index: Literal[0]
@@ -58,20 +58,20 @@ class ChatChunkChoice(Shape):
     finish_reason: FinishReason | None
 
 
-class ChatPromptDetails(Shape):
+class ChatPromptDetails(WireShape):
     """Of the prompt's tokens."""
 
     cached_tokens: int | None
     cache_write_tokens: int | None
 
 
-class ChatCompletionDetails(Shape):
+class ChatCompletionDetails(WireShape):
     """Of the answer's tokens."""
 
     reasoning_tokens: int | None
 
 
-class ChatUsage(Shape):
+class ChatUsage(WireShape):
     """Tokens; `prompt_tokens` includes what was cached."""
 
     prompt_tokens: int
@@ -81,7 +81,7 @@ class ChatUsage(Shape):
     completion_tokens_details: ChatCompletionDetails
 
 
-class ChatChunk(Shape):
+class ChatChunk(WireShape):
     """One event of a stream; the last one with `stream_options.include_usage` has no choice, but the usage."""
 
     id: str
@@ -92,14 +92,14 @@ class ChatChunk(Shape):
     usage: ChatUsage | None = None
 
 
-class ChatFunction(Shape):
+class ChatFunction(WireShape):
     """A call's function."""
 
     name: str
     arguments: str
 
 
-class ChatCall(Shape):
+class ChatCall(WireShape):
     """A call."""
 
     id: str
@@ -107,7 +107,7 @@ class ChatCall(Shape):
     function: ChatFunction
 
 
-class ChatMessage(Shape):
+class ChatMessage(WireShape):
     """The answer's message."""
 
     role: Literal["assistant"]
@@ -119,7 +119,7 @@ class ChatMessage(Shape):
     annotations: list[dict[str, Any]] | None = None
 
 
-class ChatChoice(Shape):
+class ChatChoice(WireShape):
     """The one choice."""
 
     index: Literal[0]
@@ -128,7 +128,7 @@ class ChatChoice(Shape):
     finish_reason: FinishReason
 
 
-class ChatCompletion(Shape):
+class ChatCompletion(WireShape):
     """The whole answer."""
 
     id: str
@@ -139,5 +139,5 @@ class ChatCompletion(Shape):
     usage: ChatUsage | None
 
 
-EVENTS: tuple[type[Shape], ...] = (ChatChunk, OpenAIError)
+EVENTS: tuple[type[WireShape], ...] = (ChatChunk, OpenAIError)
 """What the unnamed events of a stream carry, before the `[DONE]`."""

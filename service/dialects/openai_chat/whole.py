@@ -5,21 +5,21 @@ from typing import Any
 
 from service.deltas import Done, Event, Failed, Status, StopReason, Usage
 from service.dialects.dialect import Heading
-from service.dialects.openai_chat.answer import FINISH_REASONS, Answer, usage
+from service.dialects.openai_chat.answer import FINISH_REASONS, ChoiceFolder, usage
 from service.dialects.openai_chat.events import envelope
-from service.dialects.openai_chat.request import Options
+from service.dialects.openai_chat.request import ChatOptions
 
 Json = dict[str, Any]
 
 
-def whole(heading: Heading, options: Options | None, events: Iterable[Event]) -> Json:  # noqa: ARG001 - as in every dialect
+def whole(heading: Heading, options: ChatOptions | None, events: Iterable[Event]) -> Json:  # noqa: ARG001 - as in every dialect
     """Tell the answer. A failed one has been refused by then; see `error`."""
-    answer, message, end = Answer(), _Message(), None
+    answer, message, end = ChoiceFolder(), _Message(), None
     events = list(events)
     for event in events:
         match event:
             case Status(state="restarted"):
-                answer, message = Answer(), _Message()
+                answer, message = ChoiceFolder(), _Message()
             case Done() | Failed():
                 end = event
             case _:

@@ -11,23 +11,23 @@ from service.deltas import Done, Event, Failed, Status, TextDelta
 from service.dialects import sse
 from service.dialects.dialect import Heading
 from service.dialects.openai_responses.output import Output
-from service.dialects.openai_responses.response import Options, State, ended, response
+from service.dialects.openai_responses.response import ResponsesOptions, ResponseState, ended, response
 from service.dialects.refusal import TAKEN_BACK
 
 Json = dict[str, Any]
 
-_IN_PROGRESS = State("in_progress")
+_IN_PROGRESS = ResponseState("in_progress")
 
 
-class Events:
+class ResponsesEvents:
     """One reader's encoder; `starting_after` is the last number the reader has seen."""
 
     media_type = "text/event-stream"
     heartbeat = sse.KEEP_ALIVE
 
-    def __init__(self, heading: Heading, options: Options | None = None, *, starting_after: int = -1) -> None:
+    def __init__(self, heading: Heading, options: ResponsesOptions | None = None, *, starting_after: int = -1) -> None:
         self._heading = heading
-        self._options = options or Options()
+        self._options = options or ResponsesOptions()
         self._after = starting_after
         self._output = Output(heading.stream_id, summary=self._options.summary)
         self._next = 0

@@ -39,7 +39,7 @@ def conversation(
         InvalidRequest: an item that Bedrock has no place for.
     """
     system: list[Text | CachePoint] = list(body.spoken(instructions or ""))
-    turns = body.Turns()
+    turns = body.TurnCollector()
     for number, raw in enumerate(given, -offset):
         field = f"input.{number}" if number >= 0 else "previous_response_id"
         _take(body.read(raw, Item, at=field), field, system, turns)
@@ -47,7 +47,7 @@ def conversation(
     return tuple(system), messages
 
 
-def _take(item: Item, field: str, system: list[Text | CachePoint], turns: body.Turns) -> None:
+def _take(item: Item, field: str, system: list[Text | CachePoint], turns: body.TurnCollector) -> None:
     match item.type or "message", item.role:
         case "message", "system" | "developer":
             system.extend(texts(item.content, f"{field}.content"))

@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType, structs
 from service.dialects import body, bounds
 from service.dialects.openai_chat.parts import ToolEntry, choose, effort, output_schema, tools
 from service.dialects.openai_responses.items import conversation
-from service.dialects.openai_responses.response import Options
+from service.dialects.openai_responses.response import ResponsesOptions
 from service.dialects.refusal import KnownRefusal, wrong
 from service.errors import InvalidRequest
 from service.generation import Reasoning, Request
@@ -50,7 +50,7 @@ class References(Struct, frozen=True):
     items: tuple[str, ...]
 
 
-class Parsed(Struct, frozen=True):
+class ResponsesRequest(Struct, frozen=True):
     """A request, and what else was asked for.
 
     `input` is the whole conversation up to here, as items: what to store beside the output, and to hand to `parse` as
@@ -59,7 +59,7 @@ class Parsed(Struct, frozen=True):
 
     request: Request
     stream: bool
-    options: Options
+    options: ResponsesOptions
     background: bool
     store: bool
     previous_response_id: str | None
@@ -108,7 +108,7 @@ def parse(
     earlier: Sequence[Json] = (),
     items: Mapping[str, Json] | None = None,
     default_model_id: str = "",
-) -> Parsed:
+) -> ResponsesRequest:
     """Read a request body, as decoded from JSON.
 
     `earlier` is the conversation of the response it goes on from, input and output; `items` are those it refers to.
@@ -143,7 +143,7 @@ def parse(
         metadata=body.metadata(asked.metadata, dropped),
     )
     options = _options(asked)
-    return Parsed(
+    return ResponsesRequest(
         request,
         bool(asked.stream),
         options,
@@ -191,10 +191,10 @@ def _resolved(given: str | list[Json], items: Mapping[str, Json]) -> Iterator[Js
             raise wrong(f"input.{number}.id", "No item of this id is stored.")
 
 
-def _options(asked: Body) -> Options:
+def _options(asked: Body) -> ResponsesOptions:
     """Keep what the response repeats."""
     parallel = asked.parallel_tool_calls
-    return Options(
+    return ResponsesOptions(
         instructions=asked.instructions,
         metadata=asked.metadata or {},
         tools=asked.tools or [],

@@ -47,7 +47,7 @@ def deleted(response: str) -> Json:
     return {"id": response, "object": "response", "deleted": True}
 
 
-class Options(Struct, frozen=True):
+class ResponsesOptions(Struct, frozen=True):
     """What the response repeats of the request."""
 
     instructions: str | None = None
@@ -71,7 +71,7 @@ class Options(Struct, frozen=True):
         return bool(asked.get("summary") or asked.get("generate_summary"))
 
 
-class State(NamedTuple):
+class ResponseState(NamedTuple):
     """How far a response is."""
 
     status: str
@@ -101,18 +101,18 @@ _INCOMPLETE = {
 }
 
 
-def ended(end: Done | Failed) -> State:
+def ended(end: Done | Failed) -> ResponseState:
     """Say how a response ended."""
     if isinstance(end, Failed):
-        return State("failed", failure=end)
+        return ResponseState("failed", failure=end)
     if end.stop_reason is StopReason.CANCELLED:
-        return State("cancelled", end.usage)
+        return ResponseState("cancelled", end.usage)
     if (reason := _INCOMPLETE.get(end.stop_reason)) is not None:
-        return State("incomplete", end.usage, reason)
-    return State("completed", end.usage, latency=end.metrics.latency)
+        return ResponseState("incomplete", end.usage, reason)
+    return ResponseState("completed", end.usage, latency=end.metrics.latency)
 
 
-def response(heading: Heading, options: Options, state: State, output: list[Json]) -> Json:
+def response(heading: Heading, options: ResponsesOptions, state: ResponseState, output: list[Json]) -> Json:
     """Build the response object."""
     completed_at = None if state.latency is None else int(heading.created + state.latency)
     return {

@@ -2,13 +2,13 @@
 
 from typing import Any, Literal
 
-from service.dialects.shapes import Shape
+from service.dialects.shapes import WireShape
 
 Json = dict[str, Any]
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 
 
-class ResponseTextPart(Shape):
+class ResponseTextPart(WireShape):
     """A message's text."""
 
     type: Literal["output_text"]
@@ -17,14 +17,14 @@ class ResponseTextPart(Shape):
     logprobs: list[Json]
 
 
-class ResponseThoughtPart(Shape):
+class ResponseThoughtPart(WireShape):
     """A piece of reasoning: `summary_text` where a summary was asked for."""
 
     type: Literal["reasoning_text", "summary_text"]
     text: str
 
 
-class ResponseMessageItem(Shape):
+class ResponseMessageItem(WireShape):
     """What the model says."""
 
     id: str
@@ -34,7 +34,7 @@ class ResponseMessageItem(Shape):
     content: list[ResponseTextPart]
 
 
-class ResponseCallItem(Shape):
+class ResponseCallItem(WireShape):
     """A call; `arguments` is JSON text."""
 
     id: str
@@ -45,7 +45,7 @@ class ResponseCallItem(Shape):
     arguments: str
 
 
-class ResponseReasoningItem(Shape):
+class ResponseReasoningItem(WireShape):
     """Reasoning; `encrypted_content` is what has to come back unchanged."""
 
     id: str
@@ -59,7 +59,7 @@ class ResponseReasoningItem(Shape):
 ResponseItem = ResponseMessageItem | ResponseCallItem | ResponseReasoningItem
 
 
-class ResponseFailure(Shape):
+class ResponseFailure(WireShape):
     """Why a response failed: `code` is OpenAI's, `type` ours."""
 
     code: str
@@ -67,26 +67,26 @@ class ResponseFailure(Shape):
     type: str
 
 
-class ResponseIncomplete(Shape):
+class ResponseIncomplete(WireShape):
     """Why a response is incomplete."""
 
     reason: Literal["max_output_tokens", "content_filter"]
 
 
-class ResponseInputDetails(Shape):
+class ResponseInputDetails(WireShape):
     """Of the input's tokens."""
 
     cached_tokens: int
     cache_write_tokens: int
 
 
-class ResponseOutputDetails(Shape):
+class ResponseOutputDetails(WireShape):
     """Of the output's tokens."""
 
     reasoning_tokens: int
 
 
-class ResponseUsage(Shape):
+class ResponseUsage(WireShape):
     """Tokens; `input_tokens` includes what was cached."""
 
     input_tokens: int
@@ -96,7 +96,7 @@ class ResponseUsage(Shape):
     total_tokens: int
 
 
-class ResponseObject(Shape):
+class ResponseObject(WireShape):
     """A response, in whatever state."""
 
     id: str
@@ -125,7 +125,7 @@ class ResponseObject(Shape):
     usage: ResponseUsage | None
 
 
-class ResponseDeleted(Shape):
+class ResponseDeleted(WireShape):
     """A response that is deleted."""
 
     id: str
@@ -133,7 +133,7 @@ class ResponseDeleted(Shape):
     deleted: Literal[True]
 
 
-class ResponseInputItems(Shape):
+class ResponseInputItems(WireShape):
     """A page of what a response was asked with."""
 
     object: Literal["list"]
@@ -143,7 +143,7 @@ class ResponseInputItems(Shape):
     has_more: bool
 
 
-class _Numbered(Shape):
+class _Numbered(WireShape):
     sequence_number: int
 
 
@@ -259,7 +259,7 @@ class ResponseArgumentsDone(_InItem):
     arguments: str
 
 
-EVENTS: tuple[type[Shape], ...] = (
+EVENTS: tuple[type[WireShape], ...] = (
     ResponseStateEvent,
     ResponseItemEvent,
     ResponsePartEvent,

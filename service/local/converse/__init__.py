@@ -2,8 +2,9 @@
 
 from functools import partial
 
-from service.bedrock.catalog import Model
-from service.local.converse import reading, speaking
+from service.bedrock.catalog.resolution import Model
+from service.local.converse import answer
+from service.local.converse import request as reading
 from service.local.plan import Plan
 
 
@@ -14,12 +15,12 @@ def plan(body: object, model: Model, *, streaming: bool) -> Plan:
         Refused: Bedrock would not take it.
     """
     request = reading.request_of(body, model, streaming=streaming)
-    echo = speaking.Echo.of(request)
+    echo = answer.Echo.of(request)
     return Plan(
         prompt=reading.prompt_of(request, model),
-        manner=speaking.manner(model),
-        ids=speaking.ids(model),
-        writer=lambda _: speaking.Events(model, echo),
-        whole=partial(speaking.whole, model, echo=echo),
-        wild=speaking.WILD,
+        manner=answer.manner(model),
+        ids=answer.ids(model),
+        writer=lambda _: answer.ConverseWriter(model, echo),
+        whole=partial(answer.whole, model, echo=echo),
+        wild=answer.WILD,
     )

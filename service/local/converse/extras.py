@@ -4,11 +4,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 from service.local import chat_shapes
 from service.local.converse.shapes import ConverseRequest
 from service.local.reasoning import Sampling, claude_thinking, nova_reasoning, thought_first
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 from service.local.shapes import malformed
 
 _EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max", "none")
@@ -19,7 +19,7 @@ _CLAUDE = {
 }  # fmt: skip
 _NOVA = {"inferenceConfig", "reasoningConfig"}
 _REASONING = {"reasoning_effort", "reasoning_config", "reasoning"}
-_CHAT = set(chat_shapes.Body.__struct_fields__) - {"messages", "model", "stream", "stream_options", "tools"}
+_CHAT = set(chat_shapes.OpenAIBody.__struct_fields__) - {"messages", "model", "stream", "stream_options", "tools"}
 _COHERE = {"k", "return_likelihoods", "num_generations", "logit_bias", "truncate"}
 _TAKEN: dict[str, set[str]] = {
     "claude_text": {"top_k", "anthropic_version"},
@@ -54,7 +54,7 @@ def read_extras(request: ConverseRequest, model: Model) -> Extras:
     if fields is None:
         return Extras()
     if not isinstance(fields, dict):
-        raise Refused("The additionalModelRequestFields field must be a JSON object.")
+        raise LocalRefusal("The additionalModelRequestFields field must be a JSON object.")
     if model.family == "claude_messages":
         return _claude(fields, request, model)
     if model.family == "nova":
@@ -65,18 +65,20 @@ def read_extras(request: ConverseRequest, model: Model) -> Extras:
 def _claude(fields: dict[str, Any], request: ConverseRequest, model: Model) -> Extras:
     _only(fields, _CLAUDE, "{}: Extra inputs are not permitted")
     if "top_k" in fields and model.on("converse").top_k is False:
-        raise Refused("top_k is not supported for this model.")
+        raise LocalRefusal("top_k is not supported for this model.")
     config = request.inference_config
     sampling = Sampling(config.temperature, config.top_p, fields.get("top_k"))
     thinks = claude_thinking(fields.get("thinking"), model, config.max_tokens, sampling)
     config_choice = request.tool_config.tool_choice if request.tool_config else None
     forced = config_choice is not None and (config_choice.any is not None or config_choice.tool is not None)
     if thinks and forced:
-        raise Refused("Thinking may not be enabled when tool_choice forces tool use.")
+        raise LocalRefusal("Thinking may not be enabled when tool_choice forces tool use.")
     if thinks and fields["thinking"].get("type") == "enabled":
         _check_thought_first(request)
     if thinks and request.messages[-1].role == "assistant":
-        raise Refused("Expected the final message not to be an assistant message: no prefill when thinking is enabled.")
+        raise LocalRefusal(
+            "Expected the final message not to be an assistant message: no prefill when thinking is enabled."
+        )
     choice = fields.get("tool_choice")
     kind = choice.get("type") if isinstance(choice, dict) else None
     output = fields.get("output_config")
@@ -96,7 +98,7 @@ def _check_thought_first(request: ConverseRequest) -> None:
     if answering and spoken:
         first = request.messages[spoken[-1]].content[0]
         if first.reasoning_content is None:
-            raise Refused(thought_first(spoken[-1], "text" if first.text is not None else "tool_use"))
+            raise LocalRefusal(thought_first(spoken[-1], "text" if first.text is not None else "tool_use"))
 
 
 def _nova(fields: dict[str, Any], request: ConverseRequest, model: Model) -> Extras:
@@ -115,18 +117,18 @@ def _others(fields: dict[str, Any], model: Model) -> Extras:
     _only(fields, _TAKEN.get(model.family, _CHAT), malformed("", "Object contains unknown field `{}`"))
     style = model.on("converse").reasoning
     if style in {False, "inherent"} and fields.keys() & _REASONING:
-        raise Refused("This model doesn't support the reasoning field in additionalModelRequestFields. Remove it.")
+        raise LocalRefusal("This model doesn't support the reasoning field in additionalModelRequestFields. Remove it.")
     nested = fields.get("reasoning")
     told = nested.get("effort") if isinstance(nested, dict) else None
     effort = fields.get("reasoning_effort", told) or fields.get("reasoning_config")
     if style == "high_only" and effort not in {None, "high"}:
-        raise Refused("reasoning_effort: high is the only value that this model takes.")
+        raise LocalRefusal("reasoning_effort: high is the only value that this model takes.")
     if effort is not None and effort not in _EFFORTS:
-        raise Refused(f"reasoning_effort: {effort!r} is not one of {', '.join(_EFFORTS)}.")
+        raise LocalRefusal(f"reasoning_effort: {effort!r} is not one of {', '.join(_EFFORTS)}.")
     return Extras(reasoning=effort not in {None, "none"})
 
 
 def _only(fields: dict[str, Any], known: set[str], sentence: str) -> None:
     for name in fields:
         if name not in known:
-            raise Refused(sentence.format(name))
+            raise LocalRefusal(sentence.format(name))

@@ -8,9 +8,9 @@ from typing import Any
 
 import msgspec
 
-from service.bedrock.catalog import Abilities, Api, Model
-from service.local.converse.shapes import ContentBlock, ConverseRequest, Document, Message
-from service.local.refusal import Refused
+from service.bedrock.catalog.resolution import Abilities, Api, Model
+from service.local.converse.shapes import ConverseContentBlock, ConverseDocument, ConverseMessage, ConverseRequest
+from service.local.refusal import LocalRefusal
 
 _CALLS = ("toolUse", "toolResult")
 _MOST_IMAGES, _MOST_DOCUMENTS = 20, 5
@@ -26,7 +26,7 @@ def check(request: ConverseRequest, model: Model, *, streaming: bool, api: Api =
     """
     abilities = model.on(api)
     if not request.messages:
-        raise Refused("The messages field is required. Add at least one message and try again.")
+        raise LocalRefusal("The messages field is required. Add at least one message and try again.")
     for place, message in enumerate(request.messages):
         _check_message(message, f"messages.{place}", abilities, claude=model.family == "claude_messages")
     _check_order(request, model, abilities)
@@ -36,68 +36,70 @@ def check(request: ConverseRequest, model: Model, *, streaming: bool, api: Api =
     _check_sizes(request.messages)
 
 
-def kind_of(block: ContentBlock) -> str:
+def kind_of(block: ConverseContentBlock) -> str:
     """Return the one member of a block that is set; empty where it is not exactly one."""
     kinds = [name for name in _KINDS if getattr(block, _KINDS[name]) is not None]
     return kinds[0] if len(kinds) == 1 else ""
 
 
-_KINDS = {field.encode_name: field.name for field in msgspec.structs.fields(ContentBlock)}
+_KINDS = {field.encode_name: field.name for field in msgspec.structs.fields(ConverseContentBlock)}
 
 
-def blocks(messages: list[Message]) -> Iterator[ContentBlock]:
+def blocks(messages: list[ConverseMessage]) -> Iterator[ConverseContentBlock]:
     """Yield all blocks of all messages."""
     return (block for message in messages for block in message.content)
 
 
-def _check_message(message: Message, place: str, abilities: Abilities, *, claude: bool) -> None:
+def _check_message(message: ConverseMessage, place: str, abilities: Abilities, *, claude: bool) -> None:
     if not message.content:
-        raise Refused(f"The content field in the Message object at {place} is empty. Add a ContentBlock object.")
+        raise LocalRefusal(f"The content field in the Message object at {place} is empty. Add a ContentBlock object.")
     kinds = [kind_of(block) for block in message.content]
     for number, (kind, block) in enumerate(zip(kinds, message.content, strict=True)):
         where = f"{place}.content.{number}"
         if not kind:
-            raise Refused(
+            raise LocalRefusal(
                 f"The ContentBlock object at {where} must set one of the following keys: {', '.join(_KINDS)}."
             )
         if kind == "text" and not (block.text or "").strip():
-            raise Refused(f"The text field in the ContentBlock object at {where} is blank. Add text to the text field.")
+            raise LocalRefusal(
+                f"The text field in the ContentBlock object at {where} is blank. Add text to the text field."
+            )
         _check_kind(kind, block, where, abilities, claude=claude)
     if "document" in kinds and "text" not in kinds:
-        raise Refused("A text block must be included when using documents.")
+        raise LocalRefusal("A text block must be included when using documents.")
     if "toolResult" in kinds and len(set(kinds)) > 1 and abilities.tool_result_alone:
-        raise Refused(
+        raise LocalRefusal(
             f"The message at {place} holds a toolResult beside other blocks; it must be alone in its message."
         )
 
 
-def _check_kind(kind: str, block: ContentBlock, where: str, abilities: Abilities, *, claude: bool) -> None:
+def _check_kind(kind: str, block: ConverseContentBlock, where: str, abilities: Abilities, *, claude: bool) -> None:
     taken = {
         "image": abilities.images, "document": abilities.documents, "cachePoint": abilities.cache_points,
         "video": None if abilities.images else False, "audio": False,
     }.get(kind)  # fmt: skip
     if taken is False:
         name = {"cachePoint": "cachePoint"}.get(kind, f"{kind} content")
-        raise Refused(
+        raise LocalRefusal(
             f"This model doesn't support the {name} block that you provided at {where}. Remove it and try again."
         )
     source = next((found.source for found in (block.image, block.document, block.video) if found), None)
     if source and source.s3_location:
-        raise Refused("This model doesn't support the s3Uri field. Remove s3Uri and try again.")
+        raise LocalRefusal("This model doesn't support the s3Uri field. Remove s3Uri and try again.")
     if block.document:
         _check_document(block.document, where)
         cited = block.document.citations is not None and block.document.citations.enabled
         if cited and not claude:
-            raise Refused("This model doesn't support the citations field. Remove citations and try again.")
+            raise LocalRefusal("This model doesn't support the citations field. Remove citations and try again.")
     result = block.tool_result
     if result and result.status and abilities.tool_result_status is False:
-        raise Refused("This model doesn't support the status field. Remove status and try again.")
+        raise LocalRefusal("This model doesn't support the status field. Remove status and try again.")
 
 
-def _check_document(document: Document, where: str) -> None:
+def _check_document(document: ConverseDocument, where: str) -> None:
     name = document.name
     if "  " in name or not all(sign.isalnum() or sign in _NAME_SIGNS for sign in name):
-        raise Refused(
+        raise LocalRefusal(
             f"The document file name at {where} can only contain alphanumeric characters, whitespace, "
             "hyphens, parentheses, and square brackets. It can't contain two whitespace characters in a row."
         )
@@ -106,33 +108,35 @@ def _check_document(document: Document, where: str) -> None:
 def _check_order(request: ConverseRequest, model: Model, abilities: Abilities) -> None:
     first, last = request.messages[0], request.messages[-1]
     if first.role != "user" and not abilities.leading_assistant:
-        raise Refused("A conversation must start with a user message. Try again with a conversation that starts so.")
+        raise LocalRefusal(
+            "A conversation must start with a user message. Try again with a conversation that starts so."
+        )
     if last.role == "assistant":
         if abilities.prefill is False or (abilities.prefill is None and model.family != "nova"):
-            raise Refused(
+            raise LocalRefusal(
                 f"{model.id} does not support assistant message prefill. The conversation must end with a user message."
             )
         text = last.content[-1].text
         if model.family == "claude_messages" and text is not None and text != text.rstrip():
-            raise Refused("messages: final assistant content cannot end with trailing whitespace")
+            raise LocalRefusal("messages: final assistant content cannot end with trailing whitespace")
     if abilities.turns is False and len(request.messages) > 1:
-        raise Refused(
+        raise LocalRefusal(
             "This model doesn't support conversation history. Try again with input that only has one user message."
         )
     if request.system and abilities.system is False:
-        raise Refused("This model doesn't support system messages. Try again without a system message.")
+        raise LocalRefusal("This model doesn't support system messages. Try again without a system message.")
 
 
 def _check_tools(request: ConverseRequest, model: Model, abilities: Abilities, *, streaming: bool) -> None:
     config = request.tool_config
     if config is None:
         if any(kind_of(block) in _CALLS for block in blocks(request.messages)):
-            raise Refused("The toolConfig field must be defined when using toolUse and toolResult content blocks.")
+            raise LocalRefusal("The toolConfig field must be defined when using toolUse and toolResult content blocks.")
         return
     if abilities.tools is False:
-        raise Refused("This model doesn't support tool use.")
+        raise LocalRefusal("This model doesn't support tool use.")
     if streaming and abilities.tools_streaming is False:
-        raise Refused("This model doesn't support tool use in streaming mode.")
+        raise LocalRefusal("This model doesn't support tool use in streaming mode.")
     for place, tool in enumerate(config.tools):
         if tool.tool_spec is not None:
             _check_schema(tool.tool_spec.input_schema.json, place, model)
@@ -143,17 +147,19 @@ def _check_tools(request: ConverseRequest, model: Model, abilities: Abilities, *
         and choice.tool
         and choice.tool.name not in {tool.tool_spec.name for tool in config.tools if tool.tool_spec}
     ):
-        raise Refused(f"The toolChoice field names the tool {choice.tool.name}, which is not in toolConfig.tools.")
+        raise LocalRefusal(f"The toolChoice field names the tool {choice.tool.name}, which is not in toolConfig.tools.")
     if mode != "auto" and abilities.tool_choice is not None and mode not in abilities.tool_choice:
-        raise Refused(f"This model doesn't support the toolConfig.toolChoice.{mode} field. Remove it and try again.")
+        raise LocalRefusal(
+            f"This model doesn't support the toolConfig.toolChoice.{mode} field. Remove it and try again."
+        )
 
 
 def _check_schema(schema: Any, place: int, model: Model) -> None:
     where = f"toolConfig.tools.{place}.toolSpec.inputSchema.json"
     if not isinstance(schema, dict) or schema.get("type") != "object":
-        raise Refused(f"The value at {where}.type must be one of the following: object.")
+        raise LocalRefusal(f"The value at {where}.type must be one of the following: object.")
     if model.family == "nova" and (extra := [key for key in schema if key not in {"type", "properties", "required"}]):
-        raise Refused(
+        raise LocalRefusal(
             f"Malformed input request: #/toolConfig/tools/{place}/toolSpec/inputSchema/json: extraneous key "
             f"[{extra[0]}] is not permitted, please reformat your input and try again."
         )
@@ -168,38 +174,38 @@ def _check_parameters(request: ConverseRequest, model: Model, abilities: Abiliti
     }
     for name, wrong in refused.items():
         if wrong:
-            raise Refused(f"This model doesn't support the {name} field. Remove {name} and try again.")
+            raise LocalRefusal(f"This model doesn't support the {name} field. Remove {name} and try again.")
     ceiling = model.output_ceiling
     if config.max_tokens is not None and ceiling is not None and config.max_tokens > ceiling:
-        raise Refused(
+        raise LocalRefusal(
             f"The maximum tokens you requested exceeds the model limit of {ceiling}. Try again with a maximum tokens "
             f"value that is lower than {ceiling}."
         )
     for place, sequence in enumerate(config.stop_sequences):
         if model.family == "claude_messages" and not sequence.strip():
-            raise Refused(f"stop_sequences: each stop sequence must contain non-whitespace (at {place})")
+            raise LocalRefusal(f"stop_sequences: each stop sequence must contain non-whitespace (at {place})")
 
 
-def _check_results(messages: list[Message]) -> None:
+def _check_results(messages: list[ConverseMessage]) -> None:
     """Every call is answered in the very next message, and nothing else is."""
     asked: set[str] = set()
     for place, (role, content) in enumerate(_merged(messages)):
         given = {block.tool_result.tool_use_id for block in content if block.tool_result}
         if role == "user" and given - asked:
-            raise Refused(
+            raise LocalRefusal(
                 f"The number of toolResult blocks at messages.{place}.content exceeds the number of toolUse blocks of "
                 "previous turn."
             )
         if missing := asked - given:
             ids = ", ".join(sorted(missing))
-            raise Refused(f"Expected toolResult blocks at messages.{place}.content for the following Ids: {ids}")
+            raise LocalRefusal(f"Expected toolResult blocks at messages.{place}.content for the following Ids: {ids}")
         calls = [block.tool_use for block in content if block.tool_use]
         asked = {call.tool_use_id for call in calls if call.type != "server_tool_use"}
 
 
-def _merged(messages: list[Message]) -> list[tuple[str, list[ContentBlock]]]:
+def _merged(messages: list[ConverseMessage]) -> list[tuple[str, list[ConverseContentBlock]]]:
     """Join neighbouring messages of one role, as Bedrock does since 2026."""
-    joined: list[tuple[str, list[ContentBlock]]] = []
+    joined: list[tuple[str, list[ConverseContentBlock]]] = []
     for message in messages:
         if joined and joined[-1][0] == message.role:
             joined[-1][1].extend(message.content)
@@ -208,17 +214,17 @@ def _merged(messages: list[Message]) -> list[tuple[str, list[ContentBlock]]]:
     return joined
 
 
-def _check_sizes(messages: list[Message]) -> None:
+def _check_sizes(messages: list[ConverseMessage]) -> None:
     images = [block.image for block in blocks(messages) if block.image]
     documents = [block.document for block in blocks(messages) if block.document]
     if len(images) > _MOST_IMAGES:
-        raise Refused(f"too many images: {len(images)} > {_MOST_IMAGES}")
+        raise LocalRefusal(f"too many images: {len(images)} > {_MOST_IMAGES}")
     if len(documents) > _MOST_DOCUMENTS:
-        raise Refused(f"too many documents: {len(documents)} > {_MOST_DOCUMENTS}")
+        raise LocalRefusal(f"too many documents: {len(documents)} > {_MOST_DOCUMENTS}")
     if any(_size(image.source.bytes) > _IMAGE_BYTES for image in images):
-        raise Refused(f"image exceeds {_IMAGE_BYTES} bytes")
+        raise LocalRefusal(f"image exceeds {_IMAGE_BYTES} bytes")
     if any(_size(document.source.bytes) > _DOCUMENT_BYTES for document in documents):
-        raise Refused(f"document exceeds {_DOCUMENT_BYTES} bytes")
+        raise LocalRefusal(f"document exceeds {_DOCUMENT_BYTES} bytes")
 
 
 def _size(encoded: str | None) -> int:

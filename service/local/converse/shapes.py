@@ -13,235 +13,235 @@ Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_-]
 CallId = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-zA-Z0-9_.:-]+$")]
 
 
-class Shape(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class ConverseShape(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A structure of the service model."""
 
 
-class S3Location(Shape, frozen=True):
+class ConverseS3Location(ConverseShape, frozen=True):
     uri: Annotated[str, Meta(min_length=1, max_length=1024)]
     bucket_owner: str | None = None
 
 
-class DocumentContent(Shape, frozen=True):
+class ConverseDocumentContent(ConverseShape, frozen=True):
     text: str
 
 
-class Source(Shape, frozen=True):
+class ConverseSource(ConverseShape, frozen=True):
     bytes: NonEmpty | None = None
-    s3_location: S3Location | None = None
+    s3_location: ConverseS3Location | None = None
     text: str | None = None
-    content: list[DocumentContent] | None = None
+    content: list[ConverseDocumentContent] | None = None
 
 
-class Image(Shape, frozen=True):
+class ConverseImage(ConverseShape, frozen=True):
     format: Literal["png", "jpeg", "gif", "webp"]
-    source: Source
+    source: ConverseSource
 
 
-class CitationsConfig(Shape, frozen=True):
+class ConverseCitationsConfig(ConverseShape, frozen=True):
     enabled: bool
 
 
-class Document(Shape, frozen=True):
+class ConverseDocument(ConverseShape, frozen=True):
     name: Annotated[str, Meta(min_length=1, max_length=200)]
-    source: Source
+    source: ConverseSource
     format: Literal["pdf", "csv", "doc", "docx", "xls", "xlsx", "html", "txt", "md"] = "txt"
     context: str | None = None
-    citations: CitationsConfig | None = None
+    citations: ConverseCitationsConfig | None = None
 
 
-class Video(Shape, frozen=True):
+class ConverseVideo(ConverseShape, frozen=True):
     format: Literal["mkv", "mov", "mp4", "webm", "flv", "mpeg", "mpg", "wmv", "three_gp"]
-    source: Source
+    source: ConverseSource
 
 
-class Audio(Shape, frozen=True):
+class ConverseAudio(ConverseShape, frozen=True):
     format: str
-    source: Source
+    source: ConverseSource
 
 
-class ToolUse(Shape, frozen=True):
+class ConverseToolUse(ConverseShape, frozen=True):
     tool_use_id: CallId
     name: Name
     input: Any
     type: str | None = None
 
 
-class SearchResultContent(Shape, frozen=True):
+class ConverseSearchResultContent(ConverseShape, frozen=True):
     text: str
 
 
-class SearchResult(Shape, frozen=True):
+class ConverseSearchResult(ConverseShape, frozen=True):
     source: str
     title: str
-    content: list[SearchResultContent]
-    citations: CitationsConfig | None = None
+    content: list[ConverseSearchResultContent]
+    citations: ConverseCitationsConfig | None = None
 
 
-class ToolResultContent(Shape, frozen=True):
+class ConverseToolResultContent(ConverseShape, frozen=True):
     json: Any = None
     text: str | None = None
-    image: Image | None = None
-    document: Document | None = None
-    video: Video | None = None
-    search_result: SearchResult | None = None
+    image: ConverseImage | None = None
+    document: ConverseDocument | None = None
+    video: ConverseVideo | None = None
+    search_result: ConverseSearchResult | None = None
 
 
-class ToolResult(Shape, frozen=True):
+class ConverseToolResult(ConverseShape, frozen=True):
     tool_use_id: CallId
-    content: list[ToolResultContent]
+    content: list[ConverseToolResultContent]
     status: Literal["success", "error"] | None = None
     type: str | None = None
 
 
-class GuardText(Shape, frozen=True):
+class ConverseGuardText(ConverseShape, frozen=True):
     text: str
     qualifiers: list[Literal["grounding_source", "query", "guard_content"]] = []
 
 
-class GuardContent(Shape, frozen=True):
-    text: GuardText | None = None
-    image: Image | None = None
+class ConverseGuardContent(ConverseShape, frozen=True):
+    text: ConverseGuardText | None = None
+    image: ConverseImage | None = None
 
 
-class CachePoint(Shape, frozen=True):
+class ConverseCachePoint(ConverseShape, frozen=True):
     type: Literal["default"]
     ttl: Literal["5m", "1h"] | None = None
 
 
-class ReasoningText(Shape, frozen=True):
+class ConverseReasoningText(ConverseShape, frozen=True):
     text: str
     signature: str | None = None
 
 
-class ReasoningContent(Shape, frozen=True):
-    reasoning_text: ReasoningText | None = None
+class ConverseReasoningContent(ConverseShape, frozen=True):
+    reasoning_text: ConverseReasoningText | None = None
     redacted_content: str | None = None
 
 
-class Citations(Shape, frozen=True):
-    content: list[DocumentContent] = []
+class ConverseCitations(ConverseShape, frozen=True):
+    content: list[ConverseDocumentContent] = []
     citations: list[dict[str, Any]] = []
 
 
-class ContentBlock(Shape, frozen=True):
+class ConverseContentBlock(ConverseShape, frozen=True):
     text: str | None = None
-    image: Image | None = None
-    document: Document | None = None
-    video: Video | None = None
-    audio: Audio | None = None
-    tool_use: ToolUse | None = None
-    tool_result: ToolResult | None = None
-    guard_content: GuardContent | None = None
-    cache_point: CachePoint | None = None
-    reasoning_content: ReasoningContent | None = None
-    citations_content: Citations | None = None
-    search_result: SearchResult | None = None
+    image: ConverseImage | None = None
+    document: ConverseDocument | None = None
+    video: ConverseVideo | None = None
+    audio: ConverseAudio | None = None
+    tool_use: ConverseToolUse | None = None
+    tool_result: ConverseToolResult | None = None
+    guard_content: ConverseGuardContent | None = None
+    cache_point: ConverseCachePoint | None = None
+    reasoning_content: ConverseReasoningContent | None = None
+    citations_content: ConverseCitations | None = None
+    search_result: ConverseSearchResult | None = None
     tool_addition: dict[str, Any] | None = None
     tool_removal: dict[str, Any] | None = None
 
 
-class Message(Shape, frozen=True):
+class ConverseMessage(ConverseShape, frozen=True):
     role: Literal["user", "assistant", "system"]
-    content: list[ContentBlock]
+    content: list[ConverseContentBlock]
 
 
-class SystemContent(Shape, frozen=True):
+class ConverseSystemContent(ConverseShape, frozen=True):
     text: NonEmpty | None = None
-    guard_content: GuardContent | None = None
-    cache_point: CachePoint | None = None
+    guard_content: ConverseGuardContent | None = None
+    cache_point: ConverseCachePoint | None = None
 
 
-class InferenceConfig(Shape, frozen=True):
+class ConverseInferenceConfig(ConverseShape, frozen=True):
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     stop_sequences: Annotated[list[NonEmpty], Meta(max_length=2500)] = []
 
 
-class InputSchema(Shape, frozen=True):
+class ConverseInputSchema(ConverseShape, frozen=True):
     json: Any
 
 
-class ToolSpec(Shape, frozen=True):
+class ConverseToolSpec(ConverseShape, frozen=True):
     name: Name
-    input_schema: InputSchema
+    input_schema: ConverseInputSchema
     description: NonEmpty | None = None
     strict: bool | None = None
 
 
-class SystemTool(Shape, frozen=True):
+class ConverseSystemTool(ConverseShape, frozen=True):
     name: Name
 
 
-class Tool(Shape, frozen=True):
-    tool_spec: ToolSpec | None = None
-    system_tool: SystemTool | None = None
-    cache_point: CachePoint | None = None
+class ConverseTool(ConverseShape, frozen=True):
+    tool_spec: ConverseToolSpec | None = None
+    system_tool: ConverseSystemTool | None = None
+    cache_point: ConverseCachePoint | None = None
 
 
-class NamedTool(Shape, frozen=True):
+class ConverseNamedTool(ConverseShape, frozen=True):
     name: Name
 
 
-class ToolChoice(Shape, frozen=True):
+class ConverseToolChoice(ConverseShape, frozen=True):
     auto: dict[str, Any] | None = None
     any: dict[str, Any] | None = None
-    tool: NamedTool | None = None
+    tool: ConverseNamedTool | None = None
 
 
-class ToolConfig(Shape, frozen=True):
-    tools: Annotated[list[Tool], Meta(min_length=1)]
-    tool_choice: ToolChoice | None = None
+class ConverseToolConfig(ConverseShape, frozen=True):
+    tools: Annotated[list[ConverseTool], Meta(min_length=1)]
+    tool_choice: ConverseToolChoice | None = None
 
 
-class GuardrailConfig(Shape, frozen=True):
+class ConverseGuardrailConfig(ConverseShape, frozen=True):
     guardrail_identifier: Annotated[str, Meta(max_length=2048)] = ""
     guardrail_version: str = ""
     trace: Literal["enabled", "disabled", "enabled_full"] = "disabled"
     stream_processing_mode: Literal["sync", "async"] | None = None
 
 
-class PerformanceConfig(Shape, frozen=True):
+class ConversePerformanceConfig(ConverseShape, frozen=True):
     latency: Literal["standard", "optimized"] = "standard"
 
 
-class ServiceTier(Shape, frozen=True):
+class ConverseServiceTier(ConverseShape, frozen=True):
     type: Literal["priority", "default", "flex", "reserved"]
 
 
-class JsonSchema(Shape, frozen=True):
+class ConverseJsonSchema(ConverseShape, frozen=True):
     schema: str
     name: str | None = None
     description: str | None = None
 
 
-class OutputStructure(Shape, frozen=True):
-    json_schema: JsonSchema
+class ConverseOutputStructure(ConverseShape, frozen=True):
+    json_schema: ConverseJsonSchema
 
 
-class OutputFormat(Shape, frozen=True):
+class ConverseOutputFormat(ConverseShape, frozen=True):
     type: Literal["json_schema"]
-    structure: OutputStructure
+    structure: ConverseOutputStructure
 
 
-class OutputConfig(Shape, frozen=True):
-    text_format: OutputFormat | None = None
+class ConverseOutputConfig(ConverseShape, frozen=True):
+    text_format: ConverseOutputFormat | None = None
     effort: Annotated[str, Meta(max_length=16)] | None = None
 
 
-class ConverseRequest(Shape, frozen=True):
+class ConverseRequest(ConverseShape, frozen=True):
     """The body; `modelId` is in the path."""
 
-    messages: list[Message] = []
-    system: list[SystemContent] = []
-    inference_config: InferenceConfig = InferenceConfig()
-    tool_config: ToolConfig | None = None
-    guardrail_config: GuardrailConfig | None = None
+    messages: list[ConverseMessage] = []
+    system: list[ConverseSystemContent] = []
+    inference_config: ConverseInferenceConfig = ConverseInferenceConfig()
+    tool_config: ConverseToolConfig | None = None
+    guardrail_config: ConverseGuardrailConfig | None = None
     additional_model_request_fields: Any = None
     prompt_variables: dict[str, Any] = {}
     additional_model_response_field_paths: Annotated[list[NonEmpty], Meta(max_length=10)] = []
     request_metadata: Annotated[dict[str, Annotated[str, Meta(max_length=256)]], Meta(max_length=16)] = {}
-    performance_config: PerformanceConfig | None = None
-    service_tier: ServiceTier | None = None
-    output_config: OutputConfig | None = None
+    performance_config: ConversePerformanceConfig | None = None
+    service_tier: ConverseServiceTier | None = None
+    output_config: ConverseOutputConfig | None = None

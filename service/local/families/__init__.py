@@ -1,7 +1,6 @@
 """InvokeModel: each family's own shape."""
 
-from service.bedrock.catalog import Model
-from service.local.answering import Job
+from service.bedrock.catalog.resolution import Model
 from service.local.families import (
     claude_messages,
     claude_text,
@@ -16,9 +15,10 @@ from service.local.families import (
     openai_chat,
     titan,
 )
-from service.local.families.common import Asked
-from service.local.families.guarding import check_guardrail, split
+from service.local.families.common import InvokeBody
+from service.local.families.guardrail_member import check_guardrail, split
 from service.local.plan import Plan
+from service.local.wire.send import Job
 
 _PLANS = {
     "claude_messages": claude_messages.plan,
@@ -43,6 +43,6 @@ def plan(body: object, model: Model, job: Job, *, streaming: bool) -> Plan:
         Refused: the family would not take it.
     """
     told, config = split(body)
-    asked = Asked(told, model, streaming, job.headers, job.local.prompts)
+    asked = InvokeBody(told, model, streaming, job.headers, job.local.prompts)
     check_guardrail(config, asked.guardrail)
     return _PLANS[model.family](asked)

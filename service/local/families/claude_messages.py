@@ -3,61 +3,73 @@
 from collections.abc import Iterator
 from functools import partial
 
-from service.bedrock.catalog import Model
-from service.local import media, shapes, thought, toolbox
+from service.bedrock.catalog.resolution import Model
+from service.local import media, shapes
 from service.local.answer import Block, End, Piece
 from service.local.families import common
 from service.local.families.claude_rules import blocks, check
 from service.local.families.claude_shapes import (
-    Base64,
-    Body,
+    ClaudeBase64Source,
+    ClaudeBody,
+    ClaudeDocumentBlock,
+    ClaudeImageBlock,
+    ClaudeTextBlock,
+    ClaudeTextSource,
+    ClaudeThinkingBlock,
+    ClaudeToolResultBlock,
+    ClaudeToolUseBlock,
     Content,
-    DocumentBlock,
-    ImageBlock,
-    PlainText,
-    TextBlock,
-    ThinkingBlock,
-    ToolResultBlock,
-    ToolUseBlock,
 )
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.plan import Opening, Plan
-from service.local.prompt import CachePoint, Media, Part, Prompt, Text, Thought, Tool, ToolResult, ToolUse, Turn
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.prompt import (
+    LocalPrompt,
+    Media,
+    Part,
+    PromptCachePoint,
+    PromptText,
+    PromptTool,
+    PromptToolResult,
+    PromptToolUse,
+    PromptTurn,
+    Thought,
+)
+from service.local.text import reasoning_text, tool_choice
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
 _MANNER = Manner(1, 4, opens_calls=True)
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.anthropic)
+    body = shapes.read(asked.body, ClaudeBody, shapes.anthropic)
     prompt = _prompt(body, asked, thinks=check(body, asked.model))
-    id_ = f"msg_bdrk_{toolbox.token(prompt, -1)}"
+    id_ = f"msg_bdrk_{tool_choice.token(prompt, -1)}"
     return Plan(
         prompt=prompt,
         manner=_MANNER,
         ids="toolu_bdrk_",
-        writer=common.measured(lambda opening: Chunks(asked.model, id_, opening), prompt),
+        writer=common.measured(lambda opening: ClaudeMessagesChunks(asked.model, id_, opening), prompt),
         whole=partial(_whole, asked.model, prompt, id_),
         wild=common.WILD,
         headers=common.STREAM_HEADERS if asked.streaming else (),
     )
 
 
-def _prompt(body: Body, asked: Asked, *, thinks: bool) -> Prompt:
+def _prompt(body: ClaudeBody, asked: InvokeBody, *, thinks: bool) -> LocalPrompt:
     turns = [
-        Turn("assistant" if message.role == "assistant" else "user", tuple(_parts(message.content, place)))
+        PromptTurn("assistant" if message.role == "assistant" else "user", tuple(_parts(message.content, place)))
         for place, message in enumerate(body.messages)
     ]
     prefill = turns.pop().text if turns[-1].role == "assistant" else ""
     choice = body.tool_choice
     output = body.output_config
-    return Prompt(
+    return LocalPrompt(
         model=asked.model,
         turns=tuple(turns),
         system=tuple(_parts(body.system, -1)) if body.system else (),
-        tools=tuple(Tool(tool.name, tool.description, tool.input_schema) for tool in body.tools),
+        tools=tuple(PromptTool(tool.name, tool.description, tool.input_schema) for tool in body.tools),
         choice="auto" if choice is None else f"tool:{choice.name}" if choice.type == "tool" else choice.type,
         parallel=not (choice and choice.disable_parallel_tool_use),
         max_tokens=body.max_tokens,
@@ -70,44 +82,46 @@ def _prompt(body: Body, asked: Asked, *, thinks: bool) -> Prompt:
     )
 
 
-def _parts(content: str | list[Content] | list[TextBlock], message: int) -> Iterator[Part]:
+def _parts(content: str | list[Content] | list[ClaudeTextBlock], message: int) -> Iterator[Part]:
     for number, block in enumerate(blocks(content)):
         yield _part(block, f"messages.{message}.content.{number}")
         if block.cache_control:
-            yield CachePoint()
+            yield PromptCachePoint()
 
 
 def _part(block: Content, place: str) -> Part:
     match block:
-        case TextBlock():
-            return Text(block.text)
-        case ImageBlock():
+        case ClaudeTextBlock():
+            return PromptText(block.text)
+        case ClaudeImageBlock():
             return _image(block, place)
-        case DocumentBlock():
+        case ClaudeDocumentBlock():
             return _document(block, place)
-        case ToolUseBlock():
-            return ToolUse(block.id, block.name, block.input)
-        case ToolResultBlock():
-            said = [part.text if isinstance(part, TextBlock) else "[attachment]" for part in blocks(block.content)]
-            return ToolResult(block.tool_use_id, " ".join(said), block.is_error)
-        case ThinkingBlock():
+        case ClaudeToolUseBlock():
+            return PromptToolUse(block.id, block.name, block.input)
+        case ClaudeToolResultBlock():
+            said = [
+                part.text if isinstance(part, ClaudeTextBlock) else "[attachment]" for part in blocks(block.content)
+            ]
+            return PromptToolResult(block.tool_use_id, " ".join(said), block.is_error)
+        case ClaudeThinkingBlock():
             handed_back = Thought(block.thinking, block.signature)
-            thought.check(handed_back, place)
+            reasoning_text.check(handed_back, place)
             return handed_back
         case _:
             return Thought(signature=block.data)
 
 
-def _image(block: ImageBlock, place: str) -> Media:
+def _image(block: ClaudeImageBlock, place: str) -> Media:
     return media.image(block.source.media_type.removeprefix("image/"), media.decoded(block.source.data, place))
 
 
-def _document(block: DocumentBlock, place: str) -> Media:
+def _document(block: ClaudeDocumentBlock, place: str) -> Media:
     cited = block.citations is not None and block.citations.enabled
     source = block.source
-    if isinstance(source, Base64):
+    if isinstance(source, ClaudeBase64Source):
         form, content = source.media_type.rpartition("/")[2], media.decoded(source.data, place)
-    elif isinstance(source, PlainText):
+    elif isinstance(source, ClaudeTextSource):
         form, content = "txt", source.data.encode()
     else:
         said = source.content if isinstance(source.content, str) else "\n".join(part.text for part in source.content)
@@ -115,7 +129,7 @@ def _document(block: DocumentBlock, place: str) -> Media:
     return media.document(form, block.title or "", content, cited=cited)
 
 
-class Chunks:
+class ClaudeMessagesChunks:
     """Writes the chunks of one answer."""
 
     def __init__(self, model: Model, id_: str, opening: Opening) -> None:
@@ -123,36 +137,36 @@ class Chunks:
         self._id = id_
         self._opening = opening
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Open the message; it counts its first output token already (recorded: 1 to 8)."""
         message = _message(self._model, self._id, [], None, None, _usage_in(self._opening, 1))
-        return [Frame({"type": "message_start", "message": message}, "open")]
+        return [LocalFrame({"type": "message_start", "message": message}, "open")]
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece and the edges of its block."""
         block, index, frames = piece.block, piece.block.index, []
         if piece.first:
-            frames.append(Frame({"type": "content_block_start", "index": index, "content_block": _start(block)}))
+            frames.append(LocalFrame({"type": "content_block_start", "index": index, "content_block": _start(block)}))
             if block.citation:
                 citation = {"type": "citations_delta", "citation": _citation(block)}
-                frames.append(Frame({"type": "content_block_delta", "index": index, "delta": citation}, "delta"))
+                frames.append(LocalFrame({"type": "content_block_delta", "index": index, "delta": citation}, "delta"))
         if block.kind != "redacted" and (piece.text or (block.kind == "call" and piece.first)):
             delta = {"type": "content_block_delta", "index": index, "delta": _delta(block, piece.text)}
-            frames.append(Frame(delta, "delta" if piece.text else "other"))
+            frames.append(LocalFrame(delta, "delta" if piece.text else "other"))
         if piece.last:
             if block.kind == "thinking":
                 signature = {"type": "signature_delta", "signature": block.signature}
-                frames.append(Frame({"type": "content_block_delta", "index": index, "delta": signature}, "delta"))
-            frames.append(Frame({"type": "content_block_stop", "index": index}))
+                frames.append(LocalFrame({"type": "content_block_delta", "index": index, "delta": signature}, "delta"))
+            frames.append(LocalFrame({"type": "content_block_stop", "index": index}))
         return frames
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Say why it stopped and what it cost."""
         delta = {"stop_reason": _stop(end.stop), "stop_sequence": end.sequence}
         usage = {"output_tokens": end.usage.output}
         return [
-            Frame({"type": "message_delta", "delta": delta, "usage": usage}, "stop"),
-            Frame({"type": "message_stop"}, "last"),
+            LocalFrame({"type": "message_delta", "delta": delta, "usage": usage}, "stop"),
+            LocalFrame({"type": "message_stop"}, "last"),
         ]
 
 
@@ -192,7 +206,7 @@ def _citation(block: Block) -> Json:
     }
 
 
-def _whole(model: Model, prompt: Prompt, id_: str, said: list[Block], end: End) -> Json:
+def _whole(model: Model, prompt: LocalPrompt, id_: str, said: list[Block], end: End) -> Json:
     opening = Opening(end.usage.input, end.usage.cache_read, end.usage.cache_write, 0)
     content = [_content(block) for block in said]
     answer = _message(model, id_, content, _stop(end.stop), end.sequence, _usage_in(opening, end.usage.output))
@@ -206,7 +220,7 @@ def _content(block: Block) -> Json:
         case "redacted":
             return {"type": "redacted_thinking", "data": block.text}
         case "call":
-            return {"type": "tool_use", "id": block.id, "name": block.name, "input": toolbox.parsed(block.text)}
+            return {"type": "tool_use", "id": block.id, "name": block.name, "input": tool_choice.parsed(block.text)}
         case _:
             return {"type": "text", "text": block.text, **({"citations": [_citation(block)]} if block.citation else {})}
 

@@ -2,26 +2,26 @@
 
 from collections.abc import Sequence
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 from service.local.families.claude_shapes import (
-    Body,
+    ClaudeBody,
+    ClaudeDocumentBlock,
+    ClaudeImageBlock,
+    ClaudeMessage,
+    ClaudeRedactedBlock,
+    ClaudeTextBlock,
+    ClaudeThinkingBlock,
+    ClaudeToolResultBlock,
+    ClaudeToolUseBlock,
     Content,
-    DocumentBlock,
-    ImageBlock,
-    Message,
-    RedactedBlock,
-    TextBlock,
-    ThinkingBlock,
-    ToolResultBlock,
-    ToolUseBlock,
 )
 from service.local.reasoning import Sampling, claude_thinking, thought_first
-from service.local.refusal import Refused
+from service.local.refusal import LocalRefusal
 
 _NEWER = "2026-10-21"  # the anthropic SDK 2.x sends it to every model, whatever its age (2.9.0)
 
 
-def check(body: Body, model: Model) -> bool:
+def check(body: ClaudeBody, model: Model) -> bool:
     """Check a body, and tell whether the model is to think.
 
     Raises:
@@ -35,15 +35,15 @@ def check(body: Body, model: Model) -> bool:
     _check_results(body.messages)
     for name in ("temperature", "top_p", "top_k"):
         if getattr(body, name) is not None and getattr(abilities, name) is False:
-            raise Refused(f"{name}: this parameter is not supported for this model.")
+            raise LocalRefusal(f"{name}: this parameter is not supported for this model.")
     ceiling = model.output_ceiling
     if ceiling is not None and body.max_tokens > ceiling:
-        raise Refused(
+        raise LocalRefusal(
             f"max_tokens: {body.max_tokens} > {ceiling}, which is the maximum allowed number of output tokens for "
             f"{model.id}"
         )
     if any(not sequence.strip() for sequence in body.stop_sequences):
-        raise Refused("stop_sequences: each stop sequence must contain non-whitespace")
+        raise LocalRefusal("stop_sequences: each stop sequence must contain non-whitespace")
     sampling = Sampling(body.temperature, body.top_p, body.top_k)
     thinks = claude_thinking(body.thinking, model, body.max_tokens, sampling)
     if thinks and body.thinking and body.thinking.get("type") == "enabled":
@@ -55,52 +55,52 @@ def check(body: Body, model: Model) -> bool:
 
 def blocks(content: str | Sequence[Content]) -> list[Content]:
     """Read a content that may be a mere text."""
-    return [TextBlock(text=content)] if isinstance(content, str) else list(content)
+    return [ClaudeTextBlock(text=content)] if isinstance(content, str) else list(content)
 
 
-def _check_message(message: Message, place: str, *, last: bool, newer: bool, images: bool | None) -> None:
+def _check_message(message: ClaudeMessage, place: str, *, last: bool, newer: bool, images: bool | None) -> None:
     content = blocks(message.content)
     if not content or (message.content == "" and not (last and message.role == "assistant")):
-        raise Refused(
+        raise LocalRefusal(
             f"{place}: all messages must have non-empty content except for the optional final assistant message"
         )
     for number, block in enumerate(content):
-        if isinstance(block, TextBlock) and not block.text.strip() and len(message.content):
+        if isinstance(block, ClaudeTextBlock) and not block.text.strip() and len(message.content):
             what = (
                 "text content blocks must be non-empty"
                 if not block.text
                 else "text content blocks must contain non-whitespace text"
             )
-            raise Refused(f"{place}.content.{number}: messages: {what}")
-        if isinstance(block, ImageBlock) and images is False:
-            raise Refused("This model does not support image input.")
-        if isinstance(block, TextBlock) and block.citations and message.role == "user" and newer:
-            raise Refused(f"{place}.content.{number}.citations: Extra inputs are not permitted")
-        if isinstance(block, DocumentBlock | ImageBlock) and message.role == "assistant":
-            raise Refused(f"{place}.content.{number}: this kind of block is not permitted in an assistant message")
+            raise LocalRefusal(f"{place}.content.{number}: messages: {what}")
+        if isinstance(block, ClaudeImageBlock) and images is False:
+            raise LocalRefusal("This model does not support image input.")
+        if isinstance(block, ClaudeTextBlock) and block.citations and message.role == "user" and newer:
+            raise LocalRefusal(f"{place}.content.{number}.citations: Extra inputs are not permitted")
+        if isinstance(block, ClaudeDocumentBlock | ClaudeImageBlock) and message.role == "assistant":
+            raise LocalRefusal(f"{place}.content.{number}: this kind of block is not permitted in an assistant message")
 
 
-def _check_results(messages: Sequence[Message]) -> None:
+def _check_results(messages: Sequence[ClaudeMessage]) -> None:
     asked: set[str] = set()
     for place, message in enumerate(_merged(messages)):
         content = message[1]
-        given = {block.tool_use_id for block in content if isinstance(block, ToolResultBlock)}
+        given = {block.tool_use_id for block in content if isinstance(block, ClaudeToolResultBlock)}
         if message[0] == "user" and given - asked:
-            raise Refused(
+            raise LocalRefusal(
                 f"messages.{place}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: "
                 f"{', '.join(sorted(given - asked))}. Each `tool_result` block must have a corresponding `tool_use` "
                 "block in the previous message."
             )
         if asked - given:
-            raise Refused(
+            raise LocalRefusal(
                 f"messages.{place - 1}: `tool_use` ids were found without `tool_result` blocks immediately after: "
                 f"{', '.join(sorted(asked - given))}. Each `tool_use` block must have a corresponding `tool_result` "
                 "block in the next message."
             )
-        asked = {block.id for block in content if isinstance(block, ToolUseBlock)}
+        asked = {block.id for block in content if isinstance(block, ClaudeToolUseBlock)}
 
 
-def _merged(messages: Sequence[Message]) -> list[tuple[str, list[Content]]]:
+def _merged(messages: Sequence[ClaudeMessage]) -> list[tuple[str, list[Content]]]:
     """Join neighbouring messages of one role, as Anthropic does."""
     joined: list[tuple[str, list[Content]]] = []
     for message in messages:
@@ -111,52 +111,54 @@ def _merged(messages: Sequence[Message]) -> list[tuple[str, list[Content]]]:
     return joined
 
 
-def _check_tools(body: Body, model: Model, *, thinks: bool) -> None:
+def _check_tools(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
     choice = body.tool_choice
     for place, tool in enumerate(body.tools):
         if tool.input_schema.get("type") != "object":
-            raise Refused(f"tools.{place}.custom.input_schema.type: Input should be 'object'")
+            raise LocalRefusal(f"tools.{place}.custom.input_schema.type: Input should be 'object'")
     if not body.tools:
         held = any(
-            isinstance(block, ToolUseBlock | ToolResultBlock)
+            isinstance(block, ClaudeToolUseBlock | ClaudeToolResultBlock)
             for message in body.messages
             for block in blocks(message.content)
         )
         if held:
-            raise Refused("Requests which include `tool_use` or `tool_result` blocks must define tools")
+            raise LocalRefusal("Requests which include `tool_use` or `tool_result` blocks must define tools")
         if choice is not None and choice.type != "none":
-            raise Refused("tool_choice may only be specified while providing tools")
+            raise LocalRefusal("tool_choice may only be specified while providing tools")
         return
     if choice is None or choice.type in {"auto", "none"}:
         return
     if choice.type == "tool" and choice.name not in {tool.name for tool in body.tools}:
-        raise Refused(f"tool_choice: the tool {choice.name!r} is not in tools")
+        raise LocalRefusal(f"tool_choice: the tool {choice.name!r} is not in tools")
     if thinks:
-        raise Refused("Thinking may not be enabled when tool_choice forces tool use.")
+        raise LocalRefusal("Thinking may not be enabled when tool_choice forces tool use.")
     if model.invoke.tool_choice is not None and choice.type not in model.invoke.tool_choice:
-        raise Refused(f"tool_choice.type: {choice.type!r} is not supported for this model.")
+        raise LocalRefusal(f"tool_choice.type: {choice.type!r} is not supported for this model.")
 
 
-def _check_thought_first(messages: Sequence[Message]) -> None:
+def _check_thought_first(messages: Sequence[ClaudeMessage]) -> None:
     """An answer whose tools are just being answered must have begun with its reasoning."""
-    answering = isinstance(blocks(messages[-1].content)[0], ToolResultBlock)
+    answering = isinstance(blocks(messages[-1].content)[0], ClaudeToolResultBlock)
     spoken = [place for place, message in enumerate(messages) if message.role == "assistant"]
     if answering and spoken:
         first = blocks(messages[spoken[-1]].content)[0]
-        if not isinstance(first, ThinkingBlock | RedactedBlock):
-            raise Refused(thought_first(spoken[-1], "text" if isinstance(first, TextBlock) else "tool_use"))
+        if not isinstance(first, ClaudeThinkingBlock | ClaudeRedactedBlock):
+            raise LocalRefusal(thought_first(spoken[-1], "text" if isinstance(first, ClaudeTextBlock) else "tool_use"))
 
 
-def _check_prefill(body: Body, model: Model, *, thinks: bool) -> None:
+def _check_prefill(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
     last = body.messages[-1]
     if last.role != "assistant":
         return
     if model.invoke.prefill is False:
-        raise Refused(
+        raise LocalRefusal(
             "This model does not support assistant message prefill. The conversation must end with a user message."
         )
     if thinks:
-        raise Refused("Expected the final message not to be an assistant message: no prefill when thinking is enabled.")
+        raise LocalRefusal(
+            "Expected the final message not to be an assistant message: no prefill when thinking is enabled."
+        )
     final = blocks(last.content)[-1]
-    if isinstance(final, TextBlock) and final.text != final.text.rstrip():
-        raise Refused("messages: final assistant content cannot end with trailing whitespace")
+    if isinstance(final, ClaudeTextBlock) and final.text != final.text.rstrip():
+        raise LocalRefusal("messages: final assistant content cannot end with trailing whitespace")

@@ -10,130 +10,138 @@ from service.local.converse.shapes import Name
 NonEmpty = Annotated[str, Meta(min_length=1)]
 
 
-class _Plain(Struct, frozen=True, forbid_unknown_fields=True):
+class _ClaudeObject(Struct, frozen=True, forbid_unknown_fields=True):
     """An object without a type."""
 
 
-class CacheControl(_Plain, frozen=True):
+class ClaudeCacheControl(_ClaudeObject, frozen=True):
     type: Literal["ephemeral"]
     ttl: Literal["5m", "1h"] | None = None
 
 
-class Cites(_Plain, frozen=True):
+class ClaudeCitations(_ClaudeObject, frozen=True):
     enabled: bool
 
 
-class _Block(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True):
+class _ClaudeBlock(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True):
     """A content block. Any but reasoning may end a part to be cached."""
 
-    cache_control: CacheControl | None = None
+    cache_control: ClaudeCacheControl | None = None
 
 
-class TextBlock(_Block, frozen=True, tag="text"):
+class ClaudeTextBlock(_ClaudeBlock, frozen=True, tag="text"):
     text: str
     citations: list[dict[str, Any]] | None = None
 
 
-class Base64(_Block, frozen=True, tag="base64"):
+class ClaudeBase64Source(_ClaudeBlock, frozen=True, tag="base64"):
     media_type: str
     data: NonEmpty
 
 
-class PlainText(_Block, frozen=True, tag="text"):
+class ClaudeTextSource(_ClaudeBlock, frozen=True, tag="text"):
     media_type: Literal["text/plain"]
     data: str
 
 
-class Parts(_Block, frozen=True, tag="content"):
-    content: str | list[TextBlock]
+class ClaudeBlocksSource(_ClaudeBlock, frozen=True, tag="content"):
+    content: str | list[ClaudeTextBlock]
 
 
-class ImageBlock(_Block, frozen=True, tag="image"):
-    source: Base64
+class ClaudeImageBlock(_ClaudeBlock, frozen=True, tag="image"):
+    source: ClaudeBase64Source
 
 
-class DocumentBlock(_Block, frozen=True, tag="document"):
-    source: Base64 | PlainText | Parts
+class ClaudeDocumentBlock(_ClaudeBlock, frozen=True, tag="document"):
+    source: ClaudeBase64Source | ClaudeTextSource | ClaudeBlocksSource
     title: str | None = None
     context: str | None = None
-    citations: Cites | None = None
+    citations: ClaudeCitations | None = None
 
 
-class ToolUseBlock(_Block, frozen=True, tag="tool_use"):
+class ClaudeToolUseBlock(_ClaudeBlock, frozen=True, tag="tool_use"):
     id: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$")]
     name: NonEmpty
     input: dict[str, Any]
 
 
-class ToolResultBlock(_Block, frozen=True, tag="tool_result"):
+class ClaudeToolResultBlock(_ClaudeBlock, frozen=True, tag="tool_result"):
     tool_use_id: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]+$")]
-    content: str | list[TextBlock | ImageBlock | DocumentBlock] = ""
+    content: str | list[ClaudeTextBlock | ClaudeImageBlock | ClaudeDocumentBlock] = ""
     is_error: bool = False
 
 
-class ThinkingBlock(_Block, frozen=True, tag="thinking"):
+class ClaudeThinkingBlock(_ClaudeBlock, frozen=True, tag="thinking"):
     thinking: str
     signature: str
 
 
-class RedactedBlock(_Block, frozen=True, tag="redacted_thinking"):
+class ClaudeRedactedBlock(_ClaudeBlock, frozen=True, tag="redacted_thinking"):
     data: str
 
 
-Content = TextBlock | ImageBlock | DocumentBlock | ToolUseBlock | ToolResultBlock | ThinkingBlock | RedactedBlock
+Content = (
+    ClaudeTextBlock
+    | ClaudeImageBlock
+    | ClaudeDocumentBlock
+    | ClaudeToolUseBlock
+    | ClaudeToolResultBlock
+    | ClaudeThinkingBlock
+    | ClaudeRedactedBlock
+)
 
 
-class Message(_Plain, frozen=True):
+class ClaudeMessage(_ClaudeObject, frozen=True):
     role: Literal["user", "assistant", "system"]
     content: str | list[Content]
 
 
-class Tool(_Plain, frozen=True):
+class ClaudeTool(_ClaudeObject, frozen=True):
     name: Name
     input_schema: dict[str, Any]
     description: str = ""
     type: Literal["custom"] | None = None
     strict: bool | None = None
-    cache_control: CacheControl | None = None
+    cache_control: ClaudeCacheControl | None = None
     input_examples: list[dict[str, Any]] | None = None
     eager_input_streaming: bool | None = None
 
 
-class ToolChoice(_Plain, frozen=True):
+class ClaudeToolChoice(_ClaudeObject, frozen=True):
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None
     disable_parallel_tool_use: bool = False
 
 
-class JsonFormat(_Plain, frozen=True):
+class ClaudeJsonFormat(_ClaudeObject, frozen=True):
     type: Literal["json_schema"]
     schema: dict[str, Any]
 
 
-class OutputConfig(_Plain, frozen=True):
+class ClaudeOutputConfig(_ClaudeObject, frozen=True):
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
-    format: JsonFormat | None = None
+    format: ClaudeJsonFormat | None = None
 
 
-class Metadata(_Plain, frozen=True):
+class ClaudeMetadata(_ClaudeObject, frozen=True):
     user_id: str | None = None
 
 
-class Body(_Plain, frozen=True):
+class ClaudeBody(_ClaudeObject, frozen=True):
     """What stands in an InvokeModel body for Claude; `model` and `stream` do not (reported: extra inputs)."""
 
     anthropic_version: Literal["bedrock-2023-05-31", "2026-10-21"]
     max_tokens: Annotated[int, Meta(ge=1)]
-    messages: Annotated[list[Message], Meta(min_length=1)]
-    system: str | list[TextBlock] = ""
+    messages: Annotated[list[ClaudeMessage], Meta(min_length=1)]
+    system: str | list[ClaudeTextBlock] = ""
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=0)] | None = None
     stop_sequences: list[str] = []
-    tools: list[Tool] = []
-    tool_choice: ToolChoice | None = None
+    tools: list[ClaudeTool] = []
+    tool_choice: ClaudeToolChoice | None = None
     thinking: dict[str, Any] | None = None
-    output_config: OutputConfig | None = None
-    metadata: Metadata | None = None
+    output_config: ClaudeOutputConfig | None = None
+    metadata: ClaudeMetadata | None = None
     anthropic_beta: list[str] = []
     context_management: dict[str, Any] | None = None

@@ -8,18 +8,18 @@ from msgspec import Meta, Struct
 from service.local import shapes, templates
 from service.local.answer import Block, End, Piece
 from service.local.families import claude_messages, common
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.plan import Plan
-from service.local.prompt import Prompt
-from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.prompt import LocalPrompt
+from service.local.refusal import LocalRefusal
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
 _HUMAN, _ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
 _MOST = 4_096  # tokens
 
 
-class Body(Struct, frozen=True, forbid_unknown_fields=True):
+class ClaudeTextBody(Struct, frozen=True, forbid_unknown_fields=True):
     """InvokeModel's body."""
 
     prompt: str
@@ -31,17 +31,17 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
     anthropic_version: str | None = None
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body; Claude 2 takes messages too."""
     if isinstance(asked.body, dict) and "messages" in asked.body:
         return claude_messages.plan(asked)
-    body = shapes.read(asked.body, Body, shapes.malformed)
+    body = shapes.read(asked.body, ClaudeTextBody, shapes.malformed)
     if _HUMAN not in body.prompt or (before := body.prompt.split(_HUMAN)[0]) != before.replace(_ASSISTANT, ""):
-        raise Refused('Invalid prompt: prompt must start with "\n\nHuman:" turn after an optional system prompt')
+        raise LocalRefusal('Invalid prompt: prompt must start with "\n\nHuman:" turn after an optional system prompt')
     if body.prompt.rfind(_ASSISTANT) < body.prompt.rfind(_HUMAN):
-        raise Refused('Invalid prompt: prompt must end with "\n\nAssistant:" turn')
+        raise LocalRefusal('Invalid prompt: prompt must end with "\n\nAssistant:" turn')
     if body.prompt.endswith(" "):
-        raise Refused("Invalid prompt: prompt cannot end with a space")
+        raise LocalRefusal("Invalid prompt: prompt cannot end with a space")
     stop = [sequence for sequence in body.stop_sequences if sequence]
     prompt = common.raw_prompt(
         asked, templates.CLAUDE, body.prompt, max_tokens=body.max_tokens_to_sample, stop=stop, lead=" "
@@ -50,32 +50,34 @@ def plan(asked: Asked) -> Plan:
         prompt=prompt,
         manner=Manner(1, 3),
         ids="",
-        writer=common.measured(lambda _: Chunks(), prompt),
+        writer=common.measured(lambda _: ClaudeTextChunks(), prompt),
         whole=partial(_whole, prompt),
         wild=common.WILD,
         headers=common.STREAM_HEADERS if asked.streaming else (),
     )
 
 
-class Chunks:
+class ClaudeTextChunks:
     """Writes the chunks."""
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece of text."""
         if not piece.text:
             return []
-        return [Frame({"type": "completion", "completion": piece.text, "stop_reason": None, "stop": None}, "delta")]
+        return [
+            LocalFrame({"type": "completion", "completion": piece.text, "stop_reason": None, "stop": None}, "delta")
+        ]
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Say why it stopped."""
-        return [Frame({"type": "completion", "completion": "", **_stop(end)}, "last")]
+        return [LocalFrame({"type": "completion", "completion": "", **_stop(end)}, "last")]
 
 
-def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
+def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
     text = "".join(block.text for block in said)
     return common.guarded({"type": "completion", "completion": text, **_stop(end)}, prompt, end)
 

@@ -8,15 +8,15 @@ from msgspec import Meta, Struct
 from service.local import shapes, templates
 from service.local.answer import End, Piece
 from service.local.families import common, completions
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.plan import Plan
-from service.local.prompt import Prompt
-from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.prompt import LocalPrompt
+from service.local.refusal import LocalRefusal
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
 
-class Body(Struct, frozen=True, forbid_unknown_fields=True):
+class CommandBody(Struct, frozen=True, forbid_unknown_fields=True):
     """InvokeModel's body."""
 
     prompt: Annotated[str, Meta(min_length=1)]
@@ -33,47 +33,51 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
     end_sequences: list[str] = []
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.malformed)
+    body = shapes.read(asked.body, CommandBody, shapes.malformed)
     if body.stream and not asked.streaming:
-        raise Refused(
+        raise LocalRefusal(
             "Malformed input request: stream is not permitted here, please reformat your input and try again."
         )
     stop = [*body.stop_sequences, *body.end_sequences]
     prompt = common.raw_prompt(asked, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=stop, lead=" ")
 
-    def whole(prompt: Prompt, text: str, end: End) -> Json:
+    def whole(prompt: LocalPrompt, text: str, end: End) -> Json:
         return _whole(prompt, text, end, body.num_generations)
 
     numbered = body.num_generations
     return completions.plan(
-        asked, prompt, Manner(1, 2), lambda _: Chunks(numbered) if body.stream else Whole(prompt, numbered), whole
+        asked,
+        prompt,
+        Manner(1, 2),
+        lambda _: CommandChunks(numbered) if body.stream else Whole(prompt, numbered),
+        whole,
     )
 
 
-class Chunks:
+class CommandChunks:
     """Writes the chunks. With several generations each is told by its `index`, one after the other (recorded)."""
 
     def __init__(self, generations: int) -> None:
         self._generations = generations
         self._said: list[str] = []
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
         if not piece.text:
             return []
         self._said.append(piece.text)
-        return [Frame(self._chunk(piece.text, 0), "delta")]
+        return [LocalFrame(self._chunk(piece.text, 0), "delta")]
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Say why it stopped, without text and index."""
-        frames = [Frame(self._chunk(text, n), "delta") for n in range(1, self._generations) for text in self._said]
-        return [*frames, Frame({"finish_reason": _reason(end), "is_finished": True}, "last")]
+        frames = [LocalFrame(self._chunk(text, n), "delta") for n in range(1, self._generations) for text in self._said]
+        return [*frames, LocalFrame({"finish_reason": _reason(end), "is_finished": True}, "last")]
 
     def _chunk(self, text: str, number: int) -> Json:
         return {**({"index": number} if self._generations > 1 else {}), "is_finished": False, "text": text}
@@ -82,26 +86,26 @@ class Chunks:
 class Whole:
     """Writes the whole form as a single chunk."""
 
-    def __init__(self, prompt: Prompt, generations: int) -> None:
+    def __init__(self, prompt: LocalPrompt, generations: int) -> None:
         self._prompt = prompt
         self._generations = generations
         self._said: list[str] = []
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Nothing comes before it."""
         return []
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Keep a piece for the end."""
         self._said.append(piece.text)
         return []
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Write it."""
-        return [Frame(_whole(self._prompt, "".join(self._said), end, self._generations), "last")]
+        return [LocalFrame(_whole(self._prompt, "".join(self._said), end, self._generations), "last")]
 
 
-def _whole(prompt: Prompt, text: str, end: End, generations: int) -> Json:
+def _whole(prompt: LocalPrompt, text: str, end: End, generations: int) -> Json:
     asked = prompt.counted
     made: list[dict[str, Any]] = [
         {"finish_reason": _reason(end), "id": str(uuid5(NAMESPACE_URL, f"{n}{asked[:500]}")), "text": text}

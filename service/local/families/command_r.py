@@ -8,16 +8,17 @@ from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Meta, Struct
 
-from service.local import shapes, toolbox
+from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.families import common
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.models import most_of
 from service.local.plan import Plan
-from service.local.prompt import Part, Prompt, Text, Tool, ToolResult, Turn
-from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.prompt import LocalPrompt, Part, PromptText, PromptTool, PromptToolResult, PromptTurn
+from service.local.refusal import LocalRefusal
+from service.local.text import tool_choice
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
 
 class Said(Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,7 +46,7 @@ class CohereTool(Struct, frozen=True, forbid_unknown_fields=True):
     parameter_definitions: dict[str, Parameter] = {}
 
 
-class Body(Struct, frozen=True, forbid_unknown_fields=True):
+class CommandRBody(Struct, frozen=True, forbid_unknown_fields=True):
     """InvokeModel's body."""
 
     message: str
@@ -69,48 +70,49 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
     force_single_step: bool = False
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.malformed)
+    body = shapes.read(asked.body, CommandRBody, shapes.malformed)
     ceiling = asked.model.output_ceiling
     if body.max_tokens and ceiling and body.max_tokens > ceiling:
-        raise Refused(shapes.malformed("max_tokens", f"Expected `int` <= {ceiling}"))
+        raise LocalRefusal(shapes.malformed("max_tokens", f"Expected `int` <= {ceiling}"))
     if not body.message.strip() and not body.tool_results:
-        raise Refused("invalid request: message must be at least 1 token long or tool results must be specified.")
+        raise LocalRefusal("invalid request: message must be at least 1 token long or tool results must be specified.")
     prompt = _prompt(body, asked)
-    form = Form(body)
+    form = CommandREnvelope(body)
     return Plan(
         prompt=prompt,
         manner=Manner(1, 2, whole_calls=True),
         ids="call_",
-        writer=common.measured(lambda _: Chunks(form), prompt),
+        writer=common.measured(lambda _: CommandRChunks(form), prompt),
         whole=partial(_whole, form, prompt),
-        wild=Frame({"is_finished": False, "event_type": "hologram-generation", "depth": 3}),
+        wild=LocalFrame({"is_finished": False, "event_type": "hologram-generation", "depth": 3}),
         headers=common.STREAM_HEADERS if asked.streaming else (),
     )
 
 
-def _prompt(body: Body, asked: Asked) -> Prompt:
+def _prompt(body: CommandRBody, asked: InvokeBody) -> LocalPrompt:
     before = [
-        Turn("assistant" if said.role == "CHATBOT" else "user", (Text(said.message),)) for said in body.chat_history
+        PromptTurn("assistant" if said.role == "CHATBOT" else "user", (PromptText(said.message),))
+        for said in body.chat_history
     ]
-    return Prompt(
+    return LocalPrompt(
         model=asked.model,
-        turns=(*before, Turn("user", tuple(_parts(body)))),
-        system=(Text(body.preamble),) if body.preamble else (),
-        tools=tuple(Tool(tool.name, tool.description, _schema(tool)) for tool in body.tools),
+        turns=(*before, PromptTurn("user", tuple(_parts(body)))),
+        system=(PromptText(body.preamble),) if body.preamble else (),
+        tools=tuple(PromptTool(tool.name, tool.description, _schema(tool)) for tool in body.tools),
         max_tokens=body.max_tokens or most_of(asked.model),
         stop_sequences=tuple(body.stop_sequences),
         guardrail=asked.guardrail,
     )
 
 
-def _parts(body: Body) -> Iterator[Part]:
+def _parts(body: CommandRBody) -> Iterator[Part]:
     if body.message:
-        yield Text(body.message)
+        yield PromptText(body.message)
     for result in body.tool_results:
         outputs = result.get("outputs") or [{}]
-        yield ToolResult("", json.dumps(outputs[0]))
+        yield PromptToolResult("", json.dumps(outputs[0]))
 
 
 def _schema(tool: CohereTool) -> dict[str, Any]:
@@ -123,10 +125,10 @@ def _schema(tool: CohereTool) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
-class Form:
+class CommandREnvelope:
     """The ids of one answer, and the history that it ends with."""
 
-    def __init__(self, body: Body) -> None:
+    def __init__(self, body: CommandRBody) -> None:
         self.generation_id = str(uuid5(NAMESPACE_URL, f"generation {body.message[:500]}"))
         self.response_id = str(uuid5(NAMESPACE_URL, f"response {body.message[:500]}"))
         self._message = body.message
@@ -145,20 +147,20 @@ class Form:
         }
 
 
-class Chunks:
+class CommandRChunks:
     """Writes the chunks."""
 
-    def __init__(self, form: Form) -> None:
+    def __init__(self, form: CommandREnvelope) -> None:
         self._form = form
         self._said: list[str] = []
         self._calls: list[Json] = []
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Open the answer."""
         start = {"event_type": "stream-start", "generation_id": self._form.generation_id}
-        return [Frame({"is_finished": False, **start}, "open")]
+        return [LocalFrame({"is_finished": False, **start}, "open")]
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece of text; calls are told together at the end."""
         if piece.block.kind == "call":
             self._calls.append(_call(piece.block))
@@ -166,21 +168,21 @@ class Chunks:
         if not piece.text:
             return []
         self._said.append(piece.text)
-        return [Frame({"is_finished": False, "event_type": "text-generation", "text": piece.text}, "delta")]
+        return [LocalFrame({"is_finished": False, "event_type": "text-generation", "text": piece.text}, "delta")]
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Tell the calls, then repeat the whole text (as recorded elsewhere: readers have to ignore it)."""
         frames = []
         if self._calls:
             calls = {"event_type": "tool-calls-generation", "tool_calls": self._calls}
-            frames.append(Frame({"is_finished": False, **calls}, "delta"))
+            frames.append(LocalFrame({"is_finished": False, **calls}, "delta"))
         response = self._form.response("".join(self._said), self._calls, end)
         last = {"is_finished": True, "event_type": "stream-end", "response": response, "finish_reason": _reason(end)}
-        return [*frames, Frame(last, "last")]
+        return [*frames, LocalFrame(last, "last")]
 
 
 def _call(block: Block) -> Json:
-    return {"name": block.name, "parameters": toolbox.parsed(block.text)}
+    return {"name": block.name, "parameters": tool_choice.parsed(block.text)}
 
 
 def _reason(end: End) -> str:
@@ -189,7 +191,7 @@ def _reason(end: End) -> str:
     )
 
 
-def _whole(form: Form, prompt: Prompt, said: list[Block], end: End) -> Json:
+def _whole(form: CommandREnvelope, prompt: LocalPrompt, said: list[Block], end: End) -> Json:
     text = "".join(block.text for block in said if block.kind == "text")
     calls = [_call(block) for block in said if block.kind == "call"]
     units = {"input_tokens": end.usage.prompt, "output_tokens": end.usage.output}

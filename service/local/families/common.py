@@ -5,22 +5,22 @@ from typing import Any
 
 from msgspec import Struct
 
-from service.bedrock.catalog import Model
+from service.bedrock.catalog.resolution import Model
 from service.local import compose, guardrail
 from service.local.answer import End, Piece
 from service.local.plan import Opening, Writer
-from service.local.prompt import Guardrail, Media, Prompt, Text, Turn
-from service.local.refusal import Refused
+from service.local.prompt import LocalPrompt, Media, PromptGuardrail, PromptText, PromptTurn
+from service.local.refusal import LocalRefusal
 from service.local.templates import Remembered, Template
-from service.local.wire import Frame, Json
+from service.local.wire.frames import Json, LocalFrame
 
-WILD = Frame({"type": "hologram", "hologram": {"depth": 3}})
+WILD = LocalFrame({"type": "hologram", "hologram": {"depth": 3}})
 """A kind of chunk that nobody has met."""
 
 STREAM_HEADERS = (("X-Amzn-Bedrock-Content-Type", "application/json"),)
 
 
-class Asked(Struct, frozen=True):
+class InvokeBody(Struct, frozen=True):
     """A body of InvokeModel, and where it came."""
 
     body: object
@@ -30,18 +30,18 @@ class Asked(Struct, frozen=True):
     prompts: Remembered
 
     @property
-    def guardrail(self) -> Guardrail | None:
+    def guardrail(self) -> PromptGuardrail | None:
         """The guardrail that the headers name."""
         id_, version = (self.headers.get(f"x-amzn-bedrock-guardrail{name}", "") for name in ("identifier", "version"))
         if not id_ and not version:
             return None
         if not id_ or not version:
-            raise Refused("guardrailIdentifier and guardrailVersion must be given together.")
-        return Guardrail(id_, version, trace=self.headers.get("x-amzn-bedrock-trace", "").startswith("ENABLED"))
+            raise LocalRefusal("guardrailIdentifier and guardrailVersion must be given together.")
+        return PromptGuardrail(id_, version, trace=self.headers.get("x-amzn-bedrock-trace", "").startswith("ENABLED"))
 
 
 def raw_prompt(
-    asked: Asked,
+    asked: InvokeBody,
     template: Template,
     prompt: str,
     *,
@@ -49,15 +49,15 @@ def raw_prompt(
     stop: Sequence[str] = (),
     lead: str = "",
     images: Sequence[Media] = (),
-) -> Prompt:
+) -> LocalPrompt:
     """Understand a raw prompt: its turns, and how far the answer has come."""
-    read: list[Prompt] = []
+    read: list[LocalPrompt] = []
     for script in asked.prompts.read(template, prompt):
-        turns = script.turns or (Turn("user", (Text(prompt),)),)
-        meant = Prompt(
+        turns = script.turns or (PromptTurn("user", (PromptText(prompt),)),)
+        meant = LocalPrompt(
             model=asked.model,
-            turns=(*turns[:-1], Turn("user", (*turns[-1].parts, *images))),
-            system=(Text(script.system),) if script.system else (),
+            turns=(*turns[:-1], PromptTurn("user", (*turns[-1].parts, *images))),
+            system=(PromptText(script.system),) if script.system else (),
             max_tokens=max_tokens,
             stop_sequences=tuple(stop),
             prefill=script.so_far,
@@ -69,7 +69,7 @@ def raw_prompt(
     return next((one for one in read if one.prefill and goes_on(one)), read[-1])
 
 
-def goes_on(prompt: Prompt) -> bool:
+def goes_on(prompt: LocalPrompt) -> bool:
     """Tell whether the answer so far is the beginning of the answer there would be."""
     return compose.rest(compose.words(prompt), prompt.prefill) != compose.words(prompt)
 
@@ -80,39 +80,41 @@ class Measured:
     With a guardrail every chunk says what it did, the last one also its trace.
     """
 
-    def __init__(self, inner: Writer, prompt: Prompt) -> None:
+    def __init__(self, inner: Writer, prompt: LocalPrompt) -> None:
         self._inner = inner
         self._prompt = prompt
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Open the answer."""
         return self._guarded(self._inner.begin())
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
         return self._guarded(self._inner.piece(piece))
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Close the answer, metrics last."""
         *others, last = self._guarded(self._inner.end(end))
         payload = {**last.payload, "amazon-bedrock-invocationMetrics": metrics(self._prompt.model, end)}
         if end.trace:
             payload["amazon-bedrock-trace"] = {"guardrail": _trace(end.trace)}
-        return [*others, Frame(payload, "last")]
+        return [*others, LocalFrame(payload, "last")]
 
-    def _guarded(self, frames: list[Frame]) -> list[Frame]:
+    def _guarded(self, frames: list[LocalFrame]) -> list[LocalFrame]:
         if self._prompt.guardrail is None:
             return frames
         action = action_of(self._prompt)
-        return [Frame({**frame.payload, "amazon-bedrock-guardrailAction": action}, frame.phase) for frame in frames]
+        return [
+            LocalFrame({**frame.payload, "amazon-bedrock-guardrailAction": action}, frame.phase) for frame in frames
+        ]
 
 
-def action_of(prompt: Prompt) -> str:
+def action_of(prompt: LocalPrompt) -> str:
     """What the guardrail did."""
     return "INTERVENED" if guardrail.blocked(prompt) else "NONE"
 
 
-def guarded(answer: Json, prompt: Prompt, end: End) -> Json:
+def guarded(answer: Json, prompt: LocalPrompt, end: End) -> Json:
     """Add to a whole answer what the guardrail did."""
     if prompt.guardrail is None:
         return answer
@@ -139,6 +141,6 @@ def metrics(model: Model, end: End) -> Json:
     }
 
 
-def measured(writer: Callable[[Opening], Writer], prompt: Prompt) -> Callable[[Opening], Writer]:
+def measured(writer: Callable[[Opening], Writer], prompt: LocalPrompt) -> Callable[[Opening], Writer]:
     """Wrap a family's writer."""
     return lambda opening: Measured(writer(opening), prompt)

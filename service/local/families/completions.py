@@ -5,16 +5,18 @@ from functools import partial
 
 from service.local.answer import Block, End
 from service.local.families import common
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.plan import Opening, Plan, Writer
-from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Json
+from service.local.prompt import LocalPrompt
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json
 
-Whole = Callable[[Prompt, str, End], Json]
+Whole = Callable[[LocalPrompt, str, End], Json]
 
 
-def plan(asked: Asked, prompt: Prompt, manner: Manner, writer: Callable[[Opening], Writer], whole: Whole) -> Plan:
+def plan(
+    asked: InvokeBody, prompt: LocalPrompt, manner: Manner, writer: Callable[[Opening], Writer], whole: Whole
+) -> Plan:
     """Plan an answer that is one text."""
     return Plan(
         prompt=prompt,
@@ -27,6 +29,6 @@ def plan(asked: Asked, prompt: Prompt, manner: Manner, writer: Callable[[Opening
     )
 
 
-def _whole(prompt: Prompt, whole: Whole, said: list[Block], end: End) -> Json:
+def _whole(prompt: LocalPrompt, whole: Whole, said: list[Block], end: End) -> Json:
     text = "".join(block.text for block in said if block.kind == "text")
     return common.guarded(whole(prompt, text, end), prompt, end)

@@ -8,16 +8,16 @@ from msgspec import Meta, Struct, structs
 from service.local import shapes, templates
 from service.local.answer import Block, End, Piece
 from service.local.families import common
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.plan import Plan
-from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.prompt import LocalPrompt
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
 
 
-class Body(Struct, frozen=True, forbid_unknown_fields=True):
+class DeepSeekR1Body(Struct, frozen=True, forbid_unknown_fields=True):
     """InvokeModel's body."""
 
     prompt: Annotated[str, Meta(min_length=1)]
@@ -27,9 +27,9 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
     stop: Annotated[list[str], Meta(max_length=10)] = []
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.malformed)
+    body = shapes.read(asked.body, DeepSeekR1Body, shapes.malformed)
     prompt = _split(
         common.raw_prompt(asked, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
     )
@@ -37,14 +37,14 @@ def plan(asked: Asked) -> Plan:
         prompt=prompt,
         manner=Manner(1, 2),
         ids="",
-        writer=common.measured(lambda _: Chunks(), prompt),
+        writer=common.measured(lambda _: DeepSeekR1Chunks(), prompt),
         whole=partial(_whole, prompt),
         wild=common.WILD,
         headers=common.STREAM_HEADERS if asked.streaming else (),
     )
 
 
-def _split(prompt: Prompt) -> Prompt:
+def _split(prompt: LocalPrompt) -> LocalPrompt:
     """Tell the reasoning so far from the answer so far."""
     thought, closed, said = prompt.prefill.removeprefix(_OPEN).partition(_CLOSE.strip())
     if closed:
@@ -52,23 +52,23 @@ def _split(prompt: Prompt) -> Prompt:
     return structs.replace(prompt, prefill="", thought=thought, reasoning=True)
 
 
-class Chunks:
+class DeepSeekR1Chunks:
     """Writes the chunks."""
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece; reasoning ends in its tag."""
-        frames = [Frame(_choice(piece.text, None), "delta")] if piece.text else []
+        frames = [LocalFrame(_choice(piece.text, None), "delta")] if piece.text else []
         if piece.last and piece.block.kind == "thinking":
-            frames.append(Frame(_choice(_CLOSE, None), "delta"))
+            frames.append(LocalFrame(_choice(_CLOSE, None), "delta"))
         return frames
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Say why it stopped."""
-        return [Frame(_choice("", _stop(end)), "last")]
+        return [LocalFrame(_choice("", _stop(end)), "last")]
 
 
 def _choice(text: str, stop: str | None) -> Json:
@@ -79,6 +79,6 @@ def _stop(end: End) -> str:
     return "length" if end.stop == "max_tokens" else "stop"
 
 
-def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
+def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
     text = "".join(block.text + (_CLOSE if block.kind == "thinking" else "") for block in said)
     return common.guarded({"choices": [{"text": text, "stop_reason": _stop(end)}]}, prompt, end)

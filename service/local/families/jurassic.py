@@ -4,15 +4,16 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from service.local import shapes, templates, tokens
+from service.local import shapes, templates
 from service.local.answer import End
 from service.local.families import common, completions
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.plan import Opening, Plan, Writer
-from service.local.prompt import Prompt
-from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Json
+from service.local.prompt import LocalPrompt
+from service.local.refusal import LocalRefusal
+from service.local.text import tokens
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json
 
 
 class Penalty(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -26,7 +27,7 @@ class Penalty(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     apply_to_emojis: bool | None = None
 
 
-class Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class JurassicBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """InvokeModel's body."""
 
     prompt: Annotated[str, Meta(min_length=1)]
@@ -41,9 +42,9 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     min_tokens: int = 0
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.malformed)
+    body = shapes.read(asked.body, JurassicBody, shapes.malformed)
     prompt = common.raw_prompt(
         asked, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=body.stop_sequences, lead="\n"
     )
@@ -53,10 +54,10 @@ def plan(asked: Asked) -> Plan:
 def _unstreamed(opening: Opening) -> Writer:
     """Refuse to stream."""
     del opening
-    raise Refused("The model is unsupported for streaming.")
+    raise LocalRefusal("The model is unsupported for streaming.")
 
 
-def _whole(prompt: Prompt, text: str, end: End) -> Json:
+def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
     reason: dict[str, Any] = {"reason": {"max_tokens": "length", "stop_sequence": "stop"}.get(end.stop, "endoftext")}
     if end.stop == "max_tokens":
         reason["length"] = end.usage.output

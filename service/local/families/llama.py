@@ -5,20 +5,21 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from service.local import media, shapes, templates, tokens
+from service.local import media, shapes, templates
 from service.local.answer import End, Piece
 from service.local.families import common, completions
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.plan import Opening, Plan
-from service.local.prompt import Media, Prompt
-from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.prompt import LocalPrompt, Media
+from service.local.refusal import LocalRefusal
+from service.local.text import tokens
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
 _MOST = {"llama2": 2_048, "llama3": 2_048}
 
 
-class Body(Struct, frozen=True, forbid_unknown_fields=True):
+class LlamaBody(Struct, frozen=True, forbid_unknown_fields=True):
     """InvokeModel's body. There are no stop sequences."""
 
     prompt: Annotated[str, Meta(min_length=1)]
@@ -28,20 +29,20 @@ class Body(Struct, frozen=True, forbid_unknown_fields=True):
     images: list[str] | None = None
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.malformed)
+    body = shapes.read(asked.body, LlamaBody, shapes.malformed)
     most = _MOST.get(asked.model.series) or asked.model.output_ceiling
     if most and body.max_gen_len > most:
-        raise Refused(shapes.malformed("max_gen_len", f"Expected `int` <= {most}"))
+        raise LocalRefusal(shapes.malformed("max_gen_len", f"Expected `int` <= {most}"))
     if body.images is not None and not asked.model.invoke.images:
-        raise Refused(shapes.malformed("", "Object contains unknown field `images`"))
+        raise LocalRefusal(shapes.malformed("", "Object contains unknown field `images`"))
     images = [_image(media.decoded(image, "images")) for image in body.images or ()]
     prompt = common.raw_prompt(asked, _template(asked), body.prompt, max_tokens=body.max_gen_len, images=images)
-    return completions.plan(asked, prompt, Manner(1, 1), partial(Chunks), _whole)
+    return completions.plan(asked, prompt, Manner(1, 1), partial(LlamaChunks), _whole)
 
 
-def _template(asked: Asked) -> templates.Template:
+def _template(asked: InvokeBody) -> templates.Template:
     if asked.model.series == "llama2":
         return templates.INSTRUCTIONS
     return templates.LLAMA_4 if asked.model.series == "llama4" else templates.LLAMA_3
@@ -51,25 +52,25 @@ def _image(content: bytes) -> Media:
     return media.image("png" if content.startswith(b"\x89PNG") else "jpeg", content)
 
 
-class Chunks:
+class LlamaChunks:
     """Writes the chunks. The prompt's count stands in the first one, the answer's adds up."""
 
     def __init__(self, opening: Opening) -> None:
         self._prompt: int | None = opening.input_tokens
         self._spent = 0
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
         self._spent += piece.tokens
-        return [Frame(self._chunk(piece.text, None), "delta")] if piece.text else []
+        return [LocalFrame(self._chunk(piece.text, None), "delta")] if piece.text else []
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Say why it stopped."""
-        return [Frame(self._chunk("", _stop(end)), "last")]
+        return [LocalFrame(self._chunk("", _stop(end)), "last")]
 
     def _chunk(self, text: str, stop: str | None) -> Json:
         prompt, self._prompt = self._prompt, None
@@ -85,7 +86,7 @@ def _stop(end: End) -> str:
     return "length" if end.stop == "max_tokens" else "stop"
 
 
-def _whole(prompt: Prompt, text: str, end: End) -> Json:
+def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
     return {
         "generation": text,
         "prompt_token_count": tokens.count(prompt.counted),

@@ -4,41 +4,41 @@ from functools import partial
 
 from service.local import shapes
 from service.local.answer import Block, End, Piece
-from service.local.chat_shapes import Body
-from service.local.families import chat_reading, common
-from service.local.families.common import Asked
+from service.local.chat_shapes import OpenAIBody
+from service.local.families import chat_request, common
+from service.local.families.common import InvokeBody
 from service.local.plan import Plan
-from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Frame, Json, Phase
+from service.local.prompt import LocalPrompt
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame, Phase
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.malformed)
-    prompt = chat_reading.prompt_of(body, asked)
+    body = shapes.read(asked.body, OpenAIBody, shapes.malformed)
+    prompt = chat_request.prompt_of(body, asked)
     return Plan(
         prompt=prompt,
         manner=Manner(1, 2, whole_calls=True),
         ids="call_",
-        writer=common.measured(lambda _: Chunks(), prompt),
+        writer=common.measured(lambda _: MistralChatChunks(), prompt),
         whole=partial(_whole, prompt),
-        wild=Frame({"object": "hologram", "depth": 3}),
+        wild=LocalFrame({"object": "hologram", "depth": 3}),
         headers=common.STREAM_HEADERS if asked.streaming else (),
     )
 
 
-class Chunks:
+class MistralChatChunks:
     """Writes the chunks; a call comes whole."""
 
     def __init__(self) -> None:
         self._calls = 0
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
         message: Json = {"role": "assistant", "content": piece.text}
         if piece.block.kind == "call":
@@ -46,13 +46,13 @@ class Chunks:
             self._calls += 1
         return [_choice(message, None, "delta")] if piece.text else []
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Say why it stopped."""
         return [_choice({"role": "assistant", "content": ""}, _stop(end), "last")]
 
 
-def _choice(message: Json, stop: str | None, phase: Phase) -> Frame:
-    return Frame({"choices": [{"index": 0, "message": message, "stop_reason": stop}]}, phase)
+def _choice(message: Json, stop: str | None, phase: Phase) -> LocalFrame:
+    return LocalFrame({"choices": [{"index": 0, "message": message, "stop_reason": stop}]}, phase)
 
 
 def _call(block: Block, index: int) -> Json:
@@ -63,7 +63,7 @@ def _stop(end: End) -> str:
     return {"max_tokens": "length", "tool_use": "tool_calls"}.get(end.stop, "stop")
 
 
-def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
+def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
     text = "".join(block.text for block in said if block.kind == "text")
     message: Json = {"role": "assistant", "content": text}
     if calls := [block for block in said if block.kind == "call"]:

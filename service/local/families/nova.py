@@ -5,27 +5,29 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
-from service.local import shapes, toolbox
+from service.local import shapes
 from service.local.answer import Block, End, Piece
-from service.local.converse import reading, rules
+from service.local.converse import request as reading
+from service.local.converse import rules
 from service.local.converse.shapes import (
+    ConverseInferenceConfig,
+    ConverseMessage,
     ConverseRequest,
-    InferenceConfig,
-    Message,
+    ConverseShape,
+    ConverseSystemContent,
+    ConverseToolConfig,
     NonEmpty,
-    Shape,
-    SystemContent,
-    ToolConfig,
 )
 from service.local.families import common
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.plan import Plan
-from service.local.prompt import Prompt
+from service.local.prompt import LocalPrompt
 from service.local.reasoning import nova_reasoning
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.text import tool_choice
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
-WILD = Frame({"contentBlockDelta": {"delta": {"hologram": {"depth": 3}}, "contentBlockIndex": 0}})
+WILD = LocalFrame({"contentBlockDelta": {"delta": {"hologram": {"depth": 3}}, "contentBlockIndex": 0}})
 
 
 class Inference(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,20 +48,20 @@ class Inference(Struct, frozen=True, forbid_unknown_fields=True):
         return self.new_tokens or self.old_tokens
 
 
-class Body(Shape, frozen=True):
+class NovaBody(ConverseShape, frozen=True):
     """InvokeModel's body."""
 
-    messages: Annotated[list[Message], Meta(min_length=1)]
+    messages: Annotated[list[ConverseMessage], Meta(min_length=1)]
     schema_version: Literal["messages-v1"] | None = None
-    system: list[SystemContent] = field(default_factory=list)
+    system: list[ConverseSystemContent] = field(default_factory=list)
     inference_config: Inference = field(default_factory=Inference)
-    tool_config: ToolConfig | None = None
+    tool_config: ConverseToolConfig | None = None
     reasoning_config: dict[str, Any] | None = None
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.malformed)
+    body = shapes.read(asked.body, NovaBody, shapes.malformed)
     request = _as_converse(body)
     rules.check(request, asked.model, streaming=asked.streaming, api="invoke")
     said = body.inference_config
@@ -73,32 +75,32 @@ def plan(asked: Asked) -> Plan:
         prompt=prompt,
         manner=Manner(1, 4, whole_calls=True),
         ids="",
-        writer=common.measured(lambda _: Chunks(), prompt),
+        writer=common.measured(lambda _: NovaChunks(), prompt),
         whole=partial(_whole, prompt),
         wild=WILD,
         headers=common.STREAM_HEADERS if asked.streaming else (),
     )
 
 
-def _as_converse(body: Body) -> ConverseRequest:
+def _as_converse(body: NovaBody) -> ConverseRequest:
     said = body.inference_config
-    config = InferenceConfig(said.max_tokens, said.temperature, said.top_p, said.stop_sequences)
+    config = ConverseInferenceConfig(said.max_tokens, said.temperature, said.top_p, said.stop_sequences)
     return ConverseRequest(
         messages=body.messages, system=body.system, inference_config=config, tool_config=body.tool_config
     )
 
 
-class Chunks:
+class NovaChunks:
     """Writes the chunks: each an object with one key."""
 
     def __init__(self) -> None:
         self._index = 0
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Open the message."""
-        return [Frame({"messageStart": {"role": "assistant"}}, "open")]
+        return [LocalFrame({"messageStart": {"role": "assistant"}}, "open")]
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece as a block of its own; calls leave a gap in the numbers (recorded: 2, then 4)."""
         block = piece.block
         if not piece.text and block.kind != "call":
@@ -106,20 +108,20 @@ class Chunks:
         frames = []
         if block.kind == "call":
             start = {"toolUse": {"toolUseId": block.id, "name": block.name}}
-            frames.append(Frame({"contentBlockStart": {"start": start, "contentBlockIndex": self._index}}))
+            frames.append(LocalFrame({"contentBlockStart": {"start": start, "contentBlockIndex": self._index}}))
         delta = {"delta": _delta(block, piece.text), "contentBlockIndex": self._index}
-        frames.append(Frame({"contentBlockDelta": delta}, "delta"))
-        frames.append(Frame({"contentBlockStop": {"contentBlockIndex": self._index}}))
+        frames.append(LocalFrame({"contentBlockDelta": delta}, "delta"))
+        frames.append(LocalFrame({"contentBlockStop": {"contentBlockIndex": self._index}}))
         self._index += 2 if block.kind == "call" else 1
         return frames
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Say why it stopped, and what it cost, without a total."""
         usage = {key: value for key, value in _usage(end).items() if key != "totalTokens"}
         stop = "end_turn" if end.stop == "guardrail_intervened" else end.stop
         return [
-            Frame({"messageStop": {"stopReason": stop}}, "stop"),
-            Frame({"metadata": {"usage": usage, "metrics": {}, "trace": {}}}, "last"),
+            LocalFrame({"messageStop": {"stopReason": stop}}, "stop"),
+            LocalFrame({"metadata": {"usage": usage, "metrics": {}, "trace": {}}}, "last"),
         ]
 
 
@@ -133,7 +135,7 @@ def _delta(block: Block, text: str) -> Json:
             return {"text": text}
 
 
-def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
+def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
     content = [_content(block) for block in said]
     stop = "end_turn" if end.stop == "guardrail_intervened" else end.stop
     answer = {
@@ -147,7 +149,7 @@ def _whole(prompt: Prompt, said: list[Block], end: End) -> Json:
 def _content(block: Block) -> Json:
     match block.kind:
         case "call":
-            return {"toolUse": {"name": block.name, "toolUseId": block.id, "input": toolbox.parsed(block.text)}}
+            return {"toolUse": {"name": block.name, "toolUseId": block.id, "input": tool_choice.parsed(block.text)}}
         case "thinking":
             return {"reasoningContent": {"reasoningText": {"text": block.text}}}
         case _:

@@ -3,38 +3,39 @@
 from functools import partial
 from typing import Any
 
-from service.bedrock.catalog import Model
-from service.local import shapes, toolbox
+from service.bedrock.catalog.resolution import Model
+from service.local import shapes
 from service.local.answer import Block, End, Piece
-from service.local.chat_shapes import Body
-from service.local.families import chat_reading, common
-from service.local.families.common import Asked
+from service.local.chat_shapes import OpenAIBody
+from service.local.families import chat_request, common
+from service.local.families.common import InvokeBody
 from service.local.plan import Opening, Plan
-from service.local.prompt import Prompt
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.prompt import LocalPrompt
+from service.local.text import tool_choice
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
 _FILLER = "aiaRsHQ4sjhkwbQqJNSm7gY3"
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.malformed)
-    prompt = chat_reading.prompt_of(body, asked)
+    body = shapes.read(asked.body, OpenAIBody, shapes.malformed)
+    prompt = chat_request.prompt_of(body, asked)
     usage = body.stream_options is not None and body.stream_options.include_usage
-    form = Form(asked.model, f"chatcmpl-{toolbox.token(prompt, -1, 12)}", usage=usage)
+    form = ChatEnvelope(asked.model, f"chatcmpl-{tool_choice.token(prompt, -1, 12)}", usage=usage)
     return Plan(
         prompt=prompt,
         manner=Manner(1, 2, opens_calls=True),
         ids="functions." if asked.model.series.startswith("kimi") else "call_",
-        writer=common.measured(lambda opening: Chunks(form, opening), prompt),
+        writer=common.measured(lambda opening: OpenAIChatChunks(form, opening), prompt),
         whole=partial(_whole, form, prompt),
-        wild=Frame({"object": "hologram", "depth": 3}),
+        wild=LocalFrame({"object": "hologram", "depth": 3}),
         headers=common.STREAM_HEADERS if asked.streaming else (),
     )
 
 
-class Form:
+class ChatEnvelope:
     """The members around a choice, which differ from maker to maker (recorded: gpt-oss, GPT-6, Jamba)."""
 
     def __init__(self, model: Model, id_: str, *, usage: bool) -> None:
@@ -88,16 +89,16 @@ class Form:
         }
 
 
-class Chunks:
+class OpenAIChatChunks:
     """Writes the chunks of one answer."""
 
-    def __init__(self, form: Form, opening: Opening) -> None:
+    def __init__(self, form: ChatEnvelope, opening: Opening) -> None:
         self._form = form
         self._created = opening.created
         self._calls = -1
         self._held: Json | None = None
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Open with the role; gpt-oss follows it up with nothing at all (recorded)."""
         role: Json = {"role": "assistant"} if self._form.is_jamba else {"content": "", "role": "assistant"}
         if self._form.series == "gpt":
@@ -105,7 +106,7 @@ class Chunks:
         frames = [self._frame(role, "open")]
         return [*frames, self._frame({}, "other")] if self._form.series == "gpt_oss" else frames
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece. Jamba holds its last one back, for the end."""
         frames = self._delayed() if self._form.is_jamba else []
         delta = self._delta(piece)
@@ -116,7 +117,7 @@ class Chunks:
             return frames
         return [*frames, self._frame(delta, "delta")]
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Say why it stopped; then what it cost, where that was asked for."""
         form, finish = self._form, _finish(end.stop)
         if form.is_jamba:
@@ -125,15 +126,15 @@ class Chunks:
                 choice["stop_reason"] = end.sequence or "<|eom|>"
             meta = {"requestDurationMillis": end.latency_ms}
             counted = {key: value for key, value in form.counts(end).items() if not key.endswith("details")}
-            return [Frame({**form.chunk([choice], self._created), "usage": counted, "meta": meta}, "last")]
-        last = Frame(form.chunk([form.choice({}, finish)], self._created), "stop")
+            return [LocalFrame({**form.chunk([choice], self._created), "usage": counted, "meta": meta}, "last")]
+        last = LocalFrame(form.chunk([form.choice({}, finish)], self._created), "stop")
         if not form.usage:
             return [last]
-        cost = Frame({**form.chunk([], self._created), "usage": form.counts(end)}, "stop")
+        cost = LocalFrame({**form.chunk([], self._created), "usage": form.counts(end)}, "stop")
         # GPT repeats it, with the metrics (recorded).
         return [last, cost, cost] if form.series == "gpt" else [last, cost]
 
-    def _delayed(self) -> list[Frame]:
+    def _delayed(self) -> list[LocalFrame]:
         held, self._held = self._held, None
         return [self._frame(held, "delta")] if held else []
 
@@ -161,15 +162,15 @@ class Chunks:
             return {"content": f"<reasoning>{piece.text}</reasoning>"}
         return {"content": ("<think>" if piece.first else "") + piece.text + ("</think>\n\n" if piece.last else "")}
 
-    def _frame(self, delta: Json, phase: Any) -> Frame:
-        return Frame(self._form.chunk([self._form.choice(delta, None)], self._created), phase)
+    def _frame(self, delta: Json, phase: Any) -> LocalFrame:
+        return LocalFrame(self._form.chunk([self._form.choice(delta, None)], self._created), phase)
 
 
 def _finish(stop: str) -> str:
     return {"max_tokens": "length", "tool_use": "tool_calls", "content_filtered": "content_filter"}.get(stop, "stop")
 
 
-def _whole(form: Form, prompt: Prompt, said: list[Block], end: End) -> Json:
+def _whole(form: ChatEnvelope, prompt: LocalPrompt, said: list[Block], end: End) -> Json:
     text = "".join(block.text for block in said if block.kind == "text")
     thought = "".join(block.text for block in said if block.kind == "thinking")
     message: Json = {"content": _tagged(form, thought) + text or None, "refusal": None, "role": "assistant"}
@@ -185,7 +186,7 @@ def _whole(form: Form, prompt: Prompt, said: list[Block], end: End) -> Json:
     return common.guarded(answer, prompt, end)
 
 
-def _tagged(form: Form, thought: str) -> str:
+def _tagged(form: ChatEnvelope, thought: str) -> str:
     if not thought or form.series == "gpt":
         return ""
     return f"<reasoning>{thought}</reasoning>" if form.tag == "reasoning" else f"<think>{thought}</think>\n\n"

@@ -5,15 +5,16 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from service.local import guardrail, shapes, templates, tokens
+from service.local import guardrail, shapes, templates
 from service.local.answer import End, Piece
 from service.local.families import common, completions
-from service.local.families.common import Asked
+from service.local.families.common import InvokeBody
 from service.local.plan import Opening, Plan
-from service.local.prompt import Prompt
-from service.local.refusal import Refused
-from service.local.telling import Manner
-from service.local.wire import Frame, Json
+from service.local.prompt import LocalPrompt
+from service.local.refusal import LocalRefusal
+from service.local.text import tokens
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame
 
 _REASONS = {"max_tokens": "LENGTH", "stop_sequence": "STOP_CRITERIA_MET", "content_filtered": "CONTENT_FILTERED"}
 
@@ -27,55 +28,55 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     stop_sequences: list[str] = []
 
 
-class Body(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class TitanBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """InvokeModel's body."""
 
     input_text: str
     text_generation_config: Config = Config()
 
 
-def plan(asked: Asked) -> Plan:
+def plan(asked: InvokeBody) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, Body, shapes.malformed)
+    body = shapes.read(asked.body, TitanBody, shapes.malformed)
     config, ceiling = body.text_generation_config, asked.model.max_output_tokens
     if ceiling is not None and config.max_token_count > ceiling:
-        raise Refused(shapes.malformed("textGenerationConfig.maxTokenCount", f"Expected `int` <= {ceiling}"))
+        raise LocalRefusal(shapes.malformed("textGenerationConfig.maxTokenCount", f"Expected `int` <= {ceiling}"))
     if not body.input_text.strip():
-        raise Refused(shapes.malformed("inputText", "Expected `str` of length >= 1"))
+        raise LocalRefusal(shapes.malformed("inputText", "Expected `str` of length >= 1"))
     prompt = common.raw_prompt(
         asked, templates.LABELS, body.input_text, max_tokens=config.max_token_count or 512, stop=config.stop_sequences,
         lead="\n",
     )  # fmt: skip
-    made = completions.plan(asked, prompt, Manner(60, 110), partial(Chunks, prompt), _whole)
+    made = completions.plan(asked, prompt, Manner(60, 110), partial(TitanChunks, prompt), _whole)
     if prompt.guardrail and guardrail.blocked(prompt):
         return Plan(prompt, made.manner, "", lambda _: Blocked(prompt), made.whole, made.wild, made.headers)
     return made
 
 
-class Chunks:
+class TitanChunks:
     """Writes the chunks: the last one has the end in it, so each piece is held until the next one comes."""
 
-    def __init__(self, prompt: Prompt, opening: Opening) -> None:
+    def __init__(self, prompt: LocalPrompt, opening: Opening) -> None:
         self._prompt = prompt
         self._input: int | None = opening.input_tokens
         self._held = ""
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """Write the piece before this one."""
         if not self._held:
             self._held = piece.text
             return []
-        frame = Frame(self._chunk(self._held, None), "delta")
+        frame = LocalFrame(self._chunk(self._held, None), "delta")
         self._held, self._input = piece.text, None
         return [frame]
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Write the last piece, with the end."""
-        return [Frame(self._chunk(self._held, end), "last")]
+        return [LocalFrame(self._chunk(self._held, end), "last")]
 
     def _chunk(self, text: str, end: End | None) -> Json:
         return {
@@ -90,25 +91,25 @@ class Chunks:
 class Blocked:
     """Writes what a guardrail leaves: one chunk, counts with a point, neither reason nor metrics (recorded)."""
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: LocalPrompt) -> None:
         self._prompt = prompt
 
-    def begin(self) -> list[Frame]:
+    def begin(self) -> list[LocalFrame]:
         """Nothing comes before it."""
         return []
 
-    def piece(self, piece: Piece) -> list[Frame]:
+    def piece(self, piece: Piece) -> list[LocalFrame]:
         """It comes whole."""
         del piece
         return []
 
-    def end(self, end: End) -> list[Frame]:
+    def end(self, end: End) -> list[LocalFrame]:
         """Write the one chunk."""
         chunk = {"outputText": guardrail.MESSAGE, "index": 0, "inputTextTokenCount": float(end.usage.input)}
-        return [Frame(common.guarded(chunk, self._prompt, end), "last")]
+        return [LocalFrame(common.guarded(chunk, self._prompt, end), "last")]
 
 
-def _whole(prompt: Prompt, text: str, end: End) -> Json:
+def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
     reason = _REASONS.get(end.stop, "FINISH")
     result = {"tokenCount": tokens.count(text), "outputText": text, "completionReason": reason}
     return {"inputTextTokenCount": tokens.count(prompt.counted), "results": [result]}

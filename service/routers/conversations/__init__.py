@@ -5,18 +5,18 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from service.conversations.opening import Opened
-from service.conversations.values import Conversation, Message
+from service.conversations.factory import OpenConversations
+from service.conversations.values import Conversation, StoredMessage
 from service.dialects.native import events
 from service.errors import InvalidRequest
+from service.http.dependencies import CallerDep, DisconnectHeader, EngineDep, KeyHeader, OwnerDep
+from service.http.headers import stream_headers
+from service.http.openapi.document import EVENTS, GENERATING, problems
+from service.http.resume import StreamRoute, heading, native_encoder
+from service.http.stream_response import StreamResponse, whole
 from service.routers.conversations import shapes
 from service.routers.conversations.bodies import Changes, NewConversation, Send
-from service.routers.conversations.sending import Sender, Sent, stream_horizon_ms
-from service.routers.deps import CallerDep, DisconnectHeader, EngineDep, KeyHeader, OwnerDep
-from service.routers.documents import EVENTS, GENERATING, problems
-from service.routers.headers import stream_headers
-from service.routers.reply import StreamReply, whole
-from service.routers.resuming import StreamRoute, heading, native_encoder
+from service.routers.conversations.sending import MessageSender, StartedReply, stream_horizon_ms
 
 router = APIRouter(prefix="/api/conversations", tags=["Conversations"], route_class=StreamRoute)
 
@@ -25,8 +25,8 @@ _ID_LENGTH = 32
 _REQUEST = problems(404, 413, 415, 422, 503)
 
 
-async def _opened(request: Request) -> Opened:
-    opened: Opened = await request.state.conversations.open()
+async def _opened(request: Request) -> OpenConversations:
+    opened: OpenConversations = await request.state.conversations.open()
     return opened
 
 
@@ -38,7 +38,7 @@ async def _conversation_id(
     return conversation_id
 
 
-OpenedDep = Annotated[Opened, Depends(_opened)]
+OpenedDep = Annotated[OpenConversations, Depends(_opened)]
 ConversationId = Annotated[str, Depends(_conversation_id)]
 Cursor = Annotated[str | None, Query(description="The `next_cursor` of an earlier page")]
 
@@ -99,12 +99,14 @@ async def read(
     return _json(_whole(opened, conversation, messages, earlier))
 
 
-def _whole(opened: Opened, conversation: Conversation, messages: list[Message], earlier: str | None) -> dict[str, Any]:
+def _whole(
+    opened: OpenConversations, conversation: Conversation, messages: list[StoredMessage], earlier: str | None
+) -> dict[str, Any]:
     shown = [shapes.message(_up_to_now(opened, message)) for message in messages]
     return {**shapes.conversation(conversation), "messages": shown, "next_cursor": earlier}
 
 
-def _up_to_now(opened: Opened, message: Message) -> Message:
+def _up_to_now(opened: OpenConversations, message: StoredMessage) -> StoredMessage:
     """Give a reply that is still coming what it has said so far."""
     content = opened.keeper.so_far(message.id) if message.answering else None
     return message if content is None else msgspec.structs.replace(message, content=content)
@@ -167,14 +169,14 @@ async def send(
     on_disconnect: DisconnectHeader = None,
 ) -> Response:
     """Add the user's message and generate with the history. The reply is kept even when its reader leaves."""
-    sender = Sender(request, engine, opened, caller, conversation_id)
+    sender = MessageSender(request, engine, opened, caller, conversation_id)
     sent = await sender.send(body, key, on_disconnect)
     if body.stream:
-        return StreamReply(engine, sent.log, native_encoder(sent.log), fresh=True)
+        return StreamResponse(engine, sent.log, native_encoder(sent.log), fresh=True)
     return await _reply(request, opened, conversation_id, sent)
 
 
-async def _reply(request: Request, opened: Opened, conversation_id: str, sent: Sent) -> Response:
+async def _reply(request: Request, opened: OpenConversations, conversation_id: str, sent: StartedReply) -> Response:
     """Wait for the whole reply, and for it to be kept."""
     log = sent.log
     end = await whole(request.receive, log)

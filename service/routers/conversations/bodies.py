@@ -7,11 +7,11 @@ from pydantic import Field, field_validator, model_validator
 from service.conversations.values import Json
 from service.dialects import bounds
 from service.dialects.native.request import (
-    Body,
     CachePointBlock,
     DocumentBlock,
     ImageBlock,
     Parameters,
+    RawBody,
     TextBlock,
     ToolResultBlock,
 )
@@ -28,7 +28,7 @@ Block = Annotated[
 ]
 
 
-class NewConversation(Body):
+class NewConversation(RawBody):
     """The body of `POST /api/conversations`; all of it may be left out."""
 
     title: Title | None = Field(default=None, description="Made from the first message where it is absent")
@@ -37,7 +37,7 @@ class NewConversation(Body):
     max_messages: Count = Field(default=MAX_MESSAGES, description="How many messages the model is shown")
 
 
-class Changes(Body):
+class Changes(RawBody):
     """The body of `PATCH /api/conversations/{id}`: what it names is changed, null empties."""
 
     title: Title | None = None

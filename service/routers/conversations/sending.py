@@ -8,16 +8,16 @@ import msgspec
 from fastapi import Request
 
 from service.access.caller import Caller
+from service.conversations.factory import OpenConversations
 from service.conversations.history import unanswered, window
-from service.conversations.opening import Opened
-from service.conversations.values import Claimed, Json, Key, Role, now_ms
+from service.conversations.values import Claimed, Json, Role, SendKey, now_ms
 from service.dialects.native import request as native
-from service.engine.engine import Engine, Order
+from service.engine.engine import Engine, GenerateRequest
 from service.errors import FieldError, InvalidRequest, ServiceError
 from service.generation import Message, OnDisconnect, Policies
 from service.generation import Request as Generation
+from service.http.dependencies import idempotency_key
 from service.routers.conversations.bodies import Send
-from service.routers.deps import idempotency_key
 from service.settings import Settings
 from service.streams.log import StreamLog
 
@@ -30,41 +30,43 @@ def stream_horizon_ms(settings: Settings) -> int:
     return now_ms() - int((settings.stream_ttl + settings.request_timeout) * 1000)
 
 
-class Sent(NamedTuple):
+class StartedReply(NamedTuple):
     """A send under way; `reply_id` is None where it attached to an earlier one."""
 
     log: StreamLog
     reply_id: str | None
 
 
-class Sender:
+class MessageSender:
     """One request's send."""
 
-    def __init__(self, request: Request, engine: Engine, opened: Opened, caller: Caller, conversation_id: str) -> None:
+    def __init__(
+        self, request: Request, engine: Engine, opened: OpenConversations, caller: Caller, conversation_id: str
+    ) -> None:
         self._request = request
         self._engine = engine
         self._opened = opened
         self._caller = caller
         self._conversation_id = conversation_id
 
-    async def send(self, body: Send, key_header: str | None, on_disconnect: OnDisconnect | None) -> Sent:
+    async def send(self, body: Send, key_header: str | None, on_disconnect: OnDisconnect | None) -> StartedReply:
         """Begin a reply, or attach to the one that the key has begun.
 
         Raises:
             ServiceError: the send was refused, and nothing was kept.
         """
         engine_key = idempotency_key(key_header, self._caller.id, self._fingerprint(body))
-        key = Key(engine_key.key, engine_key.fingerprint) if engine_key else None
+        key = SendKey(engine_key.key, engine_key.fingerprint) if engine_key else None
         claimed = await self._earlier_or_claim(body, key)
         if isinstance(claimed, str):
-            return Sent(await self._engine.find(claimed, self._caller.id), None)
+            return StartedReply(await self._engine.find(claimed, self._caller.id), None)
         try:
             content = _content(body, claimed)
             policies = Policies(
                 on_interruption=body.on_interruption or self._engine.settings.on_interruption,
                 on_disconnect=on_disconnect or body.on_disconnect or "drain",
             )
-            order = Order(
+            order = GenerateRequest(
                 request=self._to_request(body, claimed, content),
                 caller=self._caller,
                 dialect="native",
@@ -76,9 +78,11 @@ class Sender:
             await self._opened.sends.release(claimed.reply_id)
             raise
         self._opened.keeper.follow(claimed.reply_id, log)
-        return Sent(log, claimed.reply_id)
+        return StartedReply(log, claimed.reply_id)
 
-    async def _begin(self, order: Order, claimed: Claimed, content: list[Json], key: Key | None) -> StreamLog:
+    async def _begin(
+        self, order: GenerateRequest, claimed: Claimed, content: list[Json], key: SendKey | None
+    ) -> StreamLog:
         """Start the generation and keep the message; where it cannot be kept there is no generation either."""
         log = await self._engine.start(order)
         try:
@@ -92,7 +96,7 @@ class Sender:
             raise
         return log
 
-    async def _earlier(self, key: Key) -> str | None:
+    async def _earlier(self, key: SendKey) -> str | None:
         """Find the stream of an earlier send with this key; one that is only beginning is waited for."""
         since_ms = stream_horizon_ms(self._engine.settings)
         for _ in range(int(_BEGINNING_S / _LOOK_AGAIN_S)):
@@ -102,7 +106,7 @@ class Sender:
             await asyncio.sleep(_LOOK_AGAIN_S)
         return None
 
-    async def _earlier_or_claim(self, body: Send, key: Key | None) -> str | Claimed:
+    async def _earlier_or_claim(self, body: Send, key: SendKey | None) -> str | Claimed:
         """Claim the conversation, or find the stream of an earlier send with the same key.
 
         A reply that is over but not yet written down is not in the way, and neither is one with this key that another

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.conversations.values import Conversation, Message
+from service.conversations.values import Conversation, StoredMessage
 from service.deltas import Done, Failed
 from service.dialects.native import events
 from service.dialects.native.schema import AnswerShape, ErrorShape, MetricsShape, UsageShape
@@ -13,11 +13,11 @@ from service.dialects.native.schema import AnswerShape, ErrorShape, MetricsShape
 Json = dict[str, Any]
 
 
-class _Shape(BaseModel):
+class _ConversationShape(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_mode_override="serialization")
 
 
-class ConversationShape(_Shape):
+class ConversationShape(_ConversationShape):
     """A conversation without its messages."""
 
     id: str
@@ -30,14 +30,14 @@ class ConversationShape(_Shape):
     answering: str | None = Field(description="The stream of the reply that is being given, to be read and cancelled")
 
 
-class ConversationsShape(_Shape):
+class ConversationsShape(_ConversationShape):
     """A page of conversations, the latest first."""
 
     conversations: list[ConversationShape]
     next_cursor: str | None
 
 
-class MessageShape(_Shape):
+class MessageShape(_ConversationShape):
     """A message. A reply also says how it came about."""
 
     id: str
@@ -84,7 +84,7 @@ def conversation(kept: Conversation) -> Json:
     }
 
 
-def message(kept: Message) -> Json:
+def message(kept: StoredMessage) -> Json:
     """Show a message."""
     shown: Json = {
         "id": kept.id,
@@ -98,7 +98,7 @@ def message(kept: Message) -> Json:
     return shown if kept.role == "user" else shown | _reply(kept)
 
 
-def _reply(kept: Message) -> Json:
+def _reply(kept: StoredMessage) -> Json:
     end = kept.end
     done = end if isinstance(end, Done) else None
     return {

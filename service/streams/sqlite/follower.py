@@ -23,14 +23,14 @@ class Question(NamedTuple):
     version: int | None
 
 
-class Answer(NamedTuple):
+class Changes(NamedTuple):
     """What was new, and the file's version by then."""
 
     news: Sequence[News]
     version: int
 
 
-class Follower:
+class SqliteFollower:
     """Where this process stands in each stream that it follows."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Follower:
         self._changed = False
         return Question(dict(self._streams), self._version)
 
-    def learn(self, answer: Answer) -> Sequence[News]:
+    def learn(self, answer: Changes) -> Sequence[News]:
         """Take an answer in."""
         for item in answer.news:
             if isinstance(item, Appended) and (place := self._streams.get(item.stream_id)):
@@ -72,11 +72,11 @@ class Follower:
         return answer.news
 
 
-def look(database: sqlite3.Connection, process: str, question: Question) -> Answer:
+def look(database: sqlite3.Connection, process: str, question: Question) -> Changes:
     """Say what is new. While no other process has written anything it costs one look at a counter."""
     (version,) = database.execute("PRAGMA data_version").fetchone()
     if version == question.version:
-        return Answer((), version)
+        return Changes((), version)
     names = {row: name for name, (row, _) in question.streams.items()}
     added = database.execute(_ADDED, (json.dumps(list(question.streams.values())),)).fetchall()
     given_up = database.execute(_GIVEN_UP, (json.dumps(list(names)),)).fetchall()
@@ -84,4 +84,4 @@ def look(database: sqlite3.Connection, process: str, question: Question) -> Answ
     news: list[News] = [Appended(names[row], first, content) for row, first, content in added]
     news += [Released(name) for (name,) in given_up]
     news += [CancelAsked(name) for (name,) in cancelled]
-    return Answer(news, version)
+    return Changes(news, version)

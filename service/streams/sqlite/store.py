@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from service.settings import SettingsError
-from service.streams.journal import Key
-from service.streams.sqlite.follower import Follower
+from service.streams.journal import IdempotencyKey
+from service.streams.sqlite.follower import SqliteFollower
 from service.streams.sqlite.schema import WrongSchema
 from service.streams.sqlite.tables import Tables
-from service.streams.store import Batch, Bound, Lease, News, Outcome, Standing, Stored, Unavailable
+from service.streams.store import Batch, Bound, Lease, News, Outcome, Stored, StoredState, Unavailable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +32,7 @@ class SqliteStore:
     def __init__(self, path: str, process: str, *, lease_s: float, ttl_s: float) -> None:
         self._path = path
         self._tables = Tables(path, process, lease_s=lease_s, ttl_s=ttl_s)
-        self._follower = Follower()
+        self._follower = SqliteFollower()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._opened = False
         self._wanted = asyncio.Event()
@@ -54,12 +54,12 @@ class SqliteStore:
         self._thread.submit(self._tables.close)
         self._thread.shutdown(wait=False)
 
-    async def begin(self, stream_id: str, record: bytes, key: Key | None) -> Bound | None:
+    async def begin(self, stream_id: str, record: bytes, key: IdempotencyKey | None) -> Bound | None:
         """Begin a stream."""
         self._produces = True
         return await self._run(self._tables.begin, stream_id, record, key)
 
-    async def bound(self, key: Key) -> Bound | None:
+    async def bound(self, key: IdempotencyKey) -> Bound | None:
         """Say what a key is bound to."""
         return await self._run(self._tables.bound, key)
 
@@ -94,7 +94,7 @@ class SqliteStore:
             return ()
         return self._follower.learn(await self._run(self._tables.look_for, self._follower.question()))
 
-    async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[Standing]:
+    async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[StoredState]:
         """Say how streams stand."""
         return await self._run(self._tables.look, stream_ids, present=present)
 
@@ -111,7 +111,7 @@ class SqliteStore:
         self._produces = bool(leases)
         return await self._run(self._tables.renew, leases) if leases else ()
 
-    async def sweep(self) -> Sequence[tuple[str, Standing]]:
+    async def sweep(self) -> Sequence[tuple[str, StoredState]]:
         """Name what nobody produces."""
         return await self._run(self._tables.sweep)
 
@@ -128,7 +128,7 @@ class SqliteStore:
         """Note that a stream is cancelled: its producer looks for that."""
         await self._run(self._tables.ask_cancel, stream_id)
 
-    async def unbind(self, key: Key) -> None:
+    async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key."""
         await self._run(self._tables.unbind, key)
 

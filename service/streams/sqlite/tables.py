@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from service.streams.journal import Key
-from service.streams.sqlite.follower import Answer, Question, look
+from service.streams.journal import IdempotencyKey
+from service.streams.sqlite.follower import Changes, Question, look
 from service.streams.sqlite.schema import connect
-from service.streams.store import Batch, Bound, Lease, Outcome, Standing, Stored
+from service.streams.store import Batch, Bound, Lease, Outcome, Stored, StoredState
 
 _SWEEP = 1000  # streams a sweep names, as many as a process runs (`MAX_STREAMS`): the rest are the next one's
 _DROP = 100  # streams a sweep drops
@@ -88,7 +88,7 @@ class Tables:
         if self._identity() != self._file:
             raise sqlite3.OperationalError("the file was replaced")
 
-    def begin(self, stream_id: str, record: bytes, key: Key | None) -> Bound | None:
+    def begin(self, stream_id: str, record: bytes, key: IdempotencyKey | None) -> Bound | None:
         """Begin a stream."""
         now = time.time()
         with self._transaction() as database:
@@ -104,7 +104,7 @@ class Tables:
                 database.execute("INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?)", row)
         return None
 
-    def bound(self, key: Key) -> Bound | None:
+    def bound(self, key: IdempotencyKey) -> Bound | None:
         """Say what a key is bound to."""
         row = self.database.execute(
             "SELECT id, fingerprint FROM binding JOIN stream ON stream = n"
@@ -149,7 +149,7 @@ class Tables:
         ).fetchone()
         return row
 
-    def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[Standing]:
+    def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[StoredState]:
         """Say how streams stand."""
         now = time.time()
         rows = self.database.execute(
@@ -157,10 +157,10 @@ class Tables:
             " WHERE id IN (SELECT value FROM json_each(?)) AND keep_until >= ?",
             (json.dumps(stream_ids), now),
         ).fetchall()
-        standings = {name: Standing.ENDED if ended else self._standing(lease, now) for name, _, lease, ended in rows}
+        standings = {name: StoredState.ENDED if ended else self._standing(lease, now) for name, _, lease, ended in rows}
         if present:
             self._attend([stream for _, stream, _, ended in rows if not ended], now)
-        return [standings.get(name, Standing.GONE) for name in stream_ids]
+        return [standings.get(name, StoredState.GONE) for name in stream_ids]
 
     def leave(self, stream_id: str) -> None:
         """Note that this process has no readers of a stream."""
@@ -169,7 +169,7 @@ class Tables:
             (stream_id, self._process),
         )
 
-    def look_for(self, question: Question) -> Answer:
+    def look_for(self, question: Question) -> Changes:
         """Say what other processes have done."""
         return look(self.database, self._process, question)
 
@@ -193,7 +193,7 @@ class Tables:
         found = {name: (epoch, cancelled) for name, epoch, cancelled in rows}
         return [_outcome(lease, *found.get(lease.stream_id, (0, 0))) for lease in leases]
 
-    def sweep(self) -> Sequence[tuple[str, Standing]]:
+    def sweep(self) -> Sequence[tuple[str, StoredState]]:
         """Name what nobody produces, and drop what is out of date.
 
         While anything runs anywhere it also writes a word: where nobody can write, nobody can renew a lease either, and
@@ -232,7 +232,7 @@ class Tables:
         """Note that a stream is cancelled."""
         self.database.execute("UPDATE stream SET cancelled = 1 WHERE id = ? AND NOT ended", (stream_id,))
 
-    def unbind(self, key: Key) -> None:
+    def unbind(self, key: IdempotencyKey) -> None:
         """Free a key."""
         self.database.execute(
             "DELETE FROM binding WHERE caller = ? AND key = ? AND fingerprint = ?",
@@ -308,10 +308,10 @@ class Tables:
         """The latest end of a lease that can be true: one beyond it is from before the clock was set back."""
         return now + 2 * self._lease_s
 
-    def _standing(self, lease: float, now: float) -> Standing:
+    def _standing(self, lease: float, now: float) -> StoredState:
         if lease == 0:
-            return Standing.RELEASED
-        return Standing.LIVE if now <= lease <= self._latest(now) else Standing.EXPIRED
+            return StoredState.RELEASED
+        return StoredState.LIVE if now <= lease <= self._latest(now) else StoredState.EXPIRED
 
     def _attend(self, streams: Sequence[int], now: float) -> None:
         self.database.executemany(

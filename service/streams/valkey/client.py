@@ -16,7 +16,7 @@ COMMANDS = 4  # connections for commands: what waits for one waits less than a f
 Arg = str | bytes | int
 
 
-class Client:
+class ValkeyClient:
     """One address. Commands go through a few connections; whoever blocks has a `Client` of its own."""
 
     def __init__(self, url: str, *, connections: int, timeout_s: float) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from service.streams.store import Appended, CancelAsked, News, Released, Unavailable
-from service.streams.valkey.client import Client
+from service.streams.valkey.client import ValkeyClient
 from service.streams.valkey.scripts import calls, events
 
 BLOCK_MS = 1000  # then it asks again: a server that stands still is noticed, though nobody writes
@@ -14,11 +14,11 @@ _COUNT = 1000  # entries of one stream in one answer
 _Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
 
-class Follower:
+class ValkeyFollower:
     """Where this process stands in each stream that it follows."""
 
     def __init__(self, url: str, process: str) -> None:
-        self._client = Client(url, connections=1, timeout_s=BLOCK_MS / 1000)
+        self._client = ValkeyClient(url, connections=1, timeout_s=BLOCK_MS / 1000)
         self._calls = calls(process)
         self._positions: dict[str, str] = {self._calls: "0-0"}
         self._last = float("-inf")

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from hashlib import sha256
 
-from service.streams.journal import Key
-from service.streams.store import Batch, Bound, Lease, News, Outcome, Standing, Stored
+from service.streams.journal import IdempotencyKey
+from service.streams.store import Batch, Bound, Lease, News, Outcome, Stored, StoredState
 from service.streams.valkey import scripts
-from service.streams.valkey.client import COMMANDS, Arg, Client, refused
-from service.streams.valkey.follower import Follower
+from service.streams.valkey.client import COMMANDS, Arg, ValkeyClient, refused
+from service.streams.valkey.follower import ValkeyFollower
 from service.streams.valkey.scripts import calls, events, readers, record
 
 _TIMEOUT_S = 1.0  # for a connection to be made, or to be free
@@ -28,8 +28,8 @@ class ValkeyStore:
         self._lease_ms = round(lease_s * 1000)
         self._ttl_ms = round(ttl_s * 1000)
         self._keep_ms = self._lease_ms + self._ttl_ms
-        self._client = Client(url, connections=COMMANDS, timeout_s=_TIMEOUT_S)
-        self._follower = Follower(url, process)
+        self._client = ValkeyClient(url, connections=COMMANDS, timeout_s=_TIMEOUT_S)
+        self._follower = ValkeyFollower(url, process)
 
     async def open(self) -> None:
         """See that the server is there and that something can be written."""
@@ -43,7 +43,7 @@ class ValkeyStore:
         await self._client.close()
         await self._follower.close()
 
-    async def begin(self, stream_id: str, content: bytes, key: Key | None) -> Bound | None:
+    async def begin(self, stream_id: str, content: bytes, key: IdempotencyKey | None) -> Bound | None:
         """Begin a stream."""
         keys = [record(stream_id), events(stream_id), scripts.RUNNING]
         args: list[Arg] = [stream_id, self._process, self._lease_ms, self._keep_ms, content]
@@ -52,7 +52,7 @@ class ValkeyStore:
             args.append(f"{key.fingerprint} {stream_id}")
         return _bound(await self._client.run(scripts.BEGIN, keys, args))
 
-    async def bound(self, key: Key) -> Bound | None:
+    async def bound(self, key: IdempotencyKey) -> Bound | None:
         """Say what a key is bound to."""
         return _bound(await self._client.do("GET", _binding(key)))
 
@@ -102,12 +102,12 @@ class ValkeyStore:
         """Wait for news."""
         return await self._follower.news()
 
-    async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[Standing]:
+    async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[StoredState]:
         """Say how streams stand."""
         answers = await self._client.run(
             scripts.LOOK, args=[self._process, self._lease_ms if present else 0, *stream_ids]
         )
-        return [Standing[answer.decode()] for answer in answers]
+        return [StoredState[answer.decode()] for answer in answers]
 
     async def leave(self, stream_id: str) -> None:
         """Note that this process has no readers of a stream."""
@@ -128,12 +128,12 @@ class ValkeyStore:
             outcomes += [Outcome[answer.decode()] for answer in answers]
         return outcomes
 
-    async def sweep(self) -> Sequence[tuple[str, Standing]]:
+    async def sweep(self) -> Sequence[tuple[str, StoredState]]:
         """Name what nobody produces, and see that others can still call."""
         keys = [scripts.RUNNING, calls(self._process)]
         found = await self._client.run(scripts.SWEEP, keys, [_SWEEP, self._calls_ms])
         return [
-            (name.decode(), Standing.EXPIRED if float(lease) else Standing.RELEASED)
+            (name.decode(), StoredState.EXPIRED if float(lease) else StoredState.RELEASED)
             for name, lease in zip(found[::2], found[1::2], strict=True)
         ]
 
@@ -153,7 +153,7 @@ class ValkeyStore:
         """Note that a stream is cancelled, and call its producer."""
         await self._client.run(scripts.CANCEL, [record(stream_id)], [stream_id, calls("")])
 
-    async def unbind(self, key: Key) -> None:
+    async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key."""
         await self._client.run(scripts.UNBIND, [_binding(key)], [f"{key.fingerprint} "])
 
@@ -199,5 +199,5 @@ def _bound(value: bytes | None) -> Bound | None:
     return Bound(stream_id, fingerprint)
 
 
-def _binding(key: Key) -> str:
+def _binding(key: IdempotencyKey) -> str:
     return scripts.binding(sha256(f"{key.caller}\0{key.key}".encode()).hexdigest())

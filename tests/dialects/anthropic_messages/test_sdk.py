@@ -29,7 +29,7 @@ ASKED: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "u
 
 
 def told(events: list[Event]) -> bytes:
-    return anthropic_messages.Events(HEADING).encode(1, events)
+    return anthropic_messages.MessagesEvents(HEADING).encode(1, events)
 
 
 def plain(message: Any) -> Any:
@@ -72,7 +72,7 @@ async def test_every_stop_reason_is_accumulated(served: Served, events: list[Eve
 
 @pytest.mark.parametrize("events", ANSWERS.values(), ids=ANSWERS)
 async def test_heartbeats_between_any_two_events_change_nothing(served: Served, events: list[Event]) -> None:
-    beating = with_heartbeats(told(events), anthropic_messages.Events.heartbeat)
+    beating = with_heartbeats(told(events), anthropic_messages.MessagesEvents.heartbeat)
     expected = at_once(served, events)
     assert accumulated(served.stream(beating)) == expected
     assert await accumulated_async(served.stream(beating)) == expected
@@ -82,7 +82,7 @@ async def test_heartbeats_between_any_two_events_change_nothing(served: Served, 
 @given(data=st.data())
 def test_any_stream_is_accumulated_to_the_whole_answer(served: Served, data: st.DataObject) -> None:
     events = data.draw(streams())
-    encoder, first, body = anthropic_messages.Events(HEADING), 1, b""
+    encoder, first, body = anthropic_messages.MessagesEvents(HEADING), 1, b""
     for batch in data.draw(batches(events)):
         body += encoder.encode(first, batch)
         first += len(batch)
@@ -104,7 +104,7 @@ def groups(stream: bytes) -> list[tuple[int, list[bytes]]]:
 
 @pytest.mark.parametrize("events", ANSWERS.values(), ids=ANSWERS)
 def test_the_last_of_what_one_delta_makes_has_its_number(events: list[Event]) -> None:
-    encoder = anthropic_messages.Events(HEADING)
+    encoder = anthropic_messages.MessagesEvents(HEADING)
     for number, event in enumerate(events, 1):
         made = groups(encoder.encode(number, [event]))
         assert [n for n, _ in made] in ([], [number])
@@ -119,7 +119,7 @@ def test_a_reader_cut_at_any_byte_loses_nothing_when_it_comes_back(data: st.Data
     complete = seen[: seen.rfind(b"\n\n") + 2] if b"\n\n" in seen else b""
     ids = re.findall(rb"^id: 0a1b2c3d-(\d+)$", complete, re.MULTILINE)
     last = int(ids[-1]) if ids else 0
-    resumed = anthropic_messages.Events(HEADING)
+    resumed = anthropic_messages.MessagesEvents(HEADING)
     resumed.encode(1, events[:last])
     rest = resumed.encode(last + 1, events[last:])
     assert [group for n, group in groups(whole) if n <= last] + [group for _, group in groups(rest)] == [
@@ -225,7 +225,7 @@ def test_an_answer_that_begins_anew_after_its_first_text_is_an_error(served: Ser
 
 
 def test_a_server_that_closes_says_so(served: Served) -> None:
-    encoder = anthropic_messages.Events(HEADING)
+    encoder = anthropic_messages.MessagesEvents(HEADING)
     body = encoder.encode(1, [START, TextDelta(0, "So far")]) + encoder.reconnect()
     text, error = failing(served.stream(body))
     assert (text, error.type) == ("So far", "overloaded_error")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.dialects.openai_chat import Options, parse
+from service.dialects.openai_chat import ChatOptions, parse
 from service.errors import InvalidRequest
 from service.generation import (
     CachePoint,
@@ -402,7 +402,7 @@ def test_streaming_and_its_options() -> None:
     assert not parse({"messages": HI}).stream
     parsed = parse({"messages": HI, "stream": True, "stream_options": {"include_usage": True, "other": 1}})
     assert parsed.stream
-    assert parsed.options == Options(include_usage=True)
+    assert parsed.options == ChatOptions(include_usage=True)
 
 
 def test_a_request_that_names_no_model_gets_the_default() -> None:

@@ -10,17 +10,17 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 
 from service.deltas import Event, Failed, ReasoningDelta, Status, StopReason, TextDelta
 from service.dialects import openai_chat
-from service.dialects.openai_chat import Options
+from service.dialects.openai_chat import ChatOptions
 from service.generation import ReasoningBlock, Text, ToolUse
 from tests.dialects.answers import ANSWERS, EVERY_STOP, HEADING, START, batches, streams
 from tests.dialects.served import Served, with_heartbeats, without_nulls
 
-WITH_USAGE = Options(include_usage=True)
+WITH_USAGE = ChatOptions(include_usage=True)
 ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 
 
-def told(events: list[Event], options: Options = WITH_USAGE) -> bytes:
-    return openai_chat.Events(HEADING, options).encode(1, events)
+def told(events: list[Event], options: ChatOptions = WITH_USAGE) -> bytes:
+    return openai_chat.ChatEvents(HEADING, options).encode(1, events)
 
 
 def plain(completion: Any) -> Any:
@@ -71,7 +71,7 @@ async def test_every_stop_reason_is_accumulated(served: Served, events: list[Eve
 
 @pytest.mark.parametrize("events", ANSWERS.values(), ids=ANSWERS)
 async def test_heartbeats_between_any_two_events_change_nothing(served: Served, events: list[Event]) -> None:
-    beating = with_heartbeats(told(events), openai_chat.Events.heartbeat)
+    beating = with_heartbeats(told(events), openai_chat.ChatEvents.heartbeat)
     expected = at_once(served, events)
     assert accumulated(served.stream(beating)) == expected
     assert await accumulated_async(served.stream(beating)) == expected
@@ -81,7 +81,7 @@ async def test_heartbeats_between_any_two_events_change_nothing(served: Served, 
 @given(data=st.data())
 def test_any_stream_is_accumulated_to_the_whole_answer(served: Served, data: st.DataObject) -> None:
     events = data.draw(streams())
-    encoder, first, body = openai_chat.Events(HEADING, WITH_USAGE), 1, b""
+    encoder, first, body = openai_chat.ChatEvents(HEADING, WITH_USAGE), 1, b""
     for batch in data.draw(batches(events)):
         body += encoder.encode(first, batch)
         first += len(batch)
@@ -89,7 +89,7 @@ def test_any_stream_is_accumulated_to_the_whole_answer(served: Served, data: st.
 
 
 def test_without_include_usage_no_chunk_has_one(served: Served) -> None:
-    stream = told(ANSWERS["a text in pieces"], Options())
+    stream = told(ANSWERS["a text in pieces"], ChatOptions())
     assert b"usage" not in stream
     with OpenAI(base_url=served.stream(stream), api_key="k") as client:
         chunks = list(client.chat.completions.create(**ASKED, stream=True))
@@ -135,7 +135,7 @@ def test_an_answer_that_begins_anew_after_its_first_text_is_an_error(served: Ser
 
 
 def test_a_server_that_closes_says_so(served: Served) -> None:
-    encoder = openai_chat.Events(HEADING)
+    encoder = openai_chat.ChatEvents(HEADING)
     body = encoder.encode(1, [START, TextDelta(0, "So far")]) + encoder.reconnect()
     text, error = failing(served.stream(body))
     assert text == "So far"
@@ -143,7 +143,7 @@ def test_a_server_that_closes_says_so(served: Served) -> None:
 
 
 def test_a_stream_that_has_ended_says_nothing_more() -> None:
-    encoder = openai_chat.Events(HEADING)
+    encoder = openai_chat.ChatEvents(HEADING)
     encoder.encode(1, ANSWERS["a text in pieces"])
     assert encoder.encode(9, [TextDelta(0, "more")]) == b""
     assert encoder.reconnect() == b""

@@ -13,8 +13,11 @@ from service.dialects.dialect import Encoder, Heading
 from tests.dialects.answers import ANSWERS, HEADING, START, done
 from tests.dialects.served import Served
 
-OPENAI: dict[str, Callable[[Heading], Encoder]] = {"chat": openai_chat.Events, "responses": openai_responses.Events}
-ALL = OPENAI | {"messages": anthropic_messages.Events}
+OPENAI: dict[str, Callable[[Heading], Encoder]] = {
+    "chat": openai_chat.ChatEvents,
+    "responses": openai_responses.ResponsesEvents,
+}
+ALL = OPENAI | {"messages": anthropic_messages.MessagesEvents}
 
 
 def lines(name: str, events: list[Event]) -> list[bytes]:
@@ -84,4 +87,4 @@ def test_a_heartbeat_is_a_comment_without_a_blank_line(name: str) -> None:
 
 
 def test_anthropics_heartbeat_is_its_ping() -> None:
-    assert anthropic_messages.Events.heartbeat == b'event: ping\ndata: {"type":"ping"}\n\n'
+    assert anthropic_messages.MessagesEvents.heartbeat == b'event: ping\ndata: {"type":"ping"}\n\n'

@@ -9,17 +9,17 @@ from openai import AsyncOpenAI, OpenAI
 
 from service.deltas import Event, Failed, Metrics, Status, StopReason, TextDelta
 from service.dialects import openai_responses
-from service.dialects.openai_responses import Options
+from service.dialects.openai_responses import ResponsesOptions
 from tests.dialects.answers import ANSWERS, EVERY_STOP, HEADING, START, batches, streams
 from tests.dialects.served import Served, with_heartbeats, without_nulls
 
 ASKED: dict[str, Any] = {"model": "m", "input": "Hi"}
 ENDS = {"response.completed", "response.incomplete", "response.failed"}
-IN_SUMMARY = Options(reasoning={"effort": "low", "summary": "auto"})
+IN_SUMMARY = ResponsesOptions(reasoning={"effort": "low", "summary": "auto"})
 
 
-def told(events: list[Event], options: Options | None = None, *, starting_after: int = -1) -> bytes:
-    return openai_responses.Events(HEADING, options, starting_after=starting_after).encode(1, events)
+def told(events: list[Event], options: ResponsesOptions | None = None, *, starting_after: int = -1) -> bytes:
+    return openai_responses.ResponsesEvents(HEADING, options, starting_after=starting_after).encode(1, events)
 
 
 def plain(response: Any) -> Any:
@@ -45,7 +45,7 @@ async def read_async(url: str) -> list[Any]:
         return [event async for event in stream]
 
 
-def at_once(served: Served, events: list[Event], options: Options | None = None) -> Any:
+def at_once(served: Served, events: list[Event], options: ResponsesOptions | None = None) -> Any:
     with OpenAI(base_url=served.json(openai_responses.whole(HEADING, options, events)), api_key="k") as client:
         return plain(client.responses.create(**ASKED))
 
@@ -53,7 +53,7 @@ def at_once(served: Served, events: list[Event], options: Options | None = None)
 @pytest.mark.parametrize("options", [None, IN_SUMMARY], ids=["as text", "as a summary"])
 @pytest.mark.parametrize("events", ANSWERS.values(), ids=ANSWERS)
 async def test_the_accumulated_stream_equals_the_whole_answer(
-    served: Served, events: list[Event], options: Options | None
+    served: Served, events: list[Event], options: ResponsesOptions | None
 ) -> None:
     expected = at_once(served, events, options)
     stream = served.stream(told(events, options))
@@ -86,7 +86,7 @@ async def test_every_stop_reason_is_accumulated(served: Served, events: list[Eve
 
 @pytest.mark.parametrize("events", ANSWERS.values(), ids=ANSWERS)
 async def test_heartbeats_between_any_two_events_change_nothing(served: Served, events: list[Event]) -> None:
-    beating = served.stream(with_heartbeats(told(events), openai_responses.Events.heartbeat))
+    beating = served.stream(with_heartbeats(told(events), openai_responses.ResponsesEvents.heartbeat))
     expected = at_once(served, events)
     assert plain(read(beating)[-1].response) == expected
     assert plain((await read_async(beating))[-1].response) == expected
@@ -96,7 +96,7 @@ async def test_heartbeats_between_any_two_events_change_nothing(served: Served, 
 @given(data=st.data())
 def test_any_stream_is_accumulated_to_the_whole_answer(served: Served, data: st.DataObject) -> None:
     events = data.draw(streams())
-    encoder, first, body = openai_responses.Events(HEADING), 1, b""
+    encoder, first, body = openai_responses.ResponsesEvents(HEADING), 1, b""
     for batch in data.draw(batches(events)):
         body += encoder.encode(first, batch)
         first += len(batch)
@@ -230,4 +230,4 @@ def test_ids_lead_back_to_the_stream_and_the_item() -> None:
 
 
 def test_a_server_that_closes_says_nothing_for_the_reader_can_come_back() -> None:
-    assert openai_responses.Events(HEADING).reconnect() == b""
+    assert openai_responses.ResponsesEvents(HEADING).reconnect() == b""

@@ -1,0 +1,1 @@
+"""The wire formats of Bedrock: request bodies and answer decoders, pure."""

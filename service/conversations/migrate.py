@@ -1,0 +1,126 @@
+"""Bring the tables up to date, by Alembic; and say whether a process left something unfinished in them.
+
+`python -m service.conversations.migrate` does so in a process of its own, so that the service does not carry Alembic
+around. The database's address comes on standard input, and on a second line the keys that its rows are encrypted with;
+one line of JSON goes out.
+"""
+
+import asyncio
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import msgspec
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, func, make_url, select, text
+
+from service.conversations.database import Database, write_ahead
+from service.conversations.responses import Responses
+from service.conversations.rows import Rows, conversation_rows
+from service.conversations.store import last_rows
+from service.conversations.tables import conversations
+from service.encryption import Seal, Unopened, open_seal
+from service.errors import ServiceError
+
+_LOCK = 0x61727465736961  # "artesia": PostgreSQL's advisory locks are numbers
+_PATIENCE_S = 30  # for another process that is upgrading
+
+
+async def upgrade(database: Database) -> int:
+    """Upgrade, one process at a time, and count the conversations that some process was answering."""
+    async with database.write() as connection:
+        if not database.sqlite:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        await connection.run_sync(_migrate)
+        found = await connection.execute(
+            select(func.count()).select_from(conversations).where(conversations.c.claim.is_not(None))
+        )
+        return int(found.scalar_one())
+
+
+async def check_key(database: Database, seal: Seal) -> None:
+    """See whether what was kept last can be read.
+
+    Raises:
+        Unopened: it is encrypted with a key that is not ours.
+    """
+    rows = Rows(seal)
+    latest = conversation_rows().order_by(conversations.c.updated_ms.desc()).limit(1)
+    async with database.read() as connection:
+        for row in (await connection.execute(latest)).mappings().all():
+            rows.conversation(row)
+            for message in await last_rows(connection, row["id"], 1):
+                rows.message(message, None)
+    await Responses(database, seal).check_key()
+
+
+def _migrate(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def prepare_file(path: str) -> None:
+    """Make the folder's file, or wait for the process that does.
+
+    Raises:
+        sqlite3.OperationalError: there can be none.
+        OSError: nor can the file be made.
+    """
+    if not Path(path).exists():
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # for its owner's eyes alone
+    until = monotonic() + _PATIENCE_S
+    while True:
+        try:
+            write_ahead(path)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or monotonic() > until:
+                raise
+            sleep(0.02)  # SQLite does not wait its busy timeout for a change of the journal's mode
+        else:
+            return
+
+
+async def _run(address: str, encryption_key: str) -> dict[str, Any]:
+    url = make_url(address)
+    database = Database(address)
+    try:
+        if database.sqlite and url.database:
+            prepare_file(url.database)
+        return await _found(database, encryption_key)
+    except Unopened as error:
+        return {"error": error.message}
+    except ServiceError as error:
+        return {"error": _words(error.__cause__ or error)}
+    except (sqlite3.OperationalError, OSError) as error:
+        return {"error": _words(error)}
+    finally:
+        await database.close()
+
+
+async def _found(database: Database, encryption_key: str) -> dict[str, Any]:
+    unfinished = await upgrade(database)
+    await check_key(database, open_seal(encryption_key))
+    return {"unfinished": unfinished}
+
+
+def _words(error: BaseException) -> str:
+    """Say what went wrong without an address, which may hold a password."""
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if isinstance(error, sqlite3.Error) else ''}".rstrip(
+        ": "
+    )
+
+
+def main() -> None:
+    """Upgrade the database whose address stands on standard input."""
+    address, _, encryption_key = sys.stdin.read().partition("\n")
+    sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_run(address, encryption_key.strip()))))
+
+
+if __name__ == "__main__":
+    main()

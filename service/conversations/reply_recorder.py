@@ -1,0 +1,211 @@
+"""Keeps replies: follows each stream to its end, whoever reads it, and settles what a dead process left behind."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from time import time
+from typing import Protocol
+
+from service.answer import Answer
+from service.conversations.sends import Sends
+from service.conversations.values import Json, Unfinished
+from service.deltas import Done, Event, Failed
+from service.errors import CODES, ServiceError
+
+logger = logging.getLogger(__name__)
+
+_TRY_AGAIN_S = 1.0  # to write an end down while the database is away
+_CATCH_UP_S = 2.0  # for an end that has come to be written down
+_LOOK_AGAIN_S = 0.05  # whether another process has done so: it does not tell
+_CLOSE_S = 5.0  # for the ends that a shutdown brings
+
+
+class Log(Protocol):
+    """A stream's log, as far as a reply needs it."""
+
+    @property
+    def end(self) -> Done | Failed | None:
+        """The last event, once it has come."""
+
+    def take(self, after: int) -> Sequence[Event]:
+        """Return the next events after number `after`, or none."""
+
+    async def wait(self, after: int) -> None:
+        """Wait for more."""
+
+
+Find = Callable[[str], Awaitable[Log | None]]
+
+
+class _Reply:
+    """A reply as it grows."""
+
+    def __init__(self, log: Log) -> None:
+        self.follower: asyncio.Task[None] | None = None
+        self._log = log
+        self._answer = Answer()
+        self._seen = 0
+        self._kept = 0
+
+    @property
+    def content(self) -> list[Json]:
+        """What has been said so far."""
+        return self._answer.content
+
+    @property
+    def ended(self) -> bool:
+        """Whether the end has come, if only just now."""
+        return self._log.end is not None
+
+    async def end(self) -> Done | Failed:
+        """Follow the stream to its end; one that is purged under way was interrupted."""
+        with suppress(ServiceError):
+            while self._answer.end is None:
+                if events := self._log.take(self._seen):
+                    self._answer.add(events)
+                    self._seen += len(events)
+                else:
+                    await self._log.wait(self._seen)
+        return self._answer.end or interrupted(partial=bool(self.content))
+
+    def fresh(self) -> list[Json] | None:
+        """What has been said, where that has changed since it was last asked for."""
+        if self._kept == self._seen:
+            return None
+        self._kept = self._seen
+        return self.content
+
+
+class ReplyRecorder:
+    """Minds the replies of one process.
+
+    `durable`: streams outlive the process, so that their text need not be kept while it comes.
+    """
+
+    def __init__(self, sends: Sends, tasks: asyncio.TaskGroup, find: Find, *, lease_s: float, durable: bool) -> None:
+        self._sends = sends
+        self._tasks = tasks
+        self._find = find
+        self._lease_s = lease_s
+        self._durable = durable
+        self._replies: dict[str, _Reply] = {}
+        self._busy = asyncio.Event()
+        self._renewing = tasks.create_task(self._renew())
+
+    def follow(self, reply_id: str, log: Log) -> None:
+        """Keep what a stream says as a reply, to its end."""
+        reply = self._replies[reply_id] = _Reply(log)
+        self._busy.set()
+        reply.follower = self._tasks.create_task(self._follow_safely(reply_id, reply), name=f"reply {reply_id}")
+
+    def so_far(self, reply_id: str) -> list[Json] | None:
+        """What a reply that this process follows has said."""
+        reply = self._replies.get(reply_id)
+        return reply.content if reply else None
+
+    async def settle_all(self) -> None:
+        """Settle what other processes have left, as soon as their claims run out."""
+        while left := [each for each in await self._sends.unfinished() if each.reply_id not in self._replies]:
+            for each in left:
+                await self.settle(each)
+            await asyncio.sleep(max(0.05, min(self._until(each) for each in left)))
+
+    async def settle(self, left: Unfinished) -> None:
+        """Settle a reply whose claim has run out: follow its stream where that lives on, else call it interrupted."""
+        if left.reply_id in self._replies or self._until(left) > 0:
+            return
+        if not await self._sends.take_over(left.reply_id, self._lease_s):
+            return
+        if left.stream_id is None:  # the process died before the user's message was kept
+            await self._sends.release(left.reply_id)
+        elif log := await self._find(left.stream_id):
+            self.follow(left.reply_id, log)
+        else:
+            content = await self._sends.kept(left.reply_id)
+            await self._sends.finish(left.reply_id, interrupted(partial=bool(content)), None)
+
+    async def catch_up(self, left: Unfinished) -> bool:
+        """Let a reply that is over be kept, here or elsewhere. False: it is still being given."""
+        if reply := self._replies.get(left.reply_id):
+            if reply.ended and reply.follower:
+                await asyncio.wait({reply.follower}, timeout=_CATCH_UP_S)
+            return reply.ended
+        await self.settle(left)
+        if left.reply_id in self._replies:
+            return False
+        log = await self._find(left.stream_id) if left.stream_id else None
+        if self._until(left) > 0 and not (log and log.end):
+            return False
+        return await self._settled_elsewhere(left)
+
+    async def _settled_elsewhere(self, left: Unfinished) -> bool:
+        """Wait a moment for another process to write down what it knows."""
+        for _ in range(int(_CATCH_UP_S / _LOOK_AGAIN_S)):
+            now = await self._sends.unfinished_in(left.conversation_id)
+            if not now or now.reply_id != left.reply_id:
+                return True
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return False
+
+    async def close(self) -> None:
+        """Wait for the ends that have come, and let another process settle what goes on elsewhere."""
+        self._renewing.cancel()
+        followers = {reply.follower for reply in self._replies.values() if reply.follower}
+        if ending := {reply.follower for reply in self._replies.values() if reply.follower and reply.ended}:
+            await asyncio.wait(ending, timeout=_CLOSE_S)
+        for follower in followers:
+            follower.cancel()
+        if self._replies:
+            with suppress(ServiceError):
+                await self._sends.renew({reply_id: reply.fresh() for reply_id, reply in self._replies.items()}, 0)
+
+    async def _follow_safely(self, reply_id: str, reply: _Reply) -> None:
+        """Follow a reply; what goes wrong with one stops neither the others nor the service."""
+        try:
+            await self._follow(reply_id, reply)
+        except Exception:
+            logger.exception("A reply could not be kept", extra={"reply_id": reply_id})
+            self._replies.pop(reply_id, None)  # its claim runs out, and it is settled as interrupted
+
+    async def _follow(self, reply_id: str, reply: _Reply) -> None:
+        end = await reply.end()
+        model_id = end.metrics.model_id if isinstance(end, Done) else None
+        while True:
+            if await self._finished(reply_id, end, reply.content, model_id):
+                break
+            await asyncio.sleep(_TRY_AGAIN_S)
+        del self._replies[reply_id]
+
+    async def _finished(self, reply_id: str, end: Done | Failed, content: list[Json], model_id: str | None) -> bool:
+        try:
+            await self._sends.finish(reply_id, end, content, model_id)
+        except ServiceError as error:
+            logger.warning("A reply cannot be kept just now: %s", error.code.name, extra={"reply_id": reply_id})
+            return False
+        return True
+
+    async def _renew(self) -> None:
+        while True:
+            await self._busy.wait()
+            await asyncio.sleep(self._lease_s / 3)
+            if not self._replies:
+                self._busy.clear()
+                continue
+            contents = {reply_id: None if self._durable else reply.fresh() for reply_id, reply in self._replies.items()}
+            try:
+                await self._sends.renew(contents, self._lease_s)
+            except ServiceError:
+                pass  # a claim that runs out does no harm while its end is still to come
+            except Exception:
+                logger.exception("The claims of running replies could not be renewed")
+
+    def _until(self, left: Unfinished) -> float:
+        """The seconds that a claim still holds."""
+        return left.claimed_until_ms / 1000 - time()
+
+
+def interrupted(*, partial: bool) -> Failed:
+    """The end of a reply whose process died."""
+    code = CODES["interrupted"]
+    return Failed(code.name, code.sentence, code.status, code.retryable, partial)

@@ -1,0 +1,286 @@
+"""The ways to Bedrock, one for each model in the region: how many calls go at once on each, and whether any may.
+
+A model is its base id: Bedrock counts the calls of one whatever the profile they came by.
+"""
+
+import asyncio
+import logging
+import sys
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from msgspec import Struct
+
+from service.bedrock.catalog.resolution import Target
+from service.engine.adaptive_limit import Allowance
+from service.engine.admission import Slots
+from service.engine.breaker import Breaker, State, Trial
+from service.errors import ServiceError, UpstreamError
+from service.generation import Request
+from service.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_MOST_LANES = 512  # a client may ask for models that nobody has heard of
+_NO_LIMIT = sys.maxsize
+_OPEN = "Bedrock keeps failing for this model, so it is left alone for a moment."
+_FULL = "Bedrock is throttling this model, and too many wait for it already."
+_LATE = "Bedrock is throttling this model, and the wait for it took too long."
+_BUSY = "Bedrock is throttling this model."
+
+_FAILURES = frozenset(
+    {
+        "model_timeout",
+        "model_error",
+        "upstream_unavailable",
+        "upstream_truncated",
+        "upstream_corrupt",
+        "upstream_stalled",
+    }
+)
+"""What counts for the breaker. Throttles are the learned limit's; other refusals say nothing of the model's health."""
+
+
+class Circuit(Struct, frozen=True):
+    """A lane as it stands. `limit` None: nothing has been learned, so there is none."""
+
+    model_id: str
+    region: str | None
+    state: State
+    limit: int | None
+    in_flight: int
+    queued: int
+
+
+class Permit:
+    """One call's way through a lane: a place in it while the block lasts, and word of how it ended when it is left.
+
+    A class and no generator: that and an exit stack took 500 bytecodes of each request.
+    """
+
+    def __init__(self, lane: "Bulkhead", place: AbstractAsyncContextManager[None], *, wait: bool) -> None:
+        self._lane = lane
+        self._place = place
+        self._wait = wait
+        self.trial = Trial(probe=False)
+        self.began = 0.0
+        self.judged = False
+
+    async def __aenter__(self) -> Self:
+        self._lane.check()
+        if self._lane.full and not self._wait:
+            raise UpstreamError("throttled", _BUSY, retried=False)
+        try:
+            await self._place.__aenter__()
+        except ServiceError as error:
+            raise self._lane.crowded(error) from None
+        try:
+            self.trial = self._lane.admit()
+        except BaseException:
+            await self._place.__aexit__(None, None, None)
+            raise
+        self.began = self._lane.clock()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, UpstreamError):
+            self._lane.failed(error, self)
+        elif error is None:
+            self.answered()
+        self._lane.dropped(self.trial)
+        await self._place.__aexit__(kind, error, trace)
+
+    def answered(self) -> None:
+        """Note that Bedrock has begun to answer; told again, it is nothing new."""
+        if not self.judged:
+            self.judged = True
+            self._lane.answered(self.trial)
+
+
+class Unlimited:
+    """The way of calls that count for nothing and that nothing holds: a fault was ordered with them."""
+
+    refuses = False
+    free = True
+
+    def check(self) -> None:
+        """Refuse nothing."""
+
+    async def rest(self, seconds: float) -> None:
+        """Wait before another try."""
+        await asyncio.sleep(seconds)
+
+    def enter(self, *_: object, **__: object) -> AbstractAsyncContextManager["Unlimited"]:
+        """Let a call through."""
+        return nullcontext(self)
+
+    def answered(self) -> None:
+        """Note nothing."""
+
+
+class Bulkhead:
+    """One model's way to Bedrock."""
+
+    def __init__(self, model_id: str, settings: Settings) -> None:
+        self.clock = monotonic  # the loop's time, without its call of a method
+        self._model_id = model_id
+        self._guarded = settings.breaker
+        self._breaker = Breaker(self.clock, self._changed)
+        self._allowance = Allowance(self.clock)
+        # Who waits here holds one of the process's places: one model's line must leave some to the others.
+        line = min(settings.max_queue, settings.max_streams // 2)
+        self._places = Slots(_NO_LIMIT, line, settings.queue_timeout)
+        self._opening = asyncio.Event()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can be forgotten."""
+        return not (self._places.taken or self._breaker.is_open or self._allowance.limit)
+
+    @property
+    def full(self) -> bool:
+        """Whether a further call would have to wait."""
+        self._resize()
+        return self._places.taken >= self._places.size
+
+    @property
+    def refuses(self) -> bool:
+        """Whether the breaker would not let a call through."""
+        return self._guarded and self._breaker.wait_s > 0
+
+    @property
+    def free(self) -> bool:
+        """Whether there is room for a call that is not needed."""
+        return not (self._breaker.is_open or self.full)
+
+    def circuit(self, region: str | None) -> Circuit:
+        """Describe it."""
+        limit = self._allowance.limit
+        return Circuit(
+            self._model_id, region, self._breaker.state, limit, self._places.taken, self._places.queued
+        )  # fmt: skip
+
+    def check(self) -> None:
+        """Refuse at once what the breaker would not let through.
+
+        Raises:
+            UpstreamError: `upstream_unavailable`, it is open.
+        """
+        if self.refuses:
+            raise self._refusal()
+
+    async def rest(self, seconds: float) -> None:
+        """Wait before another try, but no longer than until the breaker opens: then there is nothing to wait for."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._opening.wait()
+
+    def enter(self, owner: str, on_queued: Callable[[int], None], *, wait: bool = True) -> Permit:
+        """Let a call through while the block lasts, in its turn where the model takes no more at once.
+
+        Entering the block raises:
+            UpstreamError: `upstream_unavailable`, the breaker is open; `throttled`, it would have to `wait`.
+            ServiceError: `overloaded`, too many wait, or the wait took too long.
+        """
+        return Permit(self, self._places.place(owner, on_queued), wait=wait)
+
+    def crowded(self, error: ServiceError) -> ServiceError:
+        """Tell in the lane's words why there was no place."""
+        return ServiceError("overloaded", _FULL if self._places.full else _LATE, retry_after=error.retry_after)
+
+    def admit(self) -> Trial:
+        """Let a call through.
+
+        Raises:
+            UpstreamError: the breaker has opened while it waited.
+        """
+        trial = self._breaker.admit() if self._guarded else Trial(probe=False)
+        if trial is None:
+            raise self._refusal()
+        return trial
+
+    def answered(self, trial: Trial) -> None:
+        """Note that Bedrock has begun to answer a call."""
+        if self._guarded:
+            self._breaker.answered(trial)
+        self._allowance.passed(self._places.taken)
+        self._resize()
+
+    def dropped(self, trial: Trial) -> None:
+        """Note that a call is over, whatever became of it."""
+        self._breaker.dropped(trial)
+
+    def failed(self, error: UpstreamError, passage: Permit) -> None:
+        """Note what Bedrock has made of a call."""
+        trial = passage.trial
+        if error.code.name == "throttled":
+            self._allowance.throttled(passage.began, self._places.taken)
+            self._resize()
+            if self._breaker.is_open:
+                self._breaker.answered(trial)  # Bedrock is back, and how much it takes is the limit's affair
+        elif self._guarded and error.code.name in _FAILURES and (error.code.name != "model_error" or error.retried):
+            self._breaker.failed(trial)
+        passage.judged = True
+
+    def _resize(self) -> None:
+        size = self._allowance.limit or _NO_LIMIT
+        if size != self._places.size:
+            if size < self._places.size:
+                logger.info("Bedrock throttles %s: %d calls at once from now on", self._model_id, size)
+            self._places.resize(size)
+
+    def _refusal(self) -> UpstreamError:
+        wait_s = max(1.0, self._breaker.wait_s)
+        return UpstreamError("upstream_unavailable", _OPEN, retry_after=wait_s, retried=False)
+
+    def _changed(self) -> None:
+        if self._breaker.is_open:
+            logger.warning("Bedrock keeps failing for %s: the breaker is open", self._model_id)
+            self._opening.set()
+            self._opening = asyncio.Event()
+        else:
+            logger.warning("Bedrock answers for %s again: the breaker is closed", self._model_id)
+
+
+class Lanes:
+    """Every lane of this process, made when it is first used."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lanes: OrderedDict[str, Bulkhead] = OrderedDict()
+
+    def of(self, target: Target, request: Request) -> Bulkhead | Unlimited:
+        """Find the way to what is called."""
+        if not _counts(request.fault):
+            return _BYPASS
+        model_id = target.base_id
+        if (lane := self._lanes.get(model_id)) is None:
+            self._make_room()
+            lane = self._lanes[model_id] = Bulkhead(model_id, self._settings)
+        self._lanes.move_to_end(model_id)
+        return lane
+
+    def circuits(self, region: str | None) -> list[Circuit]:
+        """Describe them all."""
+        return [lane.circuit(region) for lane in self._lanes.values()]
+
+    def _make_room(self) -> None:
+        """Forget the idle lane that was not used for the longest time."""
+        if len(self._lanes) >= _MOST_LANES:
+            idle = next((model_id for model_id, lane in self._lanes.items() if lane.idle), None)
+            if idle is not None:
+                del self._lanes[idle]
+
+
+_BYPASS = Unlimited()
+
+
+def _counts(fault: str | None) -> bool:
+    """Whether a call counts: one with a fault only where the fault says so (docs/local.md)."""
+    return fault is None or "counted" in (parameter.strip() for parameter in fault.split(";")[1:])

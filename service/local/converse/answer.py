@@ -1,0 +1,221 @@
+"""Converse's answers: the events of a stream, and the whole. Members stand in alphabetical order, as recorded."""
+
+import json
+
+from msgspec import Struct
+
+from service.bedrock.catalog.resolution import Model
+from service.local.answer import Block, End, Piece
+from service.local.converse.shapes import ConverseRequest
+from service.local.text import tool_choice
+from service.local.text.pieces import Manner
+from service.local.wire.frames import Json, LocalFrame, Phase
+
+_CLAUDE = Manner(1, 4, opens_calls=True)
+_MANNERS = {
+    "claude_messages": _CLAUDE,
+    "claude_text": _CLAUDE,
+    "nova": Manner(1, 4, whole_calls=True),
+    "titan": Manner(80, 160),
+    "command": Manner(1, 2),
+}
+_CALM = Manner(1, 3)
+
+WILD = LocalFrame({"contentBlockIndex": 0, "delta": {"hologram": {"depth": 3}}}, event="contentBlockDelta")
+"""A kind of delta that nobody has met."""
+
+
+def manner(model: Model) -> Manner:
+    """How a model speaks on ConverseStream."""
+    return _MANNERS.get(model.family, _CALM)
+
+
+def ids(model: Model) -> str:
+    """How the ids of calls begin."""
+    return "functions." if model.series.startswith("kimi") else "tooluse_"
+
+
+class Echo(Struct, frozen=True):
+    """What of the request comes back in the answer."""
+
+    paths: tuple[str, ...] = ()
+    members: Json = {}
+
+    @classmethod
+    def of(cls, request: ConverseRequest) -> "Echo":
+        """Take it from a request: the latency and the tier that were asked for, and the fields to be told."""
+        members: Json = {}
+        if request.performance_config:
+            members["performanceConfig"] = {"latency": request.performance_config.latency}
+        if request.service_tier:
+            members["serviceTier"] = {"type": request.service_tier.type}
+        return cls(tuple(request.additional_model_response_field_paths), members)
+
+
+class ConverseWriter:
+    """Writes the events of one answer. Text and reasoning open without a contentBlockStart (recorded)."""
+
+    def __init__(self, model: Model, echo: Echo) -> None:
+        self._model = model
+        self._echo = echo
+        # Ordinary tools say so too with Claude 4.5 and later (recorded, outside the modelled enum).
+        self._typed = "-4-5" in model.id or model.series == "claude_adaptive"
+        self._shift = 1 if model.series == "gpt_oss" else 0
+
+    def begin(self) -> list[LocalFrame]:
+        """Open the answer; gpt-oss puts an empty block before all others (recorded)."""
+        frames = [LocalFrame({"role": "assistant"}, "open", "messageStart")]
+        if self._shift:
+            frames += [self._delta(-1, {"text": ""}), self._stop(-1)]
+        elif self._model.series.startswith("jamba"):
+            frames.append(self._delta(0, {"text": ""}))
+        return frames
+
+    def piece(self, piece: Piece) -> list[LocalFrame]:
+        """Write a piece of a block, and the block's edges."""
+        block, frames = piece.block, []
+        if piece.first and (start := _start(block, typed=self._typed)):
+            frames.append(
+                LocalFrame({"contentBlockIndex": self._at(block.index), "start": start}, "other", "contentBlockStart")
+            )
+        if piece.first and block.citation:
+            frames.append(self._delta(block.index, {"citation": block.citation}, "delta"))
+        if piece.text or block.kind in {"call", "server_call"}:
+            frames.append(self._delta(block.index, _delta(block, piece.text), "delta" if piece.text else "other"))
+            if piece.first and block.kind == "text" and self._model.family == "nova":
+                frames.append(self._delta(block.index, {"text": ""}))  # in the middle too (recorded)
+        if piece.last:
+            if block.signature:
+                frames.append(self._delta(block.index, {"reasoningContent": {"signature": block.signature}}, "delta"))
+            frames += self._sprinkled(block)
+            frames.append(self._stop(block.index))
+        return frames
+
+    def end(self, end: End) -> list[LocalFrame]:
+        """Close the answer: why it stopped, then what it cost."""
+        stop: Json = {"stopReason": end.stop}
+        if (fields := extra_fields(end, self._echo.paths, "/delta")) is not None:
+            stop = {"additionalModelResponseFields": fields, **stop}
+        return [
+            LocalFrame(stop, "stop", "messageStop"),
+            LocalFrame(metadata(self._model, end, self._echo), "last", "metadata"),
+        ]
+
+    def _sprinkled(self, block: Block) -> list[LocalFrame]:
+        """Add the empty text delta that Nova, Mistral and Llama close a text with (recorded)."""
+        closes = self._model.family in {"nova", "llama", "mistral_prompt", "mistral_chat"}
+        return [self._delta(block.index, {"text": ""})] if closes and block.kind == "text" else []
+
+    def _at(self, index: int) -> int:
+        return index + self._shift
+
+    def _delta(self, index: int, delta: Json, phase: Phase = "other") -> LocalFrame:
+        return LocalFrame({"contentBlockIndex": self._at(index), "delta": delta}, phase, "contentBlockDelta")
+
+    def _stop(self, index: int) -> LocalFrame:
+        return LocalFrame({"contentBlockIndex": self._at(index)}, "other", "contentBlockStop")
+
+
+def _start(block: Block, *, typed: bool) -> Json | None:
+    match block.kind:
+        case "call":
+            kind = {"type": "tool_use"} if typed else {}
+            return {"toolUse": {"name": block.name, "toolUseId": block.id, **kind}}
+        case "server_call":
+            return {"toolUse": {"name": block.name, "toolUseId": block.id, "type": "server_tool_use"}}
+        case "server_result":
+            return {"toolResult": {"status": "success", "toolUseId": block.id, "type": f"{block.name}_result"}}
+        case _:
+            return None
+
+
+def _delta(block: Block, text: str) -> Json:
+    match block.kind:
+        case "thinking":
+            return {"reasoningContent": {"text": text}}
+        case "redacted":
+            return {"reasoningContent": {"redactedContent": text}}
+        case "call" | "server_call":
+            return {"toolUse": {"input": text}}
+        case "server_result":
+            return {"toolResult": [{"json": json.loads(text)}]}
+        case _:
+            return {"text": text}
+
+
+def whole(model: Model, blocks: list[Block], end: End, *, echo: Echo) -> Json:
+    """Write the answer of Converse."""
+    ordered = sorted(blocks, key=lambda block: block.kind == "thinking") if model.series == "deepseek_r1" else blocks
+    answer: Json = {
+        "metrics": {"latencyMs": end.latency_ms},
+        "output": {"message": {"content": [_content(block) for block in ordered], "role": "assistant"}},
+        "stopReason": end.stop,
+        "usage": usage(model, end),
+    }
+    if (fields := extra_fields(end, echo.paths, "")) is not None:
+        answer["additionalModelResponseFields"] = fields
+    if end.trace:
+        answer["trace"] = {"guardrail": end.trace}
+    return {**answer, **echo.members}
+
+
+def _content(block: Block) -> Json:
+    match block.kind:
+        case "thinking":
+            signed = {"signature": block.signature} if block.signature else {}
+            return {"reasoningContent": {"reasoningText": {**signed, "text": block.text}}}
+        case "redacted":
+            return {"reasoningContent": {"redactedContent": block.text}}
+        case "call" | "server_call":
+            server = {"type": "server_tool_use"} if block.kind == "server_call" else {}
+            return {
+                "toolUse": {
+                    "input": tool_choice.parsed(block.text),
+                    "name": block.name,
+                    "toolUseId": block.id,
+                    **server,
+                }
+            }
+        case "server_result":
+            content = [{"json": json.loads(block.text)}]
+            return {"toolResult": {"content": content, "status": "success", "toolUseId": block.id}}
+        case "text" if block.citation:
+            return {"citationsContent": {"citations": [block.citation], "content": [{"text": block.text}]}}
+        case _:
+            return {"text": block.text}
+
+
+def metadata(model: Model, end: End, echo: Echo) -> Json:
+    """Write the true end of a stream."""
+    said: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": usage(model, end), **echo.members}
+    if end.trace:
+        said["trace"] = {"guardrail": end.trace}
+    return dict(sorted(said.items()))
+
+
+def usage(model: Model, end: End) -> Json:
+    """Write the tokens; what was cached stands there where the model can cache, old names beside new (recorded)."""
+    spent = end.usage
+    counted: Json = {}
+    if model.on("converse").cache_points:
+        counted = {
+            "cacheReadInputTokenCount": spent.cache_read,
+            "cacheReadInputTokens": spent.cache_read,
+            "cacheWriteInputTokenCount": spent.cache_write,
+            "cacheWriteInputTokens": spent.cache_write,
+        }
+    return {
+        **counted,
+        "inputTokens": spent.input,
+        "outputTokens": spent.output,
+        "serverToolUsage": {},
+        "totalTokens": spent.total,
+    }
+
+
+def extra_fields(end: End, paths: tuple[str, ...], under: str) -> Json | None:
+    """Return what `additionalModelResponseFieldPaths` asks for: the stop sequence that hit."""
+    if f"{under}/stop_sequence" not in paths:
+        return None
+    found = {"stop_sequence": end.sequence}
+    return {under.strip("/"): found} if under else found

@@ -1,0 +1,181 @@
+"""From the body of Converse to a prompt."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from service.bedrock.catalog.resolution import Model
+from service.local import media, shapes
+from service.local.converse import rules
+from service.local.converse.extras import Extras, read_extras
+from service.local.converse.shapes import (
+    ConverseContentBlock,
+    ConverseDocument,
+    ConverseRequest,
+    ConverseSource,
+    ConverseToolConfig,
+)
+from service.local.models import most_of
+from service.local.prompt import (
+    LocalPrompt,
+    Media,
+    Part,
+    PromptCachePoint,
+    PromptGuardrail,
+    PromptText,
+    PromptTool,
+    PromptToolResult,
+    PromptToolUse,
+    PromptTurn,
+    Thought,
+)
+from service.local.refusal import LocalRefusal
+from service.local.text import reasoning_text
+
+
+def request_of(body: object, model: Model, *, streaming: bool) -> ConverseRequest:
+    """Read and check a body.
+
+    Raises:
+        Refused: Bedrock would not take it.
+    """
+    request = shapes.read(body, ConverseRequest, shapes.converse)
+    rules.check(request, model, streaming=streaming)
+    return request
+
+
+def prompt_of(request: ConverseRequest, model: Model) -> LocalPrompt:
+    """Understand a checked request."""
+    extras = read_extras(request, model)
+    turns = [
+        PromptTurn("assistant" if message.role == "assistant" else "user", tuple(_parts(message.content, model, place)))
+        for place, message in enumerate(request.messages)
+    ]
+    turns, prefill = _without_prefill(turns)
+    tools = tuple(_tools(request.tool_config))
+    config = request.tool_config
+    return LocalPrompt(
+        model=model,
+        turns=tuple(turns),
+        system=tuple(_system(request)),
+        tools=tools,
+        choice=extras.choice or _choice(config),
+        parallel=extras.parallel,
+        max_tokens=request.inference_config.max_tokens or most_of(model),
+        stop_sequences=tuple(request.inference_config.stop_sequences),
+        reasoning=extras.reasoning or model.always_reasons or model.on("converse").reasoning == "inherent",
+        prefill=prefill,
+        schema=_schema(request, extras),
+        guardrail=_guardrail(request),
+        tools_cached=config is not None and any(tool.cache_point for tool in config.tools),
+    )
+
+
+def _without_prefill(turns: list[PromptTurn]) -> tuple[list[PromptTurn], str]:
+    if turns and turns[-1].role == "assistant":
+        return turns[:-1], turns[-1].text
+    return turns, ""
+
+
+def _system(request: ConverseRequest) -> Iterator[Part]:
+    for content in request.system:
+        if content.cache_point:
+            yield PromptCachePoint()
+        elif content.text:
+            yield PromptText(content.text)
+        elif content.guard_content and content.guard_content.text:
+            yield PromptText(content.guard_content.text.text)
+
+
+def _parts(content: list[ConverseContentBlock], model: Model, message: int) -> Iterator[Part]:
+    for number, block in enumerate(content):
+        yield from _part(block, model, f"messages.{message}.content.{number}")
+
+
+def _part(block: ConverseContentBlock, model: Model, place: str) -> Iterator[Part]:
+    if block.text is not None:
+        yield PromptText(block.text)
+    elif block.image:
+        yield media.image(block.image.format, media.decoded(block.image.source.bytes or "", place))
+    elif block.document:
+        yield _document(block.document, place)
+    elif block.video:
+        yield Media("video", block.video.format, len(media.decoded(block.video.source.bytes or "", place)))
+    elif block.tool_use:
+        yield PromptToolUse(block.tool_use.tool_use_id, block.tool_use.name, block.tool_use.input)
+    elif block.tool_result:
+        result = block.tool_result
+        yield PromptToolResult(result.tool_use_id, _result_text(block), result.status == "error")
+    elif block.cache_point:
+        yield PromptCachePoint()
+    elif block.guard_content and block.guard_content.text:
+        yield PromptText(block.guard_content.text.text)
+    elif block.citations_content:
+        yield from (PromptText(said.text) for said in block.citations_content.content)
+    elif block.search_result:
+        yield from (PromptText(said.text) for said in block.search_result.content)
+    elif block.reasoning_content and block.reasoning_content.reasoning_text:
+        said = block.reasoning_content.reasoning_text
+        handed_back = Thought(said.text, said.signature or "")
+        if model.family == "claude_messages":
+            reasoning_text.check(handed_back, place)
+        yield handed_back
+
+
+def _document(document: ConverseDocument, place: str) -> Media:
+    cited = document.citations is not None and document.citations.enabled
+    return media.document(document.format, document.name, _content(document.source, place), cited=cited)
+
+
+def _content(source: ConverseSource, place: str) -> bytes:
+    if source.bytes:
+        return media.decoded(source.bytes, place)
+    texts = [source.text] if source.text is not None else [part.text for part in source.content or ()]
+    return "\n".join(texts).encode()
+
+
+def _result_text(block: ConverseContentBlock) -> str:
+    parts = block.tool_result.content if block.tool_result else []
+    said = [
+        part.text if part.text is not None else json.dumps(part.json) if part.json is not None else "" for part in parts
+    ]
+    attached = [name for part in parts for name in ("image", "document", "video") if getattr(part, name)]
+    return " ".join(filter(None, [*said, *(f"[{name}]" for name in attached)]))
+
+
+def _tools(config: ConverseToolConfig | None) -> Iterator[PromptTool]:
+    for tool in config.tools if config else ():
+        if tool.tool_spec:
+            yield PromptTool(tool.tool_spec.name, tool.tool_spec.description or "", tool.tool_spec.input_schema.json)
+        elif tool.system_tool:
+            yield PromptTool(tool.system_tool.name, tool.system_tool.name.replace("_", " "), {}, server=True)
+
+
+def _choice(config: ConverseToolConfig | None) -> str:
+    choice = config.tool_choice if config else None
+    if choice and choice.tool:
+        return f"tool:{choice.tool.name}"
+    return "any" if choice and choice.any is not None else "auto"
+
+
+def _schema(request: ConverseRequest, extras: Extras) -> dict[str, Any] | None:
+    if request.output_config and request.output_config.text_format:
+        try:
+            schema = json.loads(request.output_config.text_format.structure.json_schema.schema)
+        except (ValueError, RecursionError):
+            schema = None
+        if not isinstance(schema, dict):
+            raise LocalRefusal(
+                "The value at outputConfig.textFormat.structure.jsonSchema.schema is not a JSON Schema object."
+            )
+        return schema
+    return extras.schema
+
+
+def _guardrail(request: ConverseRequest) -> PromptGuardrail | None:
+    config = request.guardrail_config
+    if config is None:
+        return None
+    if not config.guardrail_identifier or not config.guardrail_version:
+        raise LocalRefusal("guardrailIdentifier and guardrailVersion must be given together.")
+    return PromptGuardrail(config.guardrail_identifier, config.guardrail_version, trace=config.trace != "disabled")

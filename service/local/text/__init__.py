@@ -1,0 +1,1 @@
+"""What the local Bedrock answers: placeholder text, tool calls, reasoning and citations."""

@@ -1,0 +1,207 @@
+# ruff: noqa: RUF001  people write with typographic apostrophes
+"""What a prompt is about: its telling words, what is wanted of them, and the language it is in."""
+
+import re
+import unicodedata
+from zlib import crc32
+
+from msgspec import Struct
+
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+_DULL = frozenset(
+    """a about above across after again all also am an and another any are as ask asked at be because been before being
+    below best between both but by can could describe detail detailed did do does doing done each either else ever every
+    everything exactly explain few find for from get give go going good great had happened happens has have having he
+    hello help her here hers hey hi him his how i if in into is it its just keep know let like little look made make
+    many may me mean might more most much must my need never no nor not now of off ok okay on one only or other our out
+    over please quickly rather say see shall she should show simple simply so some something still such sure take tell
+    than thank thanks that the their them then there these they thing things think this those through to today together
+    too under until up upon us use used using very want was way ways we well what when where whether which while who
+    whom whose why will with within without word words would write yes yet you your short brief briefly long
+    two three four five six seven eight nine ten hundred thousand first second third
+    haiku poem verse rhyme song lyrics limerick story tale fable table list steps ideas tips reasons examples code
+    function script program snippet compare difference differences summary summarise summarize essay paragraph
+    paragraphs sentence sentences count
+    le la les des du est une un pour dans avec qui que quoi comment pourquoi bonjour expliquez et sur
+    der die das und ist ein eine nicht wie warum was mit für bitte hallo erkläre von den dem
+    el los las es con qué cómo por porqué hola explica del una""".split()  # noqa: SIM905
+)
+BRIEF = 25  # words
+_LONGEST = 28  # characters of a word worth repeating
+
+_WANTS = (
+    ("code", r"\b(code|function|script|program|snippet|python|javascript|typescript|rust|sql|regex|algorithm)\b"),
+    ("list", r"\b(list|steps|ideas|tips|ways|bullet|bullets|reasons|examples|checklist)\b"),
+    ("table", r"\b(table|columns|markdown table)\b"),
+    ("poem", r"\b(poem|haiku|verse|rhyme|song|lyrics|limerick)\b"),
+    ("story", r"\b(story|tale|fable|once upon)\b"),
+    ("greeting", r"^\W{0,8}(hello|hi|hey|good (morning|evening|afternoon)|greetings)\b[^.?]{0,24}[.!?]*\s*$"),
+    ("self", r"\b(who|what) are you\b|\byour name\b"),
+    ("compare", r"\b(compare|versus|vs|difference|differ|better than)\b"),
+    ("why", r"\bwhy\b"),
+    ("how", r"\bhow\b"),
+)
+_PATTERNS = tuple((want, re.compile(pattern, re.IGNORECASE | re.MULTILINE)) for want, pattern in _WANTS)
+_AMOUNT = re.compile(r"\b(\d{2,5})[- ]words?\b", re.IGNORECASE)
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_ITEMS = re.compile(rf"\b({'|'.join(_NUMBERS)}|10|[1-9])\b", re.IGNORECASE)
+_ECHO = re.compile(
+    r"\b(?:say|repeat|(?:reply|answer|respond) with)\b(?: \w+){0,3}?:? [\"“](.{1,2000}?)[\"”]",
+    re.IGNORECASE | re.DOTALL,
+)
+_COUNT = re.compile(r"\bcount\b.{0,20}?\bto (\d{1,4})\b", re.IGNORECASE)
+_SHORT = re.compile(r"\b(briefly|brief|short|shortly|one sentence|in a word|tl;?dr|concise|concisely)\b", re.IGNORECASE)
+_LONG = re.compile(r"\b(long|detailed|in detail|in depth|essay|thorough|thoroughly|comprehensive)\b", re.IGNORECASE)
+
+_TONGUES = {
+    "fr": frozenset(
+        [
+            "le",
+            "la",
+            "les",
+            "des",
+            "est",
+            "une",
+            "pour",
+            "dans",
+            "avec",
+            "qui",
+            "que",
+            "quoi",
+            "comment",
+            "pourquoi",
+            "bonjour",
+            "expliquez",
+        ]
+    ),
+    "de": frozenset(
+        [
+            "der",
+            "die",
+            "das",
+            "und",
+            "ist",
+            "ein",
+            "eine",
+            "nicht",
+            "wie",
+            "warum",
+            "was",
+            "mit",
+            "für",
+            "bitte",
+            "hallo",
+            "erkläre",
+        ]
+    ),
+    "es": frozenset(
+        [
+            "el",
+            "los",
+            "las",
+            "es",
+            "una",
+            "para",
+            "con",
+            "que",
+            "qué",
+            "cómo",
+            "por",
+            "porqué",
+            "hola",
+            "explica",
+            "del",
+        ]
+    ),
+}
+_SCRIPTS = {"CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar", "HEBREW": "he", "DEVANAGARI": "hi", "HANGUL": "ko",
+            "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "zh", "THAI": "th"}  # fmt: skip
+
+
+class Subject(Struct, frozen=True):
+    """A prompt, as read. `words` are its telling ones, in order and without repetition."""
+
+    words: tuple[str, ...]
+    wants: str
+    tongue: str
+    amount: int
+    counts_to: int
+    items: int
+    echo: str
+    symbols: str
+    seed: int
+
+
+def read(text: str, context: str = "") -> Subject:
+    """Read a prompt; `context` (what was said before) only moves the seed."""
+    start = text[:4_000]
+    words = _telling(start)
+    return Subject(
+        words=words,
+        wants=next((want for want, pattern in _PATTERNS if pattern.search(start)), "tell" if words else "chat"),
+        tongue=_tongue(start),
+        amount=_amount(start),
+        counts_to=int(found[1]) if (found := _COUNT.search(start)) else 0,
+        items=_items(start),
+        echo=found[1] if (found := _ECHO.search(start)) else "",
+        symbols="".join(dict.fromkeys(sign for sign in start if unicodedata.category(sign) == "So"))[:8],
+        seed=crc32(text.encode(errors="replace"), crc32(context.encode(errors="replace"))),
+    )
+
+
+def _telling(text: str) -> tuple[str, ...]:
+    """Pick the telling words; two that stand side by side stay together."""
+    found: dict[str, str] = {}
+    held, end = "", -1
+    for match in _WORD.finditer(text):
+        word = match[0].rstrip("'’-").removesuffix("'s").removesuffix("’s")
+        if not _tells(word):
+            held = ""
+        elif held and " " not in held and text[end : match.start()] == " ":
+            found.pop(held.lower(), None)
+            held = f"{held} {word}"
+            found.setdefault(held.lower(), held)
+        else:
+            held = word
+            found.setdefault(word.lower(), word)
+        end = match.start() + len(word)
+    return tuple(found.values())[:12]
+
+
+def _tells(word: str) -> bool:
+    long_enough = len(word) > 2 or not word.isascii() or word.isupper()  # noqa: PLR2004 "of", "to"
+    return word.lower() not in _DULL and long_enough and len(word) <= _LONGEST
+
+
+def _amount(text: str) -> int:
+    """Return how many words the answer shall have, roughly."""
+    if found := _AMOUNT.search(text):
+        return min(int(found[1]), 4_000)
+    if _LONG.search(text):
+        return 420
+    return BRIEF if _SHORT.search(text) else 0
+
+
+def _items(text: str) -> int:
+    """Return how many items a list shall have, where the prompt says."""
+    found = _ITEMS.search(text)
+    if not found:
+        return 0
+    said = found[1].lower()
+    return int(said) if said.isdecimal() else 1 + _NUMBERS.index(said)
+
+
+def _tongue(text: str) -> str:
+    for sign in text:
+        if sign.isalpha() and not sign.isascii():
+            script = unicodedata.name(sign, "").split(" ", 1)[0]
+            if script in _SCRIPTS:
+                return _japanese(text) or _SCRIPTS[script]
+    words = [word.lower() for word in _WORD.findall(text)]
+    score = {tongue: sum(word in marks for word in words) for tongue, marks in _TONGUES.items()}
+    best = max(score, key=lambda tongue: score[tongue])
+    return best if score[best] * 4 >= len(words) > 0 else "en"
+
+
+def _japanese(text: str) -> str:
+    return "ja" if any("぀" <= sign <= "ヿ" for sign in text) else ""

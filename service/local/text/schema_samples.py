@@ -1,0 +1,229 @@
+"""Makes a value that satisfies a JSON Schema, out of the words and numbers of a prompt."""
+
+import re
+from typing import Any
+
+from service.local.text import intent
+
+_DEEPEST = 8
+_FORMATS = {
+    "date": "2026-11-22", "date-time": "2026-11-22T09:30:00Z", "time": "09:30:00Z", "email": "reader@example.org",
+    "uri": "https://example.org/", "url": "https://example.org/", "uuid": "5f0c3a52-9d0e-4b43-9a39-0d6f3c1b2a77",
+    "hostname": "example.org", "ipv4": "192.0.2.1", "ipv6": "2001:db8::1", "duration": "PT1H",
+}  # fmt: skip
+_QUOTED = re.compile(r"[\"“„«]([^\"”“»]{1,80})[\"”»]")
+_NAME = re.compile(r"(?<![.!?] )(?<!^)\b([A-Z][\w'-]+(?: [A-Z][\w'-]+)*)")
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_TOPICAL = re.compile(r"query|question|text|prompt|message|search|topic|subject|content|description|reason")
+
+
+class Material:
+    """What a prompt offers for values. `turn` chooses among them, for the second of two parallel calls."""
+
+    def __init__(self, text: str, turn: int = 0) -> None:
+        self._text = text
+        self._turn = turn
+        self._words = intent.read(text).words
+        self._names = _NAME.findall(text.replace("\n", " "))
+        self._quoted = _QUOTED.findall(text)
+        self._numbers = [float(number) for number in _NUMBER.findall(text)]
+        self._used = 0
+
+    @property
+    def names(self) -> list[str]:
+        """Proper names, as far as capitals tell."""
+        return self._quoted or self._names
+
+    def string(self, name: str) -> str:
+        """Return a text for a property of that name."""
+        if name and (said := re.search(rf"\b{re.escape(name)}\b(?:\s*[:=]\s*|\s+is\s+)[\"“]?([\w.@/-]+)", self._text)):
+            return said[1]
+        if _TOPICAL.search(name.lower()):
+            return " ".join(self._text.split())[:200] or "water"
+        choices = self.names or [word for word in self._words if word.lower() != name.lower()] or ["water"]
+        return choices[self._turn % len(choices)]
+
+    def number(self) -> float | None:
+        """Return the next number of the prompt."""
+        if self._used < len(self._numbers):
+            self._used += 1
+            return self._numbers[self._used - 1]
+        return None
+
+    def mentions(self, word: object) -> bool:
+        """Tell whether the prompt says this word."""
+        parts = [part for part in re.split(r"[_\W]+", str(word).lower()) if part]
+        return bool(parts) and all(part in self._text.lower() for part in parts)
+
+
+def sample(schema: object, material: Material, name: str = "") -> Any:
+    """Make a value for `schema`; `name` is the property it is for."""
+    root = schema if isinstance(schema, dict) else {}
+    return _value(root, root, material, name, 0)
+
+
+def _value(schema: Any, root: dict[str, Any], material: Material, name: str, depth: int) -> Any:
+    schema = _resolved(schema, root, depth)
+    if "const" in schema:
+        return schema["const"]
+    if choices := schema.get("enum"):
+        return next((choice for choice in choices if material.mentions(choice)), choices[0])
+    for several in ("anyOf", "oneOf"):
+        if options := schema.get(several):
+            rest = {key: value for key, value in schema.items() if key != several}
+            return _value({**rest, **_resolved(options[0], root, depth)}, root, material, name, depth + 1)
+    match _kind(schema):
+        case "object":
+            return _object(schema, root, material, depth)
+        case "array":
+            return _array(schema, root, material, name, depth)
+        case "integer":
+            return int(_number(schema, material, whole=True))
+        case "number":
+            return _number(schema, material, whole=False)
+        case "boolean":
+            return not re.search(r"\b(no|not|never|without)\b", material.string(name), re.IGNORECASE)
+        case "null":
+            return None
+        case _:
+            return _string(schema, material, name)
+
+
+def _resolved(schema: Any, root: dict[str, Any], depth: int) -> dict[str, Any]:
+    """Follow a reference and join what `allOf` demands."""
+    if not isinstance(schema, dict) or depth > _DEEPEST:
+        return {"type": "null"} if depth > _DEEPEST else {}
+    for _ in range(_DEEPEST):
+        reference = schema.get("$ref")
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            break
+        target: Any = root
+        for step in reference.split("/")[1:]:
+            target = target.get(step.replace("~1", "/").replace("~0", "~"), {}) if isinstance(target, dict) else {}
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    joined: dict[str, Any] = schema
+    for demand in schema.get("allOf", ()):
+        joined = _joined(joined, _resolved(demand, root, depth + 1))
+    return joined
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    joined = {**one, **other}
+    joined["properties"] = {**one.get("properties", {}), **other.get("properties", {})}
+    joined["required"] = [*one.get("required", ()), *other.get("required", ())]
+    return {key: value for key, value in joined.items() if value or key not in {"properties", "required"}}
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = next((one for one in kind if one != "null"), "null")
+    if kind:
+        return str(kind)
+    return "object" if "properties" in schema else "array" if "items" in schema else "string"
+
+
+def _object(schema: dict[str, Any], root: dict[str, Any], material: Material, depth: int) -> dict[str, Any]:
+    properties = schema.get("properties") or {}
+    required = schema.get("required") or []
+    wanted = [name for name in properties if name in required or material.mentions(name)]
+    wanted += [name for name in required if name not in properties]
+    if not wanted and depth < 2:  # noqa: PLR2004 a tool without required arguments is more telling with some
+        wanted = list(properties)[:2]
+    return {name: _value(properties.get(name, {}), root, material, name, depth + 1) for name in wanted}
+
+
+def _array(schema: dict[str, Any], root: dict[str, Any], material: Material, name: str, depth: int) -> list[Any]:
+    least = int(schema.get("minItems", 1))
+    most = int(schema.get("maxItems", max(least, 2)))
+    items = schema.get("items", {})
+    if depth >= _DEEPEST:
+        return []
+    count = min(max(least, len(material.names) if _kind(items) == "string" else least), most)
+    made: list[Any] = []
+    for turn in range(max(count, least)):
+        value = _value(
+            items, root, Material(" ".join(material.names), turn) if material.names else material, name, depth + 1
+        )
+        made.append(_unlike(value, made, turn) if schema.get("uniqueItems") else value)
+    return made
+
+
+def _unlike(value: Any, others: list[Any], turn: int) -> Any:
+    if value not in others:
+        return value
+    return (
+        f"{value} {turn + 1}" if isinstance(value, str) else value + turn if isinstance(value, int | float) else value
+    )
+
+
+def _number(schema: dict[str, Any], material: Material, *, whole: bool) -> float:
+    step = schema.get("multipleOf") or (1 if whole else 0)
+    low, high = schema.get("minimum"), schema.get("maximum")
+    nudge = step or 0.5
+    if (bound := schema.get("exclusiveMinimum")) is not None and bound is not True:
+        low = bound + nudge
+    if (bound := schema.get("exclusiveMaximum")) is not None and bound is not True:
+        high = bound - nudge
+    value = material.number()
+    if value is None:
+        value = float(schema.get("default") or (low if low is not None else 7 if high is None else min(7, high)))
+    value = min(max(value, low if low is not None else value), high if high is not None else value)
+    if step:
+        value = (value // step) * step
+        if low is not None and value < low:
+            value += step
+    return int(value) if value == int(value) else round(value, 6)
+
+
+def _string(schema: dict[str, Any], material: Material, name: str) -> str:
+    if made := _FORMATS.get(schema.get("format", "")):
+        return made
+    value = material.string(name)
+    if (pattern := schema.get("pattern")) and not _matches(pattern, value):
+        value = from_pattern(pattern)
+    least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
+    if len(value) < least:
+        value = (value or "w") + "." * (least - len(value or "w"))
+    return value if most is None else value[: int(most)]
+
+
+def _matches(pattern: str, value: str) -> bool:
+    """Whether a value is known to fit. The pattern is the caller's: one that could backtrack for long is not tried."""
+    if "(" in pattern or sum(map(pattern.count, "*+?{")) > _MOST_REPEATS:
+        return False
+    try:
+        return re.search(pattern, value) is not None
+    except re.error:
+        return True
+
+
+_MOST_REPEATS = 2  # of which each multiplies the steps by the value's 200 characters
+_LONGEST = 1000  # characters of a made value
+_ATOM = re.compile(r"\\[dwsDWS]|\\.|\[(?:\\.|[^\]\\])+\]|\((?:\?:)?[^()]*\)|[^\\\[\]()^$]")
+_REPEAT = re.compile(r"\{(\d+)(?:,\d*)?\}|[*?+]")
+
+
+def from_pattern(pattern: str) -> str:
+    """Write a text that a simple pattern accepts: classes, groups of alternatives, repetitions."""
+    made, at, plain = "", 0, pattern.strip("^$")
+    while found := _ATOM.match(plain, at):
+        at = found.end()
+        repeat = _REPEAT.match(plain, at)
+        times = 1
+        if repeat:
+            at = repeat.end()
+            times = int(repeat[1]) if repeat[1] else 1 if repeat[0] == "+" else 0
+        made += _from_atom(found[0]) * min(times, _LONGEST)
+        if len(made) >= _LONGEST:
+            break
+    return made[:_LONGEST]
+
+
+def _from_atom(atom: str) -> str:
+    if atom.startswith("("):
+        return from_pattern(atom.strip("()").removeprefix("?:").split("|")[0])
+    if atom.startswith("["):
+        first = atom[1:-1]
+        return "-" if first.startswith("^") else _from_atom(first[:2]) if first.startswith("\\") else first[0]
+    return {"\\d": "4", "\\w": "w", "\\s": " ", ".": "w"}.get(atom, atom[-1])

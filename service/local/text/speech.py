@@ -1,0 +1,188 @@
+"""What the local Bedrock says: about the prompt, pleasant to read, and the same for the same conversation."""
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import cycle, islice
+from random import Random
+
+from service.local.prompt import LocalPrompt, Media, PromptToolResult, PromptTurn
+from service.local.text import intent, phrases
+from service.local.text.intent import Subject
+
+_MOST_WORDS = 120  # of an answer nobody gave a length for
+_A_PARAGRAPH = 6  # sentences
+
+
+def speak(prompt: LocalPrompt) -> str:
+    """Answer in words. The text depends on the conversation alone, never on limits or the model's temperature."""
+    before = prompt.turns[:-1]
+    asked = intent.read((prompt.last.text or prompt.asked).strip(), _context(prompt))
+    random = Random(asked.seed)  # noqa: S311 nothing secret
+    parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt), *_about_history(before)]
+    return "\n\n".join(part for part in (" ".join(parts), _said(asked, prompt, random)) if part)
+
+
+def _context(prompt: LocalPrompt) -> str:
+    turns = "\0".join(f"{turn.role}:{turn.text}" for turn in prompt.turns[:-1])
+    return f"{prompt.system_text}\0{turns}"
+
+
+def _said(asked: Subject, prompt: LocalPrompt, random: Random) -> str:
+    if asked.echo:
+        return asked.echo
+    if asked.counts_to:
+        return ", ".join(str(number) for number in range(1, asked.counts_to + 1)) + "."
+    fill = Filler(asked, random)
+    match asked.wants:
+        case "self":
+            return _introduction(prompt)
+        case "greeting":
+            return f"{_pick(phrases.OPENINGS['greeting'], random)} What would you like to talk about?"
+        case "chat" if not asked.amount:
+            return _pick(phrases.OPENINGS["chat"], random)
+        case "code":
+            return "\n\n".join((fill(_opening(asked, random)), _code(asked), fill(_pick(phrases.CLOSINGS, random))))
+        case "list":
+            items = "\n".join(f"{number}. {fill(item)}" for number, item in enumerate(_some(asked, random), 1))
+            return "\n\n".join((fill(_opening(asked, random)), items, fill(_pick(phrases.CLOSINGS, random))))
+        case "table":
+            return "\n\n".join((fill(_opening(asked, random)), _table(asked, fill)))
+        case "poem":
+            return "\n\n".join("\n".join(fill(line) for line in verse) for verse in phrases.VERSES)
+        case "story" if not asked.amount:
+            return " ".join(fill(sentence) for sentence in phrases.STORY)
+    return _prose(asked, fill, random)
+
+
+class Filler:
+    """Puts words of the prompt into a sentence."""
+
+    def __init__(self, asked: Subject, random: Random) -> None:
+        self._hero, *self._others = asked.words or phrases.FALLBACK_WORDS[:1]
+        self._random = random
+
+    def __call__(self, sentence: str) -> str:
+        """Fill one sentence; the prompt's first word stays the hero of it."""
+        others = [*self._others, *phrases.FALLBACK_WORDS[1:]]
+        b = others[self._random.randrange(len(self._others) or len(others))]
+        c = self._random.choice([word for word in others if word != b])
+        return sentence.format(a=self._hero, b=b, c=c, A=_capital(self._hero), B=_capital(b), C=_capital(c))
+
+
+def _prose(asked: Subject, fill: Filler, random: Random) -> str:
+    tongue = phrases.TONGUES.get(asked.tongue)
+    said = [fill(tongue[0] if tongue else _opening(asked, random))]
+    wanted = (asked.amount or random.randrange(60, _MOST_WORDS)) - len(said[0].split())
+    sentences = _sentences(random)
+    while wanted > 0:
+        said.append(fill(next(sentences)))
+        wanted -= len(said[-1].split())
+    if tongue:
+        said.append(tongue[1])
+    elif asked.amount != intent.BRIEF:  # which needs no farewell
+        said.append(fill(_pick(phrases.CLOSINGS, random)))
+    if asked.symbols:
+        said.append(asked.symbols)
+    return "\n\n".join(" ".join(said[at : at + _A_PARAGRAPH]) for at in range(0, len(said), _A_PARAGRAPH))
+
+
+def _sentences(random: Random) -> Iterator[str]:
+    while True:
+        yield from random.sample(phrases.BODY, len(phrases.BODY))
+
+
+def _some(asked: Subject, random: Random) -> Iterator[str]:
+    return islice(cycle(phrases.ITEMS), asked.items or random.randrange(4, len(phrases.ITEMS) + 1))
+
+
+def _opening(asked: Subject, random: Random) -> str:
+    return _pick(phrases.OPENINGS.get(asked.wants, phrases.OPENINGS["tell"]), random)
+
+
+def _pick(sentences: tuple[str, ...], random: Random) -> str:
+    return sentences[random.randrange(len(sentences))]
+
+
+def _capital(word: str) -> str:
+    return word[:1].upper() + word[1:]
+
+
+def _code(asked: Subject) -> str:
+    names = [name for word in asked.words if word.isascii() for name in re.split(r"\W+", word.lower())]
+    known = ("python", "javascript", "typescript", "rust", "sql")
+    name = "_".join([name for name in names if name not in known][:2]) or "flow"
+    if any(word in {"javascript", "typescript"} for word in names):
+        return (
+            f"```javascript\nfunction {name}(values) {{\n  return values.filter(Boolean); // keep what flows\n}}\n```"
+        )
+    return (
+        f'```python\ndef {name}(values: list[str]) -> list[str]:\n    """Keep what flows."""\n'
+        f'    return [value for value in values if value.strip()]\n\n\nprint({name}(["rock", "", "water"]))\n```'
+    )
+
+
+def _table(asked: Subject, fill: Filler) -> str:
+    rows = [f"| {_capital(word)} | {len(word)} | {fill('as {b} needs it')} |" for word in asked.words[:4]]
+    return "\n".join(("| What | Letters | Use |", "| --- | ---: | --- |", *rows))
+
+
+def _introduction(prompt: LocalPrompt) -> str:
+    return (
+        f"I am the local Bedrock, speaking in the place of {prompt.model.name}. My words come from this machine and "
+        "from your own sentences; no model was asked. What I say is made up, but the wire that brings it is Bedrock's."
+    )
+
+
+def _about_system(prompt: LocalPrompt) -> Iterator[str]:
+    system = prompt.system_text.strip()
+    if not system:
+        return
+    if role := re.search(r"\byou are (an? [^.,;:\n]{2,60}|the [^.,;:\n]{2,60})", system, re.IGNORECASE):
+        yield f"Speaking as {role[1].strip()}:"
+    else:
+        yield f"As you instructed (“{_shortened(system)}”):"
+
+
+def _about_history(before: tuple[PromptTurn, ...]) -> Iterator[str]:
+    earlier = [turn.text for turn in before if turn.role == "user" and turn.text.strip()]
+    if earlier:
+        words = intent.read(earlier[-1]).words
+        topic = " and ".join(words[:2]) if words else _shortened(earlier[-1])
+        yield f"Earlier you asked about {topic}, and this goes on from there."
+
+
+def _about_media(turn: PromptTurn) -> Iterator[str]:
+    for part in turn.parts:
+        if isinstance(part, Media):
+            size = f"{part.size:,} bytes" if part.size < 10_000 else f"{part.size / 1_000:,.0f} kB"  # noqa: PLR2004
+            pixels = f", {part.width} by {part.height} pixels" if part.width else ""
+            name = f" “{part.name}”" if part.name else ""
+            kind = part.kind if part.kind != "audio" else "recording"
+            yield f"I have your {kind}{name} ({part.format.upper()}{pixels}, {size})."
+            if part.text.strip():
+                yield f"It begins with “{_shortened(part.text)}”."
+
+
+def _about_results(turn: PromptTurn) -> Iterator[str]:
+    results = [part for part in turn.parts if isinstance(part, PromptToolResult)]
+    for result in results:
+        if result.is_error:
+            yield f"The tool failed: {_shortened(result.text)}. I will go on without it."
+        else:
+            yield f"The tool answered: {_readable(result.text)}."
+
+
+def _readable(text: str) -> str:
+    try:
+        values = json.loads(text)
+    except (ValueError, RecursionError):
+        return _shortened(text, 200)
+    if isinstance(values, dict) and values:
+        return ", ".join(f"{name} is {value}" for name, value in list(values.items())[:6])
+    return _shortened(text, 200)
+
+
+def _shortened(text: str, most: int = 60) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= most else flat[: flat.rfind(" ", 0, most) if " " in flat[:most] else most] + " …"

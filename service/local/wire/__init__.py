@@ -1,0 +1,1 @@
+"""How the local Bedrock sends an answer: frames, pace and faults."""
