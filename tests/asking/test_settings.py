@@ -19,7 +19,7 @@ def test_each_mistake_is_one_line_that_names_its_variable_and_the_status_is_2(tm
     lines = started.stderr.strip().splitlines()
     assert started.returncode == 2
     assert started.stdout == ""
-    assert sorted(line.partition(":")[0] for line in lines) == sorted(wrong)
+    assert sorted(line.removeprefix("artesian: ").partition(":")[0] for line in lines) == sorted(wrong)
 
 
 def test_mistakes_that_two_settings_make_together_are_told_in_the_same_way(tmp_path: Path) -> None:
