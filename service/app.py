@@ -17,6 +17,7 @@ from service.conversations.factory import Conversations, open_conversations
 from service.deltas import Done, Failed
 from service.encryption import open_seal
 from service.engine.engine import Engine, open_engine
+from service.extras import check_extras
 from service.http import problems
 from service.http.authentication import open_credentials
 from service.http.cors import Cors
@@ -67,8 +68,9 @@ def create_app(settings: Settings) -> FastAPI:
     """Build the application; nothing is opened before its lifespan begins, but the file of keys is read.
 
     Raises:
-        SettingsError: that file cannot be used.
+        SettingsError: that file cannot be used, or an extra is missing.
     """
+    check_extras(settings)
     app = FastAPI(
         title="Artesian",
         version=__version__,

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from service import __version__
 from service.http.dependencies import EngineDep, SettingsDep, caller_of
 
 router = APIRouter(tags=["Health"])
@@ -17,7 +18,7 @@ _CHECK_S = 0.8  # a probe waits for a second, where nobody has told it otherwise
 @router.get("/healthz", summary="Alive")
 async def healthz() -> dict[str, str]:
     """Answer as long as the process does anything at all."""
-    return {"status": "ok"}
+    return {"status": "ok", "version": __version__}
 
 
 @router.get("/readyz", summary="Ready, or what is missing", responses={503: {"description": "Not ready"}})
