@@ -204,12 +204,12 @@ def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
 def serve(settings: Settings, app: FastAPI) -> None:
     """Serve in this process until a signal ends it. `app.state.address` is where it can be reached."""
     config = configuration(settings, app)
-    listening = _bind(settings)
+    listening = bind(settings)
     app.state.address = _address(settings.host, listening.getsockname()[1])
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def _bind(settings: Settings) -> socket.socket:
+def bind(settings: Settings) -> socket.socket:
     """Listen where the settings say.
 
     The accepted sockets inherit the option: asyncio sets it only on those it has made itself, and without it the first
@@ -249,7 +249,7 @@ def _address(host: str, port: int) -> str:
 def serve_workers(settings: Settings, backend_url: str | None) -> None:
     """Serve in `WORKERS` processes that share one socket; a worker that dies is replaced."""
     config = configuration(settings, "service.main:app")
-    listening = _bind(settings)
+    listening = bind(settings)
     greet(settings, _address(settings.host, listening.getsockname()[1]), backend_url)
     Multiprocess(config, sockets=[listening]).run()
 

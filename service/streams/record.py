@@ -26,7 +26,8 @@ _EVENT_ID = re.compile(r"([0-9a-f]{32})-(0|[1-9][0-9]{0,17})")
 class Record(Struct, frozen=True):
     """A stream as it was begun. `created` is in Unix seconds; `options` are the dialect's own.
 
-    `fallbacks` are the models that its key may use instead of the one that was asked for.
+    `fallbacks` are the models that its key may use instead of the one that was asked for. `archived`: the answer has to
+    be stored in the database, and the journal keeps it until then; `input` is what is stored with it.
     """
 
     stream_id: str
@@ -38,6 +39,8 @@ class Record(Struct, frozen=True):
     options: dict[str, Any] = {}
     dropped: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
+    archived: bool = False
+    input: bytes = b""
 
 
 def new_stream_id() -> str:
