@@ -1,7 +1,7 @@
 # Artesian's commands. A fresh machine needs Python 3.11 or newer and make, nothing else.
 
 PYTHON ?= python3
-JOBS ?= auto# test processes at once: as many as there are cores
+JOBS ?= auto# number of test processes; auto: one per core
 
 BIN = .venv/bin
 ENVIRONMENT = command -v $(PYTHON) >/dev/null || { \
@@ -11,42 +11,42 @@ ENVIRONMENT = command -v $(PYTHON) >/dev/null || { \
 .DEFAULT_GOAL := help
 .PHONY: help run test fmt lint types bench soak lock clean
 
-help: ## this list
+help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F '|' '{printf "make %-6s %s\n", $$1, $$2}'
 
-run: ## install what is locked, once, and start the service with its built-in Bedrock
+run: ## install the locked packages once, and start the service with the local Bedrock
 	@$(ENVIRONMENT) run
 	@exec $(BIN)/artesian serve
 
-test: lint types ## format check, lint, types and the whole test suite: what CI runs
+test: lint types ## format check, lint, type check and the whole test suite, as in CI
 	$(BIN)/pytest -n $(JOBS) --dist worksteal
 
-fmt: ## put the code into the house's format, and mend what the linter can
+fmt: ## format the code and apply the linter's automatic fixes
 	@$(ENVIRONMENT) test
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-lint: ## format, lint and the directions of the imports
+lint: ## check format, lint and import directions
 	@$(ENVIRONMENT) test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
 
-types: ## mypy, strict
+types: ## check types with mypy --strict
 	@$(ENVIRONMENT) test
 	$(BIN)/mypy
 
-bench: ## what a delta, a request and a stream cost here
+bench: ## measure the cost of a delta, a request and a stream
 	@$(ENVIRONMENT) test
 	$(BIN)/python -m bench
 
-soak: ## the fault and crash suites, longer than a developer waits for
+soak: ## run the longer fault and crash suites
 	@$(ENVIRONMENT) test
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m soak --timeout 900
 
-lock: ## put what pyproject.toml asks for into requirements/*.lock (UPGRADE=1: all anew; NOW=name: no waiting for it)
+lock: ## resolve pyproject.toml into requirements/*.lock (UPGRADE=1: newest versions; NOW=name: without the waiting period)
 	@$(PYTHON) requirements/resolve.py $(if $(UPGRADE),--upgrade) $(addprefix --now ,$(NOW))
 
-clean: ## remove what these commands made, the environment included
+clean: ## remove what these commands created, including the environment
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

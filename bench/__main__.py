@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench import report, scenarios, tools
+from bench.bench import GATEWAY_CORE, LOAD_CORE, Bench
 from bench.gateways import ROOT, gateway
 from bench.processes import free_port, running, valkey_binary
 
@@ -54,7 +55,7 @@ def _measure(asked: argparse.Namespace, folder: Path) -> dict[str, list[scenario
     return runs
 
 
-def _steps(name: str) -> tuple[Callable[[scenarios.Bench], scenarios.Figures], ...]:
+def _steps(name: str) -> tuple[Callable[[Bench], scenarios.Figures], ...]:
     match name:
         case "artesian":
             return scenarios.EVERYBODY + scenarios.OURS_ALONE
@@ -68,16 +69,16 @@ def _one(
     upstream: str,
     valkey: str | None,
     folder: Path,
-    steps: list[Callable[[scenarios.Bench], scenarios.Figures]],
+    steps: list[Callable[[Bench], scenarios.Figures]],
     scale: float,
 ) -> scenarios.Figures:
     port = free_port()
     described = gateway(name, port, upstream, folder, valkey)
     figures: scenarios.Figures = {}
-    with running(described.command, scenarios.GATEWAY_CORE, described.environment, folder) as process:
+    with running(described.command, GATEWAY_CORE, described.environment, folder) as process:
         figures["start_s"] = process.wait_until_up(port, "/healthz")
         figures["idle_mb"] = process.memory_kb / 1024
-        bench = scenarios.Bench(process, port, folder, scale)
+        bench = Bench(process, port, folder, scale)
         for step in steps:
             figures |= step(bench)
     return figures
@@ -86,7 +87,7 @@ def _one(
 @contextmanager
 def _upstream(folder: Path) -> Iterator[str]:
     port = free_port()
-    with running([*tools.program(folder, "upstream"), str(port)], scenarios.LOAD_CORE, _OWN, folder) as upstream:
+    with running([*tools.program(folder, "upstream"), str(port)], LOAD_CORE, _OWN, folder) as upstream:
         upstream.wait_until_up(port)
         yield f"http://127.0.0.1:{port}"
 
@@ -100,7 +101,7 @@ def _valkey(folder: Path) -> Iterator[str | None]:
         return
     address = folder / "valkey.sock"
     command = [binary, "--port", "0", "--unixsocket", str(address), "--save", ""]
-    with running(command, scenarios.LOAD_CORE, {}, folder) as server:
+    with running(command, LOAD_CORE, {}, folder) as server:
         server.wait_for(address)
         yield f"unix://{address}"
 

@@ -15,13 +15,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bench import tools
+from bench.bench import GATEWAY_CORE, LOAD_CORE, Bench, model
 from bench.gateways import gateway
 from bench.processes import Process, free_port, running
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from bench.scenarios import Bench
 
 _PLACES, _QUEUE, _QUEUE_TIMEOUT_S = 100, 50, 2
 _DELTAS, _INTERVAL_MS = 50, 20  # a stream of one second
@@ -49,7 +48,7 @@ class Seen:
         return self.tokens / self.seconds
 
 
-def capacity(bench: "Bench") -> dict[str, float]:
+def capacity(bench: Bench) -> dict[str, float]:
     """Goodput at three times capacity against its peak at capacity, refusals, health, memory."""
     with _service(bench.folder) as (process, port):
         fits = _PLACES / (_DELTAS * _INTERVAL_MS / 1000)  # streams a second
@@ -77,8 +76,6 @@ def capacity(bench: "Bench") -> dict[str, float]:
 @contextmanager
 def _service(folder: "Path") -> Iterator[tuple[Process, int]]:
     """An upstream, and a service in front of it that has few places."""
-    from bench.scenarios import GATEWAY_CORE, LOAD_CORE
-
     upstream, port = free_port(), free_port()
     described = gateway("artesian", port, f"http://127.0.0.1:{upstream}", folder, None)
     limits = {
@@ -105,8 +102,6 @@ def _run(port: int, rate: float, seconds: float) -> Seen:
 
 async def _load(port: int, rate: float, seconds: float) -> Seen:
     """Send requests at a rate for so long, and wait for what becomes of them."""
-    from bench.scenarios import model
-
     seen, asked = Seen(), tools.request(model(_DELTAS, _INTERVAL_MS))
     began = time.perf_counter()
     async with asyncio.timeout(seconds + _PATIENCE_S), asyncio.TaskGroup() as tasks:

@@ -17,8 +17,8 @@ WAIT = timedelta(days=7)
 
 # In this order: the run lock takes its pins from the test lock, so that one `.venv` serves both.
 LOCKS = {
-    "test": ["pyproject.toml", "--group", "dev"],
-    "run": ["pyproject.toml", "--group", "build", "--constraints", "requirements/test.lock"],
+    "test": ["pyproject.toml", "--extra", "all", "--group", "dev"],
+    "run": ["pyproject.toml", "--extra", "all", "--group", "build", "--constraints", "requirements/test.lock"],
     "resolve": ["--group", "resolve"],
 }
 

@@ -1,3 +1,3 @@
-"""Artesian: the streaming front door to Amazon Bedrock."""
+"""The Artesian service: a streaming gateway for Amazon Bedrock."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

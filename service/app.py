@@ -17,8 +17,10 @@ from service.conversations.factory import Conversations, open_conversations
 from service.deltas import Done, Failed
 from service.encryption import open_seal
 from service.engine.engine import Engine, open_engine
+from service.extras import check_extras
 from service.http import problems
 from service.http.authentication import open_credentials
+from service.http.client_disconnect import ClientGone
 from service.http.cors import Cors
 from service.http.guard import Guard
 from service.http.load_shedding import LoadShedding
@@ -39,11 +41,11 @@ from service.routers import (
     streams,
     tickets,
 )
-from service.http.client_disconnect import ClientGone
 from service.server import drain_on_signal, greet
 from service.settings import Settings
 from service.streams.factory import open_journal
 from service.streams.log import StreamLog
+from service.vitals import Vitals, exit_when_it_fails, noticed_when_it_fails
 
 if TYPE_CHECKING:
     from service.telemetry.gauges import ProcessState
@@ -67,8 +69,9 @@ def create_app(settings: Settings) -> FastAPI:
     """Build the application; nothing is opened before its lifespan begins, but the file of keys is read.
 
     Raises:
-        SettingsError: that file cannot be used.
+        SettingsError: that file cannot be used, or an extra is missing.
     """
+    check_extras(settings)
     app = FastAPI(
         title="Artesian",
         version=__version__,
@@ -82,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.address = None
+    app.state.vitals = Vitals()
     app.state.tickets = open_tickets(settings)
     for router in (
         generate.router,
@@ -123,6 +127,7 @@ async def _nobody(_: Request, __: Exception) -> Response:
 async def _open(app: FastAPI) -> AsyncIterator[AppState]:
     settings: Settings = app.state.settings
     async with AsyncExitStack() as stack:
+        stack.enter_context(exit_when_it_fails(app.state.vitals))
         endpoint = await _endpoint(settings, stack)
         client = await stack.enter_async_context(
             open_client(endpoint, max_streams=settings.max_streams, connect_timeout=settings.connect_timeout)
@@ -140,10 +145,16 @@ async def _open(app: FastAPI) -> AsyncIterator[AppState]:
             )
         )
         kept = await stack.enter_async_context(  # around the engine: its last ends are kept too
-            open_conversations(settings, journal.find, durable=settings.journal_url != "memory://")
+            open_conversations(settings, journal)
         )
         archive = await stack.enter_async_context(
-            open_archive(kept, journal.find, ttl_s=settings.response_ttl, longest_s=settings.request_timeout)
+            open_archive(
+                kept,
+                journal,
+                ttl_s=settings.response_ttl,
+                longest_s=settings.request_timeout,
+                sweep_s=settings.lease,
+            )
         )
 
         def ended(log: StreamLog, end: Done | Failed) -> None:
@@ -155,6 +166,7 @@ async def _open(app: FastAPI) -> AsyncIterator[AppState]:
         stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))
         if app.state.address:
             greet(settings, app.state.address, endpoint.url)
+        stack.enter_context(noticed_when_it_fails(app.state.vitals))
         yield {
             "engine": engine,
             "bedrock": client,

@@ -39,6 +39,18 @@ class Unopened(ServiceError):
     """What is kept cannot be opened: the key is not here, or the record is not what was sealed in this place."""
 
 
+class Changed(Unopened):
+    """The key is here, and the record is not what was encrypted in this place: it is damaged."""
+
+    def __init__(self) -> None:
+        super().__init__("overloaded", "What is stored here was changed or moved since it was encrypted.")
+
+    @property
+    def retryable(self) -> bool:
+        """No: only a backup repairs it."""
+        return False
+
+
 class Seal(Protocol):
     """Encrypts what is kept, and decrypts it again."""
 
@@ -107,7 +119,7 @@ class KeySeal:
         try:
             return self._cipher(kept[_NAME], scope).decrypt(kept[_NONCE], kept[_TEXT], place.encode())
         except (InvalidTag, ValueError):  # the second, of what is too short to hold a tag
-            raise Unopened("internal", "What is kept here was changed or moved since it was encrypted.") from None
+            raise Changed from None
 
 
 def no_key() -> Unopened:

@@ -6,6 +6,7 @@ done from the lifespan, so it holds in a worker and under a bare `uvicorn servic
 """
 
 import asyncio
+import errno
 import signal
 import socket
 import threading
@@ -203,29 +204,39 @@ def configuration(settings: Settings, app: FastAPI | str) -> uvicorn.Config:
 def serve(settings: Settings, app: FastAPI) -> None:
     """Serve in this process until a signal ends it. `app.state.address` is where it can be reached."""
     config = configuration(settings, app)
-    listening = _bind(settings)
+    listening = bind(settings)
     app.state.address = _address(settings.host, listening.getsockname()[1])
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def _bind(settings: Settings) -> socket.socket:
+def bind(settings: Settings) -> socket.socket:
     """Listen where the settings say.
 
     The accepted sockets inherit the option: asyncio sets it only on those it has made itself, and without it the first
     event waits some 40 ms for the acknowledgement of the status line (measured, 2026-11-24).
 
     Raises:
-        OSError: it names the address, and why nobody can listen there.
+        OSError: with our sentence as `strerror`.
     """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         listening = socket.create_server((settings.host, settings.port), family=family, backlog=_BACKLOG)
     except OSError as error:
-        where = f"ARTESIAN_HOST and ARTESIAN_PORT: {settings.host} port {settings.port}"
-        raise OSError(error.errno, f"{where} cannot be listened on: {error.strerror}") from error
+        raise port_error(error, settings.host, settings.port, "ARTESIAN_PORT") from error
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listening.set_inheritable(True)
     return listening
+
+
+def port_error(error: OSError, host: str, port: int, variable: str) -> OSError:
+    """Return an error that says why the service cannot listen on an address, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        return OSError(
+            error.errno,
+            f"Port {port} on {host} is in use. Choose another: {variable}={port % 65535 + 1}",
+        )
+    reason = (error.strerror or str(error)).partition(" (while")[0]
+    return OSError(error.errno, f"Cannot listen on {host} port {port} ({variable}): {reason}.")
 
 
 def _address(host: str, port: int) -> str:
@@ -238,7 +249,7 @@ def _address(host: str, port: int) -> str:
 def serve_workers(settings: Settings, backend_url: str | None) -> None:
     """Serve in `WORKERS` processes that share one socket; a worker that dies is replaced."""
     config = configuration(settings, "service.main:app")
-    listening = _bind(settings)
+    listening = bind(settings)
     greet(settings, _address(settings.host, listening.getsockname()[1]), backend_url)
     Multiprocess(config, sockets=[listening]).run()
 

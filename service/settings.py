@@ -128,7 +128,7 @@ class Settings(BaseSettings):
         origins = tuple(origin.rstrip("/") for origin in value)  # an address copied from a browser ends in one
         for origin in origins:
             if not _ORIGIN.fullmatch(origin):
-                raise ValueError(f"{origin} is no origin; one is as https://app.example.com")
+                raise ValueError(f'Invalid origin "{origin}": include the scheme, e.g. https://app.example.com')
         return origins
 
     @field_validator("encryption_key")

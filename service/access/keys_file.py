@@ -20,7 +20,7 @@ from service.settings import SettingsError
 
 VARIABLE = "ARTESIAN_API_KEYS_FILE"
 _MOST_LINES = 20
-_HOW = "`artesian keys create NAME` makes one"
+_HOW = "Create it with: artesian keys create NAME"
 
 
 def read(path: str) -> list[KeyEntry]:
@@ -32,7 +32,7 @@ def read(path: str) -> list[KeyEntry]:
     try:
         text = Path(path).read_bytes()
     except FileNotFoundError:
-        raise _wrong(f"{path} is not there; {_HOW}") from None
+        raise _wrong(f"Keys file {path} not found. {_HOW}") from None
     except OSError as error:
         raise _wrong(f"{path} cannot be read: {error.strerror}") from error
     return parse(text, path)
@@ -46,7 +46,7 @@ def read_some(path: str) -> list[KeyEntry]:
     """
     keys = read(path)
     if not keys:
-        raise _wrong(f"{path} holds no key; {_HOW}")
+        raise _wrong(f"{path} holds no key. {_HOW}")
     return keys
 
 
@@ -57,7 +57,7 @@ def parse(text: bytes, path: str) -> list[KeyEntry]:
         SettingsError: it is wrong: one line for each mistake, which names the entry and holds no hash.
     """
     if not text.strip():
-        raise _wrong(f"{path} is empty; {_HOW}")
+        raise _wrong(f"{path} is empty. {_HOW}")
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -1,10 +1,13 @@
-"""The command: `artesian serve`, `local-bedrock`, `ask`, `chat`, `models`, `keys`.
+"""The command line: `artesian serve`, `local-bedrock`, `ask`, `chat`, `models`, `keys`.
 
-Each command is a module, and imports what is heavy only when it runs: the command line itself is there at once.
+Each command is a module that imports heavy packages only when it runs, so that the command line starts quickly.
 """
+
+from typing import Annotated
 
 import typer
 
+from service import __version__
 from service.cli import ask, chat, keys, models, serving
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -16,11 +19,21 @@ app.command()(models.models)
 app.add_typer(keys.keys, name="keys")
 
 
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's signature
+    if asked:
+        typer.echo(f"artesian {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _artesian() -> None:
-    """The streaming front door to Amazon Bedrock."""
+def _artesian(
+    version: Annotated[  # noqa: FBT002 - the callback acts on it; a flag
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """The streaming gateway for Amazon Bedrock."""
 
 
 def main() -> None:
-    """Run the command."""
+    """Run the command line."""
     app()

@@ -1,4 +1,4 @@
-"""`artesian ask`: one question, its answer on standard output."""
+"""`artesian ask`: one prompt, its answer on standard output."""
 
 import json
 import os
@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.connecting import (
-    FAILED,
+from service.cli.connection import (
     MAX_TOKENS,
-    WRONG_USE,
     Local,
     MaxTokens,
     Model,
@@ -19,17 +17,17 @@ from service.cli.connecting import (
     Temperature,
     connected,
     sendable,
-    status_of,
-    stop,
-    told,
 )
+from service.cli.exits import FAILED, WRONG_USE, fail, fail_client
 
 if TYPE_CHECKING:
-    from service.client import Stream
+    from artesian import Stream
 
 
 def ask(
-    question: Annotated[str | None, typer.Argument(help="The question; - or nothing: it is on standard input.")] = None,
+    question: Annotated[
+        str | None, typer.Argument(help="The prompt; - or nothing: read it from standard input.")
+    ] = None,
     model: Model = None,
     system: System = None,
     max_tokens: MaxTokens = MAX_TOKENS,
@@ -37,15 +35,15 @@ def ask(
     whole: Annotated[bool, typer.Option("--json", help="Print the whole answer as one JSON object.")] = False,  # noqa: FBT002 - a flag
     local: Local = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Ask one question, and print the answer as it comes.
+    """Send one prompt and print the answer while it is generated.
 
-    What is piped in is the question, or belongs to it: git diff | artesian ask "Sum this up".
+    Piped input is used as the prompt, or appended to it: git diff | artesian ask "Summarize this".
 
-    Exit status: 0 answered, 1 failed, 2 wrong use, 3 no service there, 130 interrupted.
+    Exit status: 0 success, 1 failure, 2 wrong use, 3 no service, 130 interrupted.
     """
     with connected(local=local) as artesian:
         prompt = _prompt(question)
-        from service.client import ArtesianError
+        from artesian import ArtesianError
 
         try:
             with artesian.stream(
@@ -54,30 +52,30 @@ def ask(
                 system=system and sendable(system),
                 max_tokens=max_tokens,
                 temperature=temperature,
-                on_interruption="continue",  # what is printed cannot be cleared
+                on_interruption="continue",  # printed text cannot be cleared
             ) as stream:
                 _print_json(stream) if whole else _print(stream)
         except ArtesianError as error:
-            stop(told(error), status_of(error))
+            fail_client(error)
 
 
 def _prompt(question: str | None) -> str:
-    """Put together what is asked."""
+    """Combine the argument and standard input into the prompt."""
     given = "" if question in {None, "-"} else (question or "").strip()
     if given:
         piped = _read() if _is_piped() else ""
     elif question == "-" or (sys.stdin and not sys.stdin.isatty()):
         piped = _read()
     else:
-        stop("What is the question? See artesian ask --help.", WRONG_USE)
+        fail("Missing prompt. Give it as an argument or on standard input; see artesian ask --help.", WRONG_USE)
     prompt = "\n\n".join(part for part in (given, piped.strip()) if part)
     if not prompt:
-        stop("The question is empty.", WRONG_USE)
+        fail("The prompt is empty.", WRONG_USE)
     return sendable(prompt)
 
 
 def _is_piped() -> bool:
-    """Whether a file or another program gives us something: no terminal, and no socket of a daemon's."""
+    """Whether standard input is a file or a pipe: not a terminal, and not a daemon's socket."""
     try:
         mode = os.fstat(0).st_mode
     except OSError:  # closed
@@ -89,7 +87,7 @@ def _read() -> str:
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig") if sys.stdin else ""
     except UnicodeDecodeError:
-        stop("What is on standard input is no text in UTF-8.", WRONG_USE)
+        fail("Standard input is not valid UTF-8.", WRONG_USE)
 
 
 def _print(stream: "Stream") -> None:
@@ -98,7 +96,7 @@ def _print(stream: "Stream") -> None:
     screen = Screen(notes=sys.stderr.isatty())
     done = screen.show(stream)
     if done is None or done.stop_reason == "cancelled":
-        stop("The answer was cancelled.", FAILED)
+        fail("The answer was cancelled.", FAILED)
     screen.note(summary(done))
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from service.cli.commands import LEAVING, Commands
-from service.cli.connecting import (
+from service.cli.commands import EXIT_WORDS, Commands
+from service.cli.connection import (
     MAX_TOKENS,
     Local,
     MaxTokens,
@@ -15,14 +15,12 @@ from service.cli.connecting import (
     Temperature,
     connected,
     sendable,
-    status_of,
-    stop,
-    told,
 )
+from service.cli.exits import fail_client, sentence
 from service.cli.transcript import Transcript
 
 if TYPE_CHECKING:
-    from service.client import Artesian, Parameters
+    from artesian import Artesian, Parameters
 
 PROMPT = "you> "
 
@@ -34,27 +32,27 @@ def chat(
     temperature: Temperature = None,
     local: Local = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Talk with a model. The last 10 messages are kept in mind, and the system prompt.
+    """Chat with a model. Keeps the system prompt and the last 10 messages as context.
 
-    Ctrl-C stops an answer, Ctrl-D or exit leaves; /help lists what else there is.
+    Ctrl-C stops an answer; Ctrl-D or exit ends the chat; /help lists the commands.
     """
     with connected(local=local) as artesian:
-        from service.client import ArtesianError
+        from artesian import ArtesianError
 
         try:
             offered = artesian.models()
         except ArtesianError as error:
-            stop(told(error), status_of(error))
+            fail_client(error)
         usual = offered.default or next((one.id for one in offered), None)
         transcript = Transcript(model or usual, system and sendable(system))
-        typer.echo(f"{transcript.model_id} at {artesian.url}. /help tells what there is; exit leaves.\n")
+        typer.echo(f"{transcript.model_id} at {artesian.url}. /help lists the commands; exit ends the chat.\n")
         parameters: Parameters = {"max_tokens": max_tokens, "temperature": temperature}
-        parameters["on_interruption"] = "continue"  # what is shown cannot be cleared
+        parameters["on_interruption"] = "continue"  # printed text cannot be cleared
         Chat(artesian, transcript, Commands(transcript, offered), parameters).run()
 
 
 class Chat:
-    """Reads questions, and shows answers, until somebody leaves."""
+    """Reads prompts and shows answers until the user exits."""
 
     def __init__(
         self, artesian: "Artesian", transcript: Transcript, commands: Commands, parameters: "Parameters"
@@ -68,24 +66,24 @@ class Chat:
         self._screen = Screen()
 
     def run(self) -> None:
-        """Go round until `exit`, `quit` or the end of input."""
-        with suppress(ImportError):  # where Python has it, a line can be edited and earlier ones come back
+        """Run turns until `exit`, `quit` or the end of input."""
+        with suppress(ImportError):  # line editing and history, where Python has readline
             import readline  # noqa: F401
-        going_on = True
-        while going_on:
+        running = True
+        while running:
             try:
-                going_on = self._turn()
+                running = self._turn()
             except KeyboardInterrupt:
-                typer.echo("\n(exit leaves)")
+                typer.echo("\n(type exit to end the chat)")
 
     def _turn(self) -> bool:
-        """Read one line and do what it says. False: it says that we leave."""
+        """Read one line and act on it. False: the chat ends."""
         try:
             line = sendable(input(PROMPT).strip())
         except EOFError:
             typer.echo()
             return False
-        if line.lower() in LEAVING:
+        if line.lower() in EXIT_WORDS:
             return False
         if line.startswith("/"):
             typer.echo(self._commands.run(line))
@@ -94,9 +92,9 @@ class Chat:
         return True
 
     def _ask(self, question: str) -> None:
-        """Ask, show the answer, and keep what came of it."""
+        """Send a prompt, show the answer, and add both to the transcript."""
+        from artesian import ArtesianError
         from service.cli.screen import summary
-        from service.client import ArtesianError
 
         transcript, screen, done = self._transcript, self._screen, None
         self._parameters |= {"model_id": transcript.model_id, "system": transcript.system}
@@ -107,7 +105,7 @@ class Chat:
         except KeyboardInterrupt:
             screen.note("Stopped.")
         except ArtesianError as error:
-            screen.problem(told(error))
+            screen.problem(sentence(error))
         if done:
             screen.note(summary(done))
         transcript.add(question, stream.text, cut=done is None or done.stop_reason == "cancelled")

@@ -1,23 +1,24 @@
-"""What can be said to a chat that is not for the model."""
+"""The slash commands of `artesian chat`."""
 
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from service.cli.transcript import Transcript
 
 if TYPE_CHECKING:
-    from service.client import Models
+    from artesian import Models
 
-LEAVING = frozenset({"exit", "quit", "/exit", "/quit"})
+EXIT_WORDS = frozenset({"exit", "quit", "/exit", "/quit"})
 
 HELP = """\
-/model            which model answers
-/model NAME       let another one answer: its id, an alias, or a part of the id
-/system           the system prompt
-/system TEXT      another one; /system off for none
-/save FILE        write the chat to a file: Markdown, or JSON where it ends in .json
-/new              forget what was said
-/exit             leave, as exit, quit and Ctrl-D do
+/model            show the model
+/model NAME       switch to another model: its id, an alias, or a part of the id
+/system           show the system prompt
+/system TEXT      set the system prompt; /system off removes it
+/save FILE        save the chat to a file: Markdown, or JSON if the name ends in .json
+/new              clear the history
+/exit             end the chat, as exit, quit and Ctrl-D do
 Ctrl-C stops an answer."""
 
 _MOST_NAMED = 10
@@ -39,11 +40,13 @@ class Commands:
         }
 
     def run(self, line: str) -> str:
-        """Do it, and say what was done."""
+        """Run a command line and return the text to print."""
         name, _, argument = line.partition(" ")
         command = self._commands.get(name.lower())
         if command is None:
-            return f"There is no {name}. /help lists what there is; a space before it sends it as it is."
+            close = get_close_matches(name.lower(), self._commands, 1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            return f"Unknown command {name}.{hint} /help lists the commands; to send the line, put a space before it."
         return command(argument.strip())
 
     def _model(self, name: str) -> str:
@@ -52,10 +55,10 @@ class Commands:
         ids = self._named(name)
         if len(ids) > 1:
             more = ", …" if len(ids) > _MOST_NAMED else ""
-            return f"Several models are called that: {', '.join(ids[:_MOST_NAMED])}{more}"
+            return f"Several models match: {', '.join(ids[:_MOST_NAMED])}{more}"
         self._transcript.model_id = ids[0] if ids else name
-        unknown = "" if ids else " (the service does not list it)"
-        return f"{self._transcript.model_id} answers from now on{unknown}."
+        unknown = "" if ids else " (not in the service's list)"
+        return f"Model: {self._transcript.model_id}{unknown}."
 
     def _named(self, name: str) -> list[str]:
         if exact := [model.id for model in self._offered if name == model.id or name in model.aliases]:
@@ -64,26 +67,26 @@ class Commands:
 
     def _system(self, text: str) -> str:
         if not text:
-            return self._transcript.system or "There is none."
+            return self._transcript.system or "No system prompt is set."
         self._transcript.system = None if text == "off" else text
-        return "There is none any more." if text == "off" else "It holds from now on."
+        return "System prompt removed." if text == "off" else "System prompt set."
 
     def _save(self, name: str) -> str:
         if not name:
-            return "/save FILE: where to?"
+            return "Missing file name: /save FILE"
         path = Path(name).expanduser()
         if path.exists() and path.resolve() not in self._saved:
-            return f"{path} is there already: choose another name."
+            return f"{path} already exists. Choose another name."
         try:
             self._transcript.save(path)
         except OSError as error:
-            return f"{path} could not be written: {error.strerror}."
+            return f"Cannot write {path}: {error.strerror}."
         self._saved.add(path.resolve())
-        return f"{len(self._transcript.messages)} messages are in {path}."
+        return f"Saved {len(self._transcript.messages)} messages to {path}."
 
     def _new(self, _: str) -> str:
         self._transcript.messages.clear()
-        return "All forgotten; the model and the system prompt stay."
+        return "History cleared. The model and the system prompt are unchanged."
 
     def _help(self, _: str) -> str:
         return HELP

@@ -1,4 +1,4 @@
-"""`artesian keys`: makes, lists and revokes the keys of a service. A running service notices by itself."""
+"""`artesian keys`: creates, lists and revokes API keys. A running service reloads the file by itself."""
 
 import json
 from collections.abc import Iterator
@@ -7,38 +7,40 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.connecting import FAILED, WRONG_USE, stop
+from service.cli.exits import FAILED, WRONG_USE, fail, fail_settings
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from service.access.keys import KeyEntry
 
-keys = typer.Typer(no_args_is_help=True, help="Make, list and revoke the keys of a service.")
+keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 
-File = Annotated[str | None, typer.Option("--file", help="The file of keys; without it ARTESIAN_API_KEYS_FILE.")]
+File = Annotated[str | None, typer.Option("--file", help="The keys file. Default: ARTESIAN_API_KEYS_FILE.")]
 Count = Annotated[int | None, typer.Option(min=1)]
 
 
 @keys.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Whose key it is, or what it is for.")],
+    name: Annotated[str, typer.Argument(help="Who or what the key is for.")],
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="generate, read, metrics or admin (all of them); again for a further one. [generate, read]"),
+        typer.Option(help="generate, read, metrics or admin (all of them); repeatable. [default: generate, read]"),
     ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option(help="A model's id or alias, `*` and `?` stand for others; again for a further one. [all]"),
+        typer.Option(help="Model id or alias, with the wildcards `*` and `?`; repeatable. [default: all]"),
     ] = None,
     requests_per_minute: Count = None,
     tokens_per_minute: Count = None,
-    streams: Annotated[int | None, typer.Option(min=1, help="Generations at once.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="The longest answer, in tokens.")] = None,
-    expires: Annotated[str | None, typer.Option(help="12h, 90d, 4w, or a date as 2027-01-31. [never]")] = None,
+    streams: Annotated[int | None, typer.Option(min=1, help="Concurrent generations.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Maximum output tokens per answer.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(help="12h, 90d, 4w, or a date such as 2027-01-31. [default: never]")
+    ] = None,
     file: File = None,
 ) -> None:
-    """Make a key. It is shown now, as the last line, and never again: only its hash is kept."""
+    """Create an API key. It is printed once, as the last line; only its hash is stored."""
     from datetime import UTC, datetime
 
     from service.access.keys import hashed, new_id, new_key
@@ -60,7 +62,7 @@ def create(
     )
     with _editing(_path(file)) as entries:
         entries.append(entry)
-    typer.echo(f"{entry.id}, {entry.name}: {_powers(entry)}\nThe key itself is not kept. Copy it now:\n\n{made}")
+    typer.echo(f"{entry.id}, {entry.name}: {_powers(entry)}\nOnly its hash is stored. Copy the key now:\n\n{made}")
 
 
 @keys.command("list")
@@ -68,7 +70,7 @@ def list_keys(
     file: File = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print them as JSON, without the hashes.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """List the keys: id, state, name and what each may do."""
+    """List the keys: id, state, name and permissions."""
     from datetime import UTC, datetime
 
     now = datetime.now(UTC)
@@ -86,18 +88,18 @@ def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, as `artesian keys list` shows it.")],
     file: File = None,
 ) -> None:
-    """Revoke a key: from now on it is refused. What it has begun goes on."""
+    """Revoke a key: new requests with it are rejected. Running generations continue."""
     from datetime import UTC, datetime
 
     path = _path(file)
     with _editing(path) as entries:
         place = next((number for number, entry in enumerate(entries) if entry.id == key_id), None)
         if place is None:
-            stop(f"There is no key {key_id} in {path}. `artesian keys list` shows those there are.", FAILED)
+            fail(f"No key {key_id} in {path}. List the keys with: artesian keys list", FAILED)
         entry = entries[place]
         if entry.revoked is None:
             entries[place] = entry.model_copy(update={"revoked": datetime.now(UTC)})
-    typer.echo(f"{entry.id}, {entry.name}: {'revoked' if entry.revoked is None else 'was revoked before'}.")
+    typer.echo(f"{entry.id}, {entry.name}: {'revoked' if entry.revoked is None else 'was already revoked'}.")
 
 
 def _entry(**members: object) -> "KeyEntry":
@@ -110,7 +112,7 @@ def _entry(**members: object) -> "KeyEntry":
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         option = str(first["loc"][0]).removesuffix("s")  # several scopes come by one --scope each
-        stop(f"{option}: {first['msg'].removeprefix('Value error, ')}", WRONG_USE)
+        fail(f"{option}: {first['msg'].removeprefix('Value error, ')}", WRONG_USE)
 
 
 def _moment(expires: str, now: "datetime") -> "datetime":
@@ -119,18 +121,18 @@ def _moment(expires: str, now: "datetime") -> "datetime":
     try:
         return moment(expires, now)
     except ValueError as error:
-        stop(f"--expires: {error}", WRONG_USE)
+        fail(f"--expires: {error}", WRONG_USE)
 
 
 def _path(file: str | None) -> str:
-    """Find the file: the one that is named, else the service's own."""
+    """Return the path of the keys file: `file`, else the service's setting."""
     if file:
         return file
     from service.cli.serving import settings_or_exit
 
     path = settings_or_exit().api_keys_file
     if not path:
-        stop("Which file? Set ARTESIAN_API_KEYS_FILE, for the service too, or add --file.", WRONG_USE)
+        fail("No keys file is named. Set ARTESIAN_API_KEYS_FILE, for the service too, or add --file.", WRONG_USE)
     return path
 
 
@@ -143,9 +145,9 @@ def _editing(path: str) -> Iterator[list["KeyEntry"]]:
         with editing(path) as entries:
             yield entries
     except SettingsError as error:
-        stop("\n".join(error.lines), WRONG_USE)
+        fail_settings(error)
     except OSError as error:
-        stop(f"{path} cannot be written: {error.strerror}.", FAILED)
+        fail(f"Cannot write {path}: {error.strerror}.", FAILED)
 
 
 def _read(path: str) -> list["KeyEntry"]:
@@ -155,7 +157,7 @@ def _read(path: str) -> list["KeyEntry"]:
     try:
         return read(path)
     except SettingsError as error:
-        stop("\n".join(error.lines), WRONG_USE)
+        fail_settings(error)
 
 
 def _state(entry: "KeyEntry", now: "datetime") -> str:
@@ -165,7 +167,7 @@ def _state(entry: "KeyEntry", now: "datetime") -> str:
 
 
 def _powers(entry: "KeyEntry") -> str:
-    """Say in a line what a key may do."""
+    """Describe a key's permissions in one line."""
     from service.access.keys import told
 
     bounds = {

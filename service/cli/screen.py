@@ -1,4 +1,4 @@
-"""How an answer looks in a terminal: its text as it comes on standard output, all else, dimmed, on standard error."""
+"""An answer in a terminal: its text on standard output, everything else, dimmed, on standard error."""
 
 import sys
 from contextlib import ExitStack
@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from rich.console import Console
 from rich.text import Text as Line
 
-from service.client import Connection, Done, Event, Reasoning, Status, Stream, Text, ToolCall
+from artesian import Connection, Done, Event, Reasoning, Status, Stream, Text, ToolCall
 
 # What a model says must not steer the terminal: control characters are shown as pictures, but for tab and line feed.
 _PICTURES: dict[int, str | None] = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"}

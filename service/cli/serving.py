@@ -1,4 +1,4 @@
-"""`artesian serve` and `artesian local-bedrock`: what runs until it is stopped."""
+"""`artesian serve` and `artesian local-bedrock`: the commands that run until they are stopped."""
 
 import asyncio
 import os
@@ -7,20 +7,22 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.trying import try_families, try_journal, try_local_port
+from service.cli.exits import fail_os, fail_settings
+from service.cli.preflight import check_families, check_journal, check_local_port
+from service.extras import check_extras
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from service.settings import Settings, SettingsError
+    from service.settings import Settings
 
 _LOOK_AGAIN_S = 0.02
 
-Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Where to listen; 0: any free port.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port.")]
 
 
 def serve(
@@ -37,20 +39,21 @@ def serve(
     from service.settings import SettingsError
 
     try:
-        try_families(settings)
+        check_extras(settings)
+        check_families(settings)
         if settings.backend == "local":
-            try_local_port(settings)
-        try_journal(settings)
+            check_local_port(settings)
+        check_journal(settings)
         if settings.workers > 1:
             _serve_workers(settings)
         else:
             _serve_here(settings)
     except SettingsError as error:
-        stop_at(error)
+        fail_settings(error)
     except OSError as error:
-        stop_without(error)
+        fail_os(error)
     except KeyboardInterrupt:
-        pass  # uvicorn raises the signal anew once all is closed: Ctrl-C is how this command ends
+        pass  # uvicorn raises the signal again after its shutdown: Ctrl-C is the normal end of this command
 
 
 def _serve_here(settings: "Settings") -> None:
@@ -67,7 +70,7 @@ def _serve_workers(settings: "Settings") -> None:
     from service.telemetry.multiprocess import shared_folder
 
     if settings.api_keys_file:
-        keys_file.read_some(settings.api_keys_file)  # what is wrong with it is told once, and not by each worker
+        keys_file.read_some(settings.api_keys_file)  # so that a mistake in it is reported once and not by each worker
     with shared_folder(), _local_bedrock_outside(settings) as port:
         os.environ |= {"ARTESIAN_LOCAL_PORT": str(port), "ARTESIAN_WORKERS": str(settings.workers)}
         os.environ |= {"ARTESIAN_HOST": settings.host, "ARTESIAN_PORT": str(settings.port)}
@@ -77,7 +80,7 @@ def _serve_workers(settings: "Settings") -> None:
 
 @contextmanager
 def _local_bedrock_outside(settings: "Settings") -> Iterator[int]:
-    """Run one local Bedrock for all workers, in a process of its own; the value is its port."""
+    """Run one local Bedrock for all workers, in a separate process; yield its port (0: the backend is AWS)."""
     if settings.backend != "local":
         yield 0
         return
@@ -85,7 +88,7 @@ def _local_bedrock_outside(settings: "Settings") -> Iterator[int]:
 
     port = settings.local_port or _free_port()
     command = [sys.executable, "-m", "service.cli", "local-bedrock", "--port", str(port), "--until-eof"]
-    # In a session of its own, so that Ctrl-C reaches the service alone: the answers under way need their Bedrock.
+    # In its own session, so that Ctrl-C reaches only the service: running generations still need their Bedrock.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
         _wait_until_it_listens(port, process)
@@ -95,7 +98,7 @@ def _local_bedrock_outside(settings: "Settings") -> Iterator[int]:
 
 
 def _wait_until_it_listens(port: int, process: "Popen[bytes]") -> None:
-    """Wait until a connection is taken, or the process has ended: it has said why."""
+    """Wait until the process accepts a connection; exit with its status if it ends first."""
     while process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -114,18 +117,20 @@ def _free_port() -> int:
 
 def local_bedrock(
     port: Port = None,
-    faults: Annotated[bool | None, typer.Option(help="Obey the header X-Artesian-Fault.")] = None,
+    faults: Annotated[
+        bool | None, typer.Option(help="Obey the header X-Artesian-Fault (ARTESIAN_LOCAL_FAULTS).")
+    ] = None,
     until_eof: Annotated[bool, typer.Option(hidden=True)] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Run the built-in Bedrock alone: point any AWS SDK's endpoint at it."""
+    """Run the local Bedrock emulator alone, for any AWS SDK."""
     overrides = {"local_port": port, "local_faults": faults}
     settings = settings_or_exit(**{name: value for name, value in overrides.items() if value is not None})
     from service.app import local_bedrock as run
 
     try:
-        try_local_port(settings)
+        check_local_port(settings)
     except OSError as error:
-        stop_without(error)
+        fail_os(error)
 
     async def serve_until_interrupted() -> None:
         async with run(settings) as url:
@@ -139,7 +144,7 @@ def local_bedrock(
 
 
 async def _end_of_input() -> None:
-    """Wait until whoever started this process closes its input, or dies."""
+    """Wait until the parent process closes our standard input, or dies."""
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
     loop.add_reader(sys.stdin, lambda: ended.set() if not os.read(sys.stdin.fileno(), 1024) else None)
     await ended.wait()
@@ -156,23 +161,10 @@ async def _interrupted() -> None:
 
 
 def settings_or_exit(**overrides: object) -> "Settings":
-    """Read the settings, or say what is wrong with each and stop."""
+    """Read the settings; exit with one line per mistake."""
     from service.settings import SettingsError, read_settings
 
     try:
         return read_settings(**overrides)
     except SettingsError as error:
-        stop_at(error)
-
-
-def stop_without(error: OSError) -> NoReturn:
-    """Say what the machine does not give, and stop."""
-    typer.echo(error.strerror or str(error), err=True)
-    raise typer.Exit(1) from None
-
-
-def stop_at(error: "SettingsError") -> NoReturn:
-    """Say what is wrong with the settings, in a line each, and stop."""
-    for line in error.lines:
-        typer.echo(line, err=True)
-    raise typer.Exit(2) from None
+        fail_settings(error)

@@ -1,25 +1,29 @@
-"""Responses that are kept: while a stream lives it tells its response, afterwards the database does.
+"""Stored responses: the journal answers for a response while it has its stream, afterwards the database does.
 
-What is to be kept is written in the background, so that a database that is away stands in nobody's way but of those
-who refer to what only it knows.
+Writing is done in the background, so that an unavailable database is in the way of nothing but what only it knows.
 """
 
 import asyncio
 import importlib
 import logging
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+import zlib
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from service.conversations.factory import Conversations
+from service.conversations.faults import Outage
+from service.conversations.leftovers import Leftovers
 from service.deltas import Done, Failed
 from service.dialects import openai_responses
 from service.dialects.table import whole
 from service.errors import ServiceError
+from service.streams.journal import Journal
 from service.streams.log import StreamLog
 
 if TYPE_CHECKING:
@@ -29,11 +33,10 @@ logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-_MOST_WAITING = 256  # responses that wait for a database that is away; beyond them the oldest are let go
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0  # between two tries to write
-_CLOSE_S = 5.0  # for the ends that a shutdown brings
-_CATCH_UP_S, _LOOK_AGAIN_S = 2.0, 0.05  # for another process to write down what a response of it was asked with
-_SWEEP_S = 60.0  # between two looks at what has expired
+_LARGE_BYTES = 65_536  # of a record's input: more is compressed in a thread
+_QUICK = 1  # zlib's level
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between two sweeps while the database is unavailable
+_EXPIRE_S = 60.0  # between two looks at what has expired
 
 
 class Found(NamedTuple):
@@ -43,44 +46,53 @@ class Found(NamedTuple):
     log: StreamLog | None
 
 
-class _Begun(NamedTuple):
-    caller: str
-    created: float
-    input: list[Json]
-    response: Json
+async def pack_input(items: list[Json]) -> bytes:
+    """Compress what a response was asked with, for its stream's record."""
+    content = msgspec.json.encode(items)
+    if len(content) > _LARGE_BYTES:
+        return await asyncio.to_thread(zlib.compress, content, _QUICK)
+    return zlib.compress(content, _QUICK)
+
+
+async def _unpack_input(packed: bytes) -> list[Json]:
+    def unpack() -> list[Json]:
+        return msgspec.json.decode(zlib.decompress(packed), type=list[Json])
+
+    return await asyncio.to_thread(unpack) if len(packed) > _LARGE_BYTES else unpack()
 
 
 class Archive:
-    """One process's part in the keeping of responses; what others have kept is found as well."""
+    """Stores the responses of one process, and finds those of all."""
 
-    def __init__(
-        self,
-        conversations: Conversations,
-        find: Callable[[str], Awaitable[StreamLog | None]],
-        *,
-        ttl_s: float,
-        longest_s: float,
-    ) -> None:
+    def __init__(self, conversations: Conversations, journal: Journal, *, ttl_s: float, longest_s: float) -> None:
         self._conversations = conversations
-        self._find = find
+        self._journal = journal
+        self._unstored = conversations.unstored
         self._ttl_s = ttl_s
         self._longest_s = longest_s
-        self._begun: dict[str, _Begun] = {}
-        self._ended: dict[str, tuple[Json, int]] = {}
-        self._dirty = asyncio.Event()
-        self._writing = asyncio.Lock()
+        self._beginning: deque[StreamLog] = deque()
+        self._wanted = asyncio.Event()
+        self._writing = asyncio.Lock()  # a row's beginning is not written beside its end
+        self._begun: set[str] = set()  # running responses whose row this process has written
         self._opened: Responses | None = None
-        self._swept = float("-inf")
+        self._expired_at = float("-inf")
+        self._beginnings = Outage(
+            "Responses that begin cannot be stored; they are stored when they end",
+            "Responses are stored when they begin again",
+            first_pause_s=_FIRST_PAUSE_S,
+            longest_pause_s=_LONGEST_PAUSE_S,
+        )
 
-    def begin(self, log: StreamLog, given: list[Json]) -> None:
-        """Keep a response that has begun; `given` is the conversation up to it, as items."""
-        begun = _Begun(log.record.caller, log.record.created, given, whole(log, "responses"))
-        self._put(self._begun, log.stream_id, begun)
+    def begin(self, log: StreamLog) -> None:
+        """Write a row for a response that has begun: it remains if this process and its journal do not."""
+        if log.end is None and log.stream_id not in self._begun:
+            self._beginning.append(log)
+            self._wanted.set()
 
-    def ended(self, log: StreamLog, end: Done | Failed) -> None:
-        """Keep how a response ended, whichever process it began in."""
-        if log.record.dialect == "responses" and log.record.policies.store:
-            self._put(self._ended, log.stream_id, (whole(log, "responses"), self._expires_ms(log.record.created, end)))
+    def ended(self, log: StreamLog, _: Done | Failed) -> None:
+        """Store a response that has ended, whichever process it began in."""
+        if log.record.dialect == "responses" and log.record.archived:
+            self._unstored.add(log.stream_id, partial(self._store, log))
 
     async def find(self, caller: str, stream_id: str) -> Found | None:
         """Find a caller's response.
@@ -88,7 +100,7 @@ class Archive:
         Raises:
             ServiceError: only the database could know, and it is away.
         """
-        if log := await self._find(stream_id):
+        if log := await self._journal.find(stream_id):
             return Found(whole(log, "responses"), log) if self._is_kept(log, caller) else None
         kept = await self._kept(caller, stream_id)
         if kept is None:
@@ -97,19 +109,15 @@ class Archive:
 
     async def input(self, caller: str, stream_id: str) -> list[Json] | None:
         """Find the conversation up to a caller's response, as items."""
-        if (begun := self._begun.get(stream_id)) and begun.caller == caller:
-            return begun.input
+        log = await self._journal.find(stream_id)
+        if log and self._is_kept(log, caller) and log.record.input:
+            return await _unpack_input(log.record.input)
         kept = await self._kept(caller, stream_id)
         return kept.input if kept else None
 
     async def conversation(self, caller: str, stream_id: str, found: Found) -> list[Json] | None:
         """Find the conversation up to a caller's response and with it, as items; None where it is not kept."""
         given = await self.input(caller, stream_id)
-        for _ in range(int(_CATCH_UP_S / _LOOK_AGAIN_S)):
-            if given is not None or found.log is None:
-                break
-            await asyncio.sleep(_LOOK_AGAIN_S)  # its process writes in the background, and does not tell
-            given = await self.input(caller, stream_id)
         return None if given is None else [*given, *found.response["output"]]
 
     async def items(self, caller: str, names: Sequence[str], room: int) -> tuple[dict[str, Json], int]:
@@ -154,22 +162,11 @@ class Archive:
 
     async def forget(self, caller: str, stream_id: str) -> bool:
         """Forget a response. False: there was none."""
+        responses = await self._responses()
         async with self._writing:
-            gone = await (await self._responses()).delete(caller, stream_id)
-            begun = self._begun.get(stream_id)
-            if begun is not None and begun.caller == caller:
-                del self._begun[stream_id]
-                gone = True
-            if gone:
-                self._ended.pop(stream_id, None)
-            return gone
-
-    def _put(self, waiting: dict[str, Any], stream_id: str, value: object) -> None:
-        waiting[stream_id] = value
-        if len(waiting) > _MOST_WAITING:
-            del waiting[next(iter(waiting))]
-            logger.warning("A response is not kept: too many wait for the database")
-        self._dirty.set()
+            gone = await responses.delete(caller, stream_id)
+            self._unstored.drop(stream_id)
+        return gone
 
     def _expires_ms(self, created: float, end: Done | Failed | None) -> int:
         """When it can no longer be referred to: so long after its end, or the latest that its end may be."""
@@ -178,7 +175,7 @@ class Archive:
 
     def _is_kept(self, log: StreamLog, caller: str) -> bool:
         record = log.record
-        if record.caller != caller or record.dialect != "responses" or not record.policies.store:
+        if record.caller != caller or record.dialect != "responses" or not record.archived:
             return False
         return log.end is None or self._expires_ms(record.created, log.end) > time() * 1000
 
@@ -194,46 +191,66 @@ class Archive:
             self._opened = Responses(kept.database, kept.seal)
         return self._opened
 
-    async def write(self) -> None:
-        """Write down what comes, for as long as it takes."""
-        pause = _FIRST_PAUSE_S
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-            try:
-                await self.flush()
-                pause = _FIRST_PAUSE_S
-            except ServiceError as error:
-                logger.warning("Responses cannot be kept just now: %s", error.code.name)
-                await asyncio.sleep(pause)
-                pause = min(_LONGEST_PAUSE_S, pause * 2)
-                self._dirty.set()
+    async def _store(self, log: StreamLog) -> None:
+        """Write how a response ended.
 
-    async def flush(self) -> None:
-        """Write down what waits.
+        Where its row is missing it was deleted meanwhile, or was never written: then the journal still has the stream.
 
         Raises:
-            ServiceError: the database is away.
+            ServiceError: the database is unavailable.
         """
-        async with self._writing:
-            for stream_id, begun in list(self._begun.items()):
-                await self._write_begun(stream_id, begun)
-            for stream_id, (response, expires_ms) in list(self._ended.items()):
-                await (await self._responses()).finish(stream_id, response, expires_ms)
-                self._ended.pop(stream_id, None)
-            now = asyncio.get_running_loop().time()
-            if now - self._swept > _SWEEP_S:
-                self._swept = now
-                await (await self._responses()).expire()
-
-    async def _write_begun(self, stream_id: str, begun: _Begun) -> None:
         responses = await self._responses()
+        record, end = log.record, log.end
+        if end is None:
+            return  # it was purged
+        response, expires_ms = whole(log, "responses"), self._expires_ms(record.created, end)
+        async with self._writing:
+            if log.stream_id not in self._unstored:
+                return  # it was deleted
+            written = await responses.finish(log.stream_id, response, expires_ms)
+            if not written and log.stream_id not in self._begun and await self._journal.find(log.stream_id):
+                await responses.put(await self._row(log, response, expires_ms, ended=True))
+            self._begun.discard(log.stream_id)
+
+    async def _row(self, log: StreamLog, response: Json, expires_ms: int, *, ended: bool) -> "Kept":
         from service.conversations.responses import Kept
 
-        expires_ms = self._expires_ms(begun.created, None)
-        created_ms = int(begun.created * 1000)
-        await responses.begin(Kept(stream_id, begun.caller, created_ms, expires_ms, begun.input, begun.response))
-        self._begun.pop(stream_id, None)
+        record = log.record
+        given = await _unpack_input(record.input)
+        return Kept(log.stream_id, record.caller, int(record.created * 1000), expires_ms, given, response, ended)
+
+    async def write_begun(self) -> None:
+        """Write the rows of responses that begin, for ever. One that cannot be written now is written with its end."""
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            while self._beginning:
+                log = self._beginning.popleft()
+                async with self._writing:
+                    if not log.end and log.record.input:
+                        await self._write_begun(log)
+
+    async def _write_begun(self, log: StreamLog) -> None:
+        try:
+            responses = await self._responses()
+            if await self._journal.find(log.stream_id) is not log:
+                return  # it was deleted
+            row = await self._row(log, whole(log, "responses"), self._expires_ms(log.record.created, None), ended=False)
+            await responses.begin(row)
+        except ServiceError as error:
+            self._beginnings.failed(error)
+        except Exception:  # the outermost handler of one response: it is tried again with its end
+            logger.exception("A response cannot be stored as begun", extra={"stream_id": log.stream_id})
+        else:
+            self._beginnings.over()
+            self._begun.add(log.stream_id)
+
+    async def expire(self) -> None:
+        """Delete what can no longer be referred to, if the database is in use and it is time."""
+        now = asyncio.get_running_loop().time()
+        if self._opened and now - self._expired_at > _EXPIRE_S:
+            self._expired_at = now
+            await self._opened.expire()
 
 
 def _homes(names: Iterable[str]) -> dict[tuple[str, bool], dict[str, int]]:
@@ -248,23 +265,15 @@ def _homes(names: Iterable[str]) -> dict[tuple[str, bool], dict[str, int]]:
 
 @asynccontextmanager
 async def open_archive(
-    conversations: Conversations,
-    find: Callable[[str], Awaitable[StreamLog | None]],
-    *,
-    ttl_s: float,
-    longest_s: float,
+    conversations: Conversations, journal: Journal, *, ttl_s: float, longest_s: float, sweep_s: float
 ) -> AsyncIterator[Archive]:
-    """Keep responses while the block lasts, and what has ended by then.
-
-    `find` finds a stream by its id; `longest_s` is what a generation may take.
-    """
-    archive = Archive(conversations, find, ttl_s=ttl_s, longest_s=longest_s)
+    """Store responses while the block lasts. `longest_s` is what a generation may take."""
+    archive = Archive(conversations, journal, ttl_s=ttl_s, longest_s=longest_s)
+    leftovers = Leftovers(conversations, archive.ended, archive.expire, journal)
     async with asyncio.TaskGroup() as tasks:
-        writing = tasks.create_task(archive.write())
+        running = [tasks.create_task(archive.write_begun()), tasks.create_task(leftovers.sweep(sweep_s))]
         try:
             yield archive
         finally:
-            with suppress(ServiceError, TimeoutError):
-                async with asyncio.timeout(_CLOSE_S):
-                    await archive.flush()  # after one that is under way: it must not be left in the middle
-            writing.cancel()
+            for task in running:
+                task.cancel()

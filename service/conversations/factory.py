@@ -1,4 +1,4 @@
-"""Opens the conversations: nothing heavy until somebody needs it, and never in the way of the service's start."""
+"""Opens the database: nothing heavy is loaded before it is needed, and no state of it is in the way of the start."""
 
 import asyncio
 import importlib
@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
+from service.conversations.faults import Outage
+from service.conversations.unstored import Unstored
 from service.encryption import Seal, open_seal
 from service.errors import ServiceError
 from service.settings import Settings
+from service.streams.journal import Journal
+from service.streams.log import StreamLog
 
 if TYPE_CHECKING:
     from service.conversations.database import Database
-    from service.conversations.reply_recorder import Find, ReplyRecorder
+    from service.conversations.reply_recorder import ReplyRecorder
     from service.conversations.sends import Sends
     from service.conversations.store import ConversationStore
 
@@ -25,7 +29,9 @@ logger = logging.getLogger(__name__)
 _IN_MEMORY = frozenset({"sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"})
 _PATIENCE_S = 15.0  # of a request that comes while the tables are being upgraded
 _CHECK_S = 2.0
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between two tries to reach a database that is away
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between two attempts to upgrade a database that is unavailable
+_UPGRADE_AGAIN_S = 5.0  # between two upgrades, where tables are missing all the same
+_CLOSE_S = 3.0  # for the ends that a shutdown brings
 
 
 class OpenConversations(NamedTuple):
@@ -41,15 +47,17 @@ class OpenConversations(NamedTuple):
 class Conversations:
     """What the lifespan holds. A process of its own brings the tables up to date while the service already answers."""
 
-    def __init__(self, settings: Settings, tasks: asyncio.TaskGroup, find: "Find", *, durable: bool) -> None:
+    def __init__(self, settings: Settings, tasks: asyncio.TaskGroup, journal: Journal) -> None:
         self._settings = settings
         self._tasks = tasks
-        self._find = find
-        self._durable = durable
+        self._journal = journal
+        self.unstored = Unstored(journal)
+        self._writer = tasks.create_task(self.unstored.write())
+        self._missing = asyncio.Event()
         self._opening = asyncio.Lock()
         self._opened: OpenConversations | None = None
         self._tried = asyncio.Event()
-        self._away: str | None = None
+        self._unusable: str | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self.name = settings.database_url.partition("+")[0]
         if settings.database_url in _IN_MEMORY:
@@ -68,8 +76,8 @@ class Conversations:
                 await self._tried.wait()
         except TimeoutError:
             raise ServiceError("overloaded", "The database is still being prepared.", retry_after=5) from None
-        if self._away:
-            raise ServiceError("overloaded", "The database of conversations cannot be used just now.", retry_after=5)
+        if self._unusable:
+            raise ServiceError("overloaded", "The database is unavailable. Retry in a few seconds.", retry_after=5)
         async with self._opening:
             if self._opened is None:
                 self._opened = await self._load()
@@ -77,8 +85,8 @@ class Conversations:
 
     async def check(self) -> bool:
         """Whether the database answers. One that has not been needed yet is taken at its last word."""
-        if self._away or not self._opened:
-            return not self._away
+        if self._unusable or not self._opened:
+            return not self._unusable
         try:
             async with asyncio.timeout(_CHECK_S):
                 await self._opened.database.check()
@@ -86,12 +94,27 @@ class Conversations:
             return False
         return True
 
+    async def adopt(self, log: StreamLog) -> None:
+        """Store the reply that a finished stream of another process is, if it is one."""
+        opened = await self.open()
+        if reply_id := await opened.sends.reply_of(log.stream_id):
+            opened.keeper.follow(reply_id, log)
+        else:
+            await self._journal.stored(log.stream_id)
+
     async def close(self) -> None:
-        """Keep what is still to be kept, and close the connections."""
+        """Store what is still to be stored, and close the connections."""
+        deadline = asyncio.get_running_loop().time() + _CLOSE_S
+        self.unstored.hurry()
+        if opened := self._opened:
+            await opened.keeper.close(deadline)
+        await self.unstored.close(deadline)
+        self._writer.cancel()
         if self._upkeep:
-            self._upkeep.cancel()
+            self._upkeep.cancel()  # not before: what is to be stored may wait for the upgrade
+        if self._opened and not opened:  # it was opened to store something
+            await self._opened.keeper.close(deadline)
         if self._opened:
-            await self._opened.keeper.close()
             await self._opened.database.close()
 
     async def _load(self) -> OpenConversations:
@@ -103,7 +126,7 @@ class Conversations:
         from service.conversations.sends import Sends
         from service.conversations.store import ConversationStore
 
-        database = Database(self._settings.database_url)
+        database = Database(self._settings.database_url, on_missing=self._missing.set)
         if self._settings.database_url in _IN_MEMORY:
             await asyncio.to_thread(importlib.import_module, "service.conversations.migrate")
             from service.conversations.migrate import upgrade
@@ -112,31 +135,55 @@ class Conversations:
         seal = open_seal(self._settings.encryption_key)
         store = ConversationStore(database, seal)
         sends = Sends(store)
-        keeper = ReplyRecorder(sends, self._tasks, self._find, lease_s=self._settings.lease, durable=self._durable)
+        keeper = ReplyRecorder(
+            sends,
+            self._tasks,
+            self._journal.find,
+            self.unstored,
+            lease_s=self._settings.lease,
+            durable=self._journal.shared,
+        )
         return OpenConversations(database, seal, store, sends, keeper)
 
     async def _keep_up(self) -> None:
-        """Bring the tables up to date, however often it takes, and settle what was left in them."""
-        pause = _FIRST_PAUSE_S
-        while error := (found := await _upgrade(self._settings)).get("error"):
-            self._away = error
+        """Upgrade the tables as often as it takes, settle what was left in them, and repeat if tables are missing."""
+        now, earliest = asyncio.get_running_loop().time, 0.0
+        while True:
+            found = await self._upgraded()
+            self._unusable = None
             self._tried.set()
-            logger.warning("The database of conversations cannot be used: %s", error)
-            await asyncio.sleep(pause)
-            pause = min(_LONGEST_PAUSE_S, pause * 2)
-        self._away = None
-        self._tried.set()
-        if found["unfinished"] or self.name != "sqlite":  # what is on the network can go away, and `/readyz` says so
-            await self._settle()
+            if found["unfinished"] or self.name != "sqlite":  # `/readyz` tells whether a server on the network answers
+                await self._settle()
+            self._missing.clear()
+            await self._missing.wait()
+            await asyncio.sleep(earliest - now())
+            earliest = now() + _UPGRADE_AGAIN_S
+
+    async def _upgraded(self) -> dict[str, Any]:
+        outage = _outage("The database cannot be used", "The database can be used")
+        while error := (found := await _upgrade(self._settings)).get("error"):
+            self._unusable = self._unusable if self._opened else error
+            self._tried.set()
+            await asyncio.sleep(outage.failed(ServiceError("overloaded", error)))
+        outage.over()
+        if warning := found.get("warning"):
+            logger.warning("%s", warning)
+        return found
 
     async def _settle(self) -> None:
+        outage = _outage("Unfinished replies of other processes cannot be settled", "They are settled again")
         while True:
             try:
                 await (await self.open()).keeper.settle_all()
-            except ServiceError:
-                await asyncio.sleep(_LONGEST_PAUSE_S)
+            except ServiceError as error:
+                await asyncio.sleep(outage.failed(error))
             else:
+                outage.over()
                 return
+
+
+def _outage(consequence: str, recovery: str) -> Outage:
+    return Outage(consequence, recovery, first_pause_s=_FIRST_PAUSE_S, longest_pause_s=_LONGEST_PAUSE_S)
 
 
 async def _upgrade(settings: Settings) -> dict[str, Any]:
@@ -166,10 +213,10 @@ async def _upgrade(settings: Settings) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_conversations(settings: Settings, find: "Find", *, durable: bool) -> AsyncIterator[Conversations]:
-    """Hold the conversations while the block lasts. `find` finds a stream by its id."""
+async def open_conversations(settings: Settings, journal: Journal) -> AsyncIterator[Conversations]:
+    """Hold the database while the block lasts."""
     async with asyncio.TaskGroup() as tasks:
-        conversations = Conversations(settings, tasks, find, durable=durable)
+        conversations = Conversations(settings, tasks, journal)
         try:
             yield conversations
         finally:

@@ -9,6 +9,7 @@ import asyncio
 import os
 import sqlite3
 import sys
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -16,17 +17,23 @@ from typing import Any
 import msgspec
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, func, make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.conversations.database import Database, write_ahead
+from service.conversations.database import Database, reason_of, write_ahead
+from service.conversations.faults import DamagedRow, DatabaseUnavailable
 from service.conversations.responses import Responses
 from service.conversations.rows import Rows, conversation_rows
 from service.conversations.store import last_rows
 from service.conversations.tables import conversations
 from service.encryption import Seal, Unopened, open_seal
-from service.errors import ServiceError
 
 _LOCK = 0x61727465736961  # "artesia": PostgreSQL's advisory locks are numbers
+_UNKNOWN_SCHEMA = (
+    "ARTESIAN_DATABASE_URL: the schema is not of this version of Artesian, perhaps of a later one; what can be read is "
+    "served. Upgrade the service, or choose another database"
+)
 _PATIENCE_S = 30  # for another process that is upgrading
 
 
@@ -36,18 +43,22 @@ async def upgrade(database: Database) -> int:
         if not database.sqlite:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         await connection.run_sync(_migrate)
-        found = await connection.execute(
-            select(func.count()).select_from(conversations).where(conversations.c.claim.is_not(None))
-        )
-        return int(found.scalar_one())
+        return await _count_claims(connection)
 
 
 async def check_key(database: Database, seal: Seal) -> None:
     """See whether what was kept last can be read.
 
     Raises:
-        Unopened: it is encrypted with a key that is not ours.
+        Unopened: it is encrypted with a key that is not ours. A damaged row is named in the log.
     """
+    with suppress(DamagedRow):
+        await _check_conversation(database, seal)
+    with suppress(DamagedRow):
+        await Responses(database, seal).check_key()
+
+
+async def _check_conversation(database: Database, seal: Seal) -> None:
     rows = Rows(seal)
     latest = conversation_rows().order_by(conversations.c.updated_ms.desc()).limit(1)
     async with database.read() as connection:
@@ -55,7 +66,6 @@ async def check_key(database: Database, seal: Seal) -> None:
             rows.conversation(row)
             for message in await last_rows(connection, row["id"], 1):
                 rows.message(message, None)
-    await Responses(database, seal).check_key()
 
 
 def _migrate(connection: Connection) -> None:
@@ -95,25 +105,35 @@ async def _run(address: str, encryption_key: str) -> dict[str, Any]:
         return await _found(database, encryption_key)
     except Unopened as error:
         return {"error": error.message}
-    except ServiceError as error:
-        return {"error": _words(error.__cause__ or error)}
-    except (sqlite3.OperationalError, OSError) as error:
-        return {"error": _words(error)}
+    except DatabaseUnavailable as error:
+        return {"error": error.reason}
+    except (sqlite3.Error, OSError) as error:
+        return {"error": reason_of(error)}
     finally:
         await database.close()
 
 
 async def _found(database: Database, encryption_key: str) -> dict[str, Any]:
-    unfinished = await upgrade(database)
+    warning = None
+    try:
+        unfinished = await upgrade(database)
+    except CommandError:
+        unfinished, warning = await _unfinished(database), _UNKNOWN_SCHEMA
     await check_key(database, open_seal(encryption_key))
-    return {"unfinished": unfinished}
+    return {"unfinished": unfinished} | ({"warning": warning} if warning else {})
 
 
-def _words(error: BaseException) -> str:
-    """Say what went wrong without an address, which may hold a password."""
-    return f"{type(error).__name__}: {str(error).splitlines()[0] if isinstance(error, sqlite3.Error) else ''}".rstrip(
-        ": "
+async def _unfinished(database: Database) -> int:
+    """Count the conversations that some process was answering."""
+    async with database.read() as connection:
+        return await _count_claims(connection)
+
+
+async def _count_claims(connection: AsyncConnection) -> int:
+    found = await connection.execute(
+        select(func.count()).select_from(conversations).where(conversations.c.claim.is_not(None))
     )
+    return int(found.scalar_one())
 
 
 def main() -> None:

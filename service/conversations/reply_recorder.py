@@ -1,4 +1,4 @@
-"""Keeps replies: follows each stream to its end, whoever reads it, and settles what a dead process left behind."""
+"""Stores replies: follows each stream to its end, whoever reads it, and settles what a dead process left behind."""
 
 import asyncio
 import logging
@@ -8,21 +8,26 @@ from time import time
 from typing import Protocol
 
 from service.answer import Answer
+from service.conversations.faults import DatabaseUnavailable, Outage
 from service.conversations.sends import Sends
+from service.conversations.unstored import Unstored
 from service.conversations.values import Json, Unfinished
 from service.deltas import Done, Event, Failed
 from service.errors import CODES, ServiceError
 
 logger = logging.getLogger(__name__)
 
-_TRY_AGAIN_S = 1.0  # to write an end down while the database is away
 _CATCH_UP_S = 2.0  # for an end that has come to be written down
 _LOOK_AGAIN_S = 0.05  # whether another process has done so: it does not tell
-_CLOSE_S = 5.0  # for the ends that a shutdown brings
+_LONGEST_PAUSE_S = 30.0  # between two attempts to renew claims while the database is unavailable
 
 
 class Log(Protocol):
     """A stream's log, as far as a reply needs it."""
+
+    @property
+    def stream_id(self) -> str:
+        """Its name."""
 
     @property
     def end(self) -> Done | Failed | None:
@@ -43,6 +48,7 @@ class _Reply:
 
     def __init__(self, log: Log) -> None:
         self.follower: asyncio.Task[None] | None = None
+        self.stream_id = log.stream_id
         self._log = log
         self._answer = Answer()
         self._seen = 0
@@ -83,21 +89,39 @@ class ReplyRecorder:
     `durable`: streams outlive the process, so that their text need not be kept while it comes.
     """
 
-    def __init__(self, sends: Sends, tasks: asyncio.TaskGroup, find: Find, *, lease_s: float, durable: bool) -> None:
+    def __init__(
+        self,
+        sends: Sends,
+        tasks: asyncio.TaskGroup,
+        find: Find,
+        unstored: Unstored,
+        *,
+        lease_s: float,
+        durable: bool,
+    ) -> None:
         self._sends = sends
+        self._unstored = unstored
         self._tasks = tasks
         self._find = find
         self._lease_s = lease_s
         self._durable = durable
         self._replies: dict[str, _Reply] = {}
         self._busy = asyncio.Event()
+        self._outage = Outage(
+            "The claims of running replies cannot be renewed",
+            "The claims of running replies are renewed again",
+            first_pause_s=lease_s / 3,
+            longest_pause_s=_LONGEST_PAUSE_S,
+        )
         self._renewing = tasks.create_task(self._renew())
 
     def follow(self, reply_id: str, log: Log) -> None:
-        """Keep what a stream says as a reply, to its end."""
+        """Store what a stream says as a reply, to its end."""
+        if reply_id in self._replies:
+            return
         reply = self._replies[reply_id] = _Reply(log)
         self._busy.set()
-        reply.follower = self._tasks.create_task(self._follow_safely(reply_id, reply), name=f"reply {reply_id}")
+        reply.follower = self._tasks.create_task(self._follow(reply_id, reply), name=f"reply {reply_id}")
 
     def so_far(self, reply_id: str) -> list[Json] | None:
         """What a reply that this process follows has said."""
@@ -105,10 +129,24 @@ class ReplyRecorder:
         return reply.content if reply else None
 
     async def settle_all(self) -> None:
-        """Settle what other processes have left, as soon as their claims run out."""
-        while left := [each for each in await self._sends.unfinished() if each.reply_id not in self._replies]:
+        """Settle what other processes have left, as soon as their claims run out.
+
+        Raises:
+            DatabaseUnavailable: 503.
+        """
+        passed_over: set[str] = set()
+        while left := [
+            each for each in await self._sends.unfinished() if each.reply_id not in passed_over | self._replies.keys()
+        ]:
             for each in left:
-                await self.settle(each)
+                try:
+                    await self.settle(each)
+                except DatabaseUnavailable:
+                    raise
+                except ServiceError as error:  # its stream cannot be read: the others can
+                    passed_over.add(each.reply_id)
+                    where = (each.reply_id, each.conversation_id, error.message)
+                    logger.warning("A reply cannot be settled: table messages, id %s, conversation %s: %s", *where)
             await asyncio.sleep(max(0.05, min(self._until(each) for each in left)))
 
     async def settle(self, left: Unfinished) -> None:
@@ -148,57 +186,56 @@ class ReplyRecorder:
             await asyncio.sleep(_LOOK_AGAIN_S)
         return False
 
-    async def close(self) -> None:
+    async def close(self, deadline: float) -> None:
         """Wait for the ends that have come, and let another process settle what goes on elsewhere."""
         self._renewing.cancel()
         followers = {reply.follower for reply in self._replies.values() if reply.follower}
         if ending := {reply.follower for reply in self._replies.values() if reply.follower and reply.ended}:
-            await asyncio.wait(ending, timeout=_CLOSE_S)
+            await asyncio.wait(ending, timeout=deadline - asyncio.get_running_loop().time())
         for follower in followers:
             follower.cancel()
         if self._replies:
             with suppress(ServiceError):
                 await self._sends.renew({reply_id: reply.fresh() for reply_id, reply in self._replies.items()}, 0)
 
-    async def _follow_safely(self, reply_id: str, reply: _Reply) -> None:
-        """Follow a reply; what goes wrong with one stops neither the others nor the service."""
-        try:
-            await self._follow(reply_id, reply)
-        except Exception:
-            logger.exception("A reply could not be kept", extra={"reply_id": reply_id})
-            self._replies.pop(reply_id, None)  # its claim runs out, and it is settled as interrupted
-
     async def _follow(self, reply_id: str, reply: _Reply) -> None:
-        end = await reply.end()
-        model_id = end.metrics.model_id if isinstance(end, Done) else None
-        while True:
-            if await self._finished(reply_id, end, reply.content, model_id):
-                break
-            await asyncio.sleep(_TRY_AGAIN_S)
-        del self._replies[reply_id]
-
-    async def _finished(self, reply_id: str, end: Done | Failed, content: list[Json], model_id: str | None) -> bool:
         try:
-            await self._sends.finish(reply_id, end, content, model_id)
-        except ServiceError as error:
-            logger.warning("A reply cannot be kept just now: %s", error.code.name, extra={"reply_id": reply_id})
-            return False
-        return True
+            end = await reply.end()
+        except Exception:  # the outermost handler of one reply: its claim runs out, and it is settled as interrupted
+            logger.exception("A reply cannot be followed", extra={"reply_id": reply_id})
+            del self._replies[reply_id]
+            await self._unstored.give_up(reply.stream_id)
+            return
+        stored = self._unstored.add(reply.stream_id, lambda: self._store(reply_id, reply, end))
+        try:
+            await stored.wait()
+        finally:
+            self._replies.pop(reply_id, None)
+
+    async def _store(self, reply_id: str, reply: _Reply, end: Done | Failed) -> None:
+        model_id = end.metrics.model_id if isinstance(end, Done) else None
+        await self._sends.finish(reply_id, end, reply.content, model_id)
 
     async def _renew(self) -> None:
+        """Renew the claims of running replies, for ever. One that runs out does no harm before its reply ends."""
+        pause_s = self._lease_s / 3
         while True:
             await self._busy.wait()
-            await asyncio.sleep(self._lease_s / 3)
+            await asyncio.sleep(pause_s)
+            pause_s = self._lease_s / 3
             if not self._replies:
                 self._busy.clear()
                 continue
             contents = {reply_id: None if self._durable else reply.fresh() for reply_id, reply in self._replies.items()}
             try:
                 await self._sends.renew(contents, self._lease_s)
-            except ServiceError:
-                pass  # a claim that runs out does no harm while its end is still to come
-            except Exception:
-                logger.exception("The claims of running replies could not be renewed")
+                self._outage.over()
+            except ServiceError as error:
+                pause_s = self._outage.failed(error)
+            except Exception:  # the outermost handler: one reply that cannot be written must not end the service
+                if not self._outage.lasts:
+                    logger.exception("The claims of running replies cannot be renewed")
+                pause_s = self._outage.failed(ServiceError("internal"))
 
     def _until(self, left: Unfinished) -> float:
         """The seconds that a claim still holds."""

@@ -22,14 +22,13 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
-    insert,
     select,
     update,
 )
 from sqlalchemy.engine import RowMapping
-from sqlalchemy.exc import IntegrityError
 
 from service.conversations.database import Database
+from service.conversations.rows import damage_named
 from service.conversations.tables import metadata
 from service.conversations.values import now_ms
 from service.encryption import NoSeal, Seal
@@ -73,47 +72,65 @@ class Responses:
 
     async def begin(self, kept: Kept) -> None:
         """Keep a response; one that is kept already stays as it is."""
-        row = msgspec.structs.asdict(kept) | {
+        statement = self._database.insert(responses).values(await self._row(kept)).on_conflict_do_nothing()
+        async with self._database.write() as connection:
+            await connection.execute(statement)
+
+    async def put(self, kept: Kept) -> None:
+        """Store a response that has ended, whatever is stored of it already."""
+        row = await self._row(kept)
+        ended = {name: row[name] for name in ("response", "expires_ms", "ended")}
+        statement = self._database.insert(responses).values(row)
+        async with self._database.write() as connection:
+            await connection.execute(statement.on_conflict_do_update(index_elements=[responses.c.id], set_=ended))
+
+    async def _row(self, kept: Kept) -> dict[str, Any]:
+        return msgspec.structs.asdict(kept) | {
             "input": await asyncio.to_thread(self._pack, kept.input, kept.id, "input"),
             "response": await asyncio.to_thread(self._pack, kept.response, kept.id, "response"),
         }
-        try:
-            async with self._database.write() as connection:
-                await connection.execute(insert(responses).values(row))
-        except IntegrityError:
-            return
 
-    async def finish(self, response_id: str, response: Json, expires_ms: int) -> None:
-        """Keep how a response ended, unless it was deleted meanwhile."""
+    async def finish(self, response_id: str, response: Json, expires_ms: int) -> bool:
+        """Keep how a response ended. False: there is no row of it; it may have been deleted."""
         values = {
             "response": await asyncio.to_thread(self._pack, response, response_id, "response"),
             "expires_ms": expires_ms,
             "ended": True,
         }
         async with self._database.write() as connection:
-            await connection.execute(update(responses).where(responses.c.id == response_id).values(values))
+            changed = await connection.execute(update(responses).where(responses.c.id == response_id).values(values))
+        return changed.rowcount > 0
 
     async def get(self, caller: str, response_id: str) -> Kept | None:
-        """Find a caller's response that has not expired."""
+        """Find a caller's response that has not expired.
+
+        Raises:
+            DamagedRow: 503.
+        """
         query = select(responses).where(_is(caller, response_id), responses.c.expires_ms > now_ms())
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
             return None
-        given, told = await asyncio.to_thread(lambda: [self._unpack(row, name) for name in ("input", "response")])
-        return Kept(**{**row, "input": given, "response": told})
+        with damage_named("responses", response_id):
+            given, told = await asyncio.to_thread(
+                lambda: (self._unpack(row, "input", list[Json]), self._unpack(row, "response", Json))
+            )
+            return Kept(**{**row, "input": given, "response": told})
 
     async def check_key(self) -> None:
         """See whether what was kept last can be read.
 
         Raises:
             Unopened: it is encrypted with a key that is not ours.
+            DamagedRow: 503.
         """
         query = select(responses).order_by(responses.c.expires_ms.desc()).limit(1)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         if row is not None:
-            self._unpack(row, "input")
+            with damage_named("responses", row["id"]):
+                self._unpack(row, "input", list[Json])
 
     async def delete(self, caller: str, response_id: str) -> bool:
         """Forget a caller's response. False: there was none."""
@@ -130,8 +147,9 @@ class Responses:
     def _pack(self, value: Json | Sequence[Json], response_id: str, column: str) -> bytes:
         return self._seal.close(zlib.compress(msgspec.json.encode(value), _QUICK), _scope(response_id), column)
 
-    def _unpack(self, row: RowMapping, column: str) -> Any:
-        return msgspec.json.decode(zlib.decompress(self._seal.open(row[column], _scope(row["id"]), column)))
+    def _unpack(self, row: RowMapping, column: str, kind: Any) -> Any:
+        packed = self._seal.open(row[column], _scope(row["id"]), column)
+        return msgspec.json.decode(zlib.decompress(packed), type=kind)
 
 
 def _scope(response_id: str) -> str:

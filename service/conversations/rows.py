@@ -1,17 +1,57 @@
-"""Between rows of the tables and our values: JSON and MessagePack in bytes, sealed if a seal is given."""
+"""Converts between rows and values: JSON and MessagePack in bytes, encrypted if a seal is given."""
 
-from typing import Any
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Select, Table, select
 from sqlalchemy.engine import RowMapping
 
+from service.conversations.faults import DamagedRow, name_damaged
 from service.conversations.tables import conversations, messages
 from service.conversations.values import Conversation, Json, StoredMessage
 from service.deltas import Done, Failed
-from service.encryption import Seal
+from service.encryption import Changed, Seal
+
+T = TypeVar("T")
 
 _ends = msgspec.msgpack.Decoder(Done | Failed)
+_blocks = msgspec.json.Decoder(list[Json])
+
+_NEEDED = {"text": ("text",), "tool_use": ("id",), "tool_result": ("tool_use_id",)}
+"""Members that our own code reads of a block, by its type: strings."""
+
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, TypeError, AttributeError, ValueError, zlib.error, Changed)
+"""What reading a damaged column raises; SQLite gives back any type from any column."""
+
+
+@contextmanager
+def damage_named(table: str, row_id: str) -> Iterator[None]:
+    """Convert what reading a damaged row raises.
+
+    Raises:
+        DamagedRow: the row's table and id; they are logged too.
+    """
+    try:
+        yield
+    except _UNREADABLE as error:
+        damaged = DamagedRow(table, row_id)
+        damaged.__cause__ = error
+        name_damaged(damaged)
+        raise damaged from error
+
+
+def readable(rows: Iterable[RowMapping], read: Callable[[RowMapping], T]) -> list[T]:
+    """Read rows, without those that are damaged."""
+    found: list[T] = []
+    for row in rows:
+        try:
+            found.append(read(row))
+        except DamagedRow:
+            continue  # it is in the log
+    return found
 
 
 class Rows:
@@ -33,12 +73,18 @@ class Rows:
         return self._seal.close(msgspec.msgpack.encode(end), _message(message_id), "outcome")
 
     def conversation(self, row: RowMapping) -> Conversation:
-        """Read a conversation, selected by `conversation_rows`."""
+        """Read a conversation, selected by `conversation_rows`.
+
+        Raises:
+            DamagedRow: 503.
+        """
+        with damage_named("conversations", row["id"]):
+            title, system = self._text(row, "title"), self._text(row, "system")
         return Conversation(
             id=row["id"],
             caller=row["caller"],
-            title=self._text(row, "title"),
-            system=self._text(row, "system"),
+            title=title,
+            system=system,
             model_id=row["model_id"],
             max_messages=row["max_messages"],
             created_ms=row["created_ms"],
@@ -47,22 +93,42 @@ class Rows:
         )
 
     def message(self, row: RowMapping, claim: str | None) -> StoredMessage:
-        """Read a message; `claim` is its conversation's."""
+        """Read a message; `claim` is its conversation's.
+
+        Raises:
+            DamagedRow: 503.
+        """
         outcome, scope = row["outcome"], _message(row["id"])
+        with damage_named("messages", row["id"]):
+            content = _checked(_blocks.decode(self._seal.open(row["content"], scope, "content")))
+            end = None if outcome is None else _ends.decode(self._seal.open(outcome, scope, "outcome"))
         return StoredMessage(
             id=row["id"],
             role=row["role"],
-            content=msgspec.json.decode(self._seal.open(row["content"], scope, "content")),
+            content=content,
             created_ms=row["created_ms"],
             answering=row["id"] == claim,
             stream_id=row["stream_id"],
             model_id=row["model_id"],
-            end=None if outcome is None else _ends.decode(self._seal.open(outcome, scope, "outcome")),
+            end=end,
         )
 
     def _text(self, row: RowMapping, column: str) -> str | None:
         kept: bytes | None = row[column]
         return None if kept is None else self._seal.open(kept, _conversation(row["id"]), column).decode()
+
+
+def _checked(blocks: list[Json]) -> list[Json]:
+    """See that blocks have the members that our own code reads.
+
+    Raises:
+        ValueError: one of them lacks one.
+    """
+    for block in blocks:
+        kind = block.get("type")
+        if not isinstance(kind, str) or not all(isinstance(block.get(name), str) for name in _NEEDED.get(kind, ())):
+            raise ValueError("a block lacks a member")
+    return blocks
 
 
 def _conversation(conversation_id: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service.conversations.rows import conversation_rows
+from service.conversations.rows import conversation_rows, readable
 from service.conversations.store import ConversationStore, last_rows, one
 from service.conversations.tables import conversations, messages
 from service.conversations.values import Claimed, Json, SendKey, StoredMessage, Unfinished, new_id, now_ms, title_of
@@ -67,6 +67,7 @@ class Sends:
 
         Raises:
             ServiceError: `not_found`; `conflict`, it is being answered.
+            DamagedRow: 503, the conversation or the message that is replaced.
         """
         reply_id = new_id()
         async with self._database.write() as connection:
@@ -77,6 +78,8 @@ class Sends:
             replaced = await self._replaced(connection, conversation_id, replaces)
             cut = replaced["position"] if replaced else None
             history = await self._history(connection, conversation_id, row["max_messages"], cut)
+            conversation = self._rows.conversation(row)  # before it is claimed: it may be damaged
+            replaced_message = self._rows.message(replaced, None) if replaced else None
             await connection.execute(
                 update(conversations)
                 .where(conversations.c.id == conversation_id)
@@ -87,13 +90,7 @@ class Sends:
                     claimed_until_ms=now_ms() + int(lease_s * 1000),
                 )
             )
-        return Claimed(
-            reply_id,
-            self._rows.conversation(row),
-            history,
-            self._rows.message(replaced, None) if replaced else None,
-            cut,
-        )
+        return Claimed(reply_id, conversation, history, replaced_message, cut)
 
     async def _lock(self, connection: AsyncConnection, conversation_id: str) -> None:
         """Let others wait (PostgreSQL; SQLite has one writer anyway)."""
@@ -120,11 +117,14 @@ class Sends:
         """Read the last messages; all of them where calls of tools make it uncertain where a window begins."""
         limit = max_messages + _ENOUGH
         rows = await last_rows(connection, conversation_id, limit, before=cut)
-        history = [self._rows.message(row, None) for row in rows]
+        history = self._readable(rows)
         if len(rows) == limit and any(block["type"] == "tool_use" for each in history for block in each.content):
             rows = await last_rows(connection, conversation_id, None, before=cut)
-            history = [self._rows.message(row, None) for row in rows]
+            history = self._readable(rows)
         return history
+
+    def _readable(self, rows: list[RowMapping]) -> list[StoredMessage]:
+        return readable(rows, lambda row: self._rows.message(row, None))
 
     async def keep(
         self, claimed: Claimed, content: list[Json], *, stream_id: str, model_id: str, key: SendKey | None = None
@@ -216,7 +216,8 @@ class Sends:
         query = select(messages).where(messages.c.id == reply_id)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
-        return self._rows.message(row, None).content if row else []
+        found = self._readable([row]) if row else []
+        return found[0].content if found else []
 
     async def reply_of(self, stream_id: str) -> str | None:
         """Find the reply that a stream became."""

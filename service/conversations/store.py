@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service.conversations import cursors
 from service.conversations.database import Database
-from service.conversations.rows import Rows, conversation_rows
+from service.conversations.rows import Rows, conversation_rows, readable
 from service.conversations.tables import conversations, messages
 from service.conversations.values import Conversation, Page, StoredMessage, new_id, now_ms
 from service.encryption import NoSeal, Seal
@@ -57,10 +57,11 @@ class ConversationStore:
             query = query.where(tuple_(*latest) < tuple_(*cursors.decode(cursor)))
         query = query.order_by(*(column.desc() for column in latest)).limit(limit + 1)
         async with self.database.read() as connection:
-            found = [self.rows.conversation(row) for row in (await connection.execute(query)).mappings()]
-        more = len(found) > limit
-        shown = found[:limit]
-        return Page(shown, cursors.encode(shown[-1].updated_ms, shown[-1].id) if more else None)
+            rows = (await connection.execute(query)).mappings().all()
+        shown = rows[:limit]
+        more = len(rows) > limit
+        next_cursor = cursors.encode(shown[-1]["updated_ms"], shown[-1]["id"]) if more else None
+        return Page(readable(shown, self.rows.conversation), next_cursor)
 
     async def get(self, caller: str, conversation_id: str) -> Conversation:
         """Find a conversation.
@@ -85,7 +86,8 @@ class ConversationStore:
             found = await last_rows(connection, conversation_id, limit + 1, before=before)
         shown = found[-limit:]
         earlier = cursors.encode(shown[0]["position"]) if len(found) > limit else None
-        return self.rows.conversation(row), [self.rows.message(each, row["claim"]) for each in shown], earlier
+        said = readable(shown, lambda each: self.rows.message(each, row["claim"]))
+        return self.rows.conversation(row), said, earlier
 
     async def change(self, caller: str, conversation_id: str, changes: dict[str, Any]) -> Conversation:
         """Change some of `title`, `system`, `model_id` and `max_messages`."""

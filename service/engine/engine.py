@@ -56,6 +56,7 @@ class Engine:
         self.rates = rates
         self._producers: dict[str, Producer] = {}
         self._taking_over: set[str] = set()
+        self._passed_over: set[str] = set()
         self._hands = asyncio.Semaphore(_HANDS)
         self._beginning = KeyedLocks()  # by idempotency key
         self._handed_out: WeakSet[StreamLog] = WeakSet()  # for readers, wherever they are produced
@@ -197,7 +198,8 @@ class Engine:
 
     def abandoned(self, stream_id: str) -> None:
         """Take over a generation whose process has died or let it go."""
-        if not self.draining and stream_id not in self._producers and stream_id not in self._taking_over:
+        known = stream_id in self._producers or stream_id in self._taking_over or stream_id in self._passed_over
+        if not self.draining and not known:
             self._taking_over.add(stream_id)
             self._tasks.create_task(self._take_over(stream_id))
 
@@ -206,6 +208,12 @@ class Engine:
             async with self._hands:
                 if not self.draining and (log := await self.journal.take_over(stream_id)):
                     await self._go_on(log)
+        except ServiceError as error:  # there is no memory just now; the stream is named again
+            logger.debug("A stream cannot be taken over: %s", error.code.name, extra={"stream_id": stream_id})
+        except Exception:  # the outermost handler of one stream: all others go on, and the next start is not stopped
+            logger.exception("A stream cannot be taken over and is passed over", extra={"stream_id": stream_id})
+            self._passed_over.add(stream_id)
+            await self.journal.stored(stream_id)
         finally:
             self._taking_over.discard(stream_id)
 

@@ -18,7 +18,8 @@ from service.streams.record import Record, new_stream_id
 class GenerateRequest(Struct, frozen=True):
     """What a router asks of the engine. `options` are the dialect's own; `dropped` names what it left out.
 
-    `lenient`: what the model would refuse is taken out instead of being refused.
+    `lenient`: what the model would refuse is taken out instead of being refused. `archived` and `input` are the
+    record's.
     """
 
     request: Request
@@ -29,6 +30,8 @@ class GenerateRequest(Struct, frozen=True):
     dropped: tuple[str, ...] = ()
     key: IdempotencyKey | None = None
     lenient: bool = False
+    archived: bool = False
+    input: bytes = b""
 
 
 def record_of(order: GenerateRequest, target: Target, fallbacks: tuple[str, ...]) -> Record:
@@ -57,6 +60,8 @@ def record_of(order: GenerateRequest, target: Target, fallbacks: tuple[str, ...]
         dropped=tuple(dropped),
         fallbacks=fallbacks,
         tokens_per_minute=order.caller.tokens_per_minute,
+        archived=order.archived,
+        input=order.input,
     )
 
 

@@ -19,8 +19,8 @@ from starlette.requests import ClientDisconnect
 
 from service.dialects import structure
 from service.errors import InvalidRequest
+from service.http.client_disconnect import ClientGone
 from service.http.dependencies import Handler
-from service.http.stream_response import ClientGone
 
 T = TypeVar("T")
 

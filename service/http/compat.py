@@ -88,8 +88,12 @@ class CompatRequest:
         *,
         on_disconnect: OnDisconnect | None = None,
         store: bool = True,
+        archived: bytes | None = None,
     ) -> StreamLog:
-        """Begin the generation, or attach to the one that its key is bound to. `on_disconnect` overrules the header."""
+        """Begin the generation, or attach to the one that its key is bound to. `on_disconnect` overrules the header.
+
+        `archived`: the answer is stored in the database, with this input.
+        """
         key = self._bound()
         leaves = on_disconnect or self._on_disconnect or "cancel"
         if not (parsed.stream or key or on_disconnect):
@@ -105,6 +109,8 @@ class CompatRequest:
                 dropped=tuple(parsed.dropped),
                 key=key,
                 lenient=True,
+                archived=archived is not None,
+                input=archived or b"",
             )
         )
 

@@ -16,9 +16,9 @@ from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
 from service.engine.listener import ReaderListener, Silence, attached
 from service.errors import ServiceError
+from service.http.client_disconnect import ClientGone, disconnected
 from service.http.headers import EVENT_STREAM_HEADERS, stream_headers
 from service.http.outlet import Outlet, outlet_of
-from service.http.client_disconnect import ClientGone, disconnected
 from service.streams.cache import MadeRoom
 from service.streams.log import BATCH, StreamLog
 

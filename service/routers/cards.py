@@ -12,9 +12,9 @@ from service.bedrock.catalog.resolution import Model
 from service.dialects.bounds import LARGEST
 from service.dialects.models import Card, model, models
 from service.errors import ServiceError
+from service.http.client_disconnect import unless_disconnected
 from service.http.dependencies import CallerDep, EngineDep, SettingsDep
 from service.http.openapi import compat
-from service.http.client_disconnect import unless_disconnected
 
 router = APIRouter(prefix="/v1/models", tags=["OpenAI", "Anthropic"])
 

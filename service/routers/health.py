@@ -7,17 +7,22 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from service import __version__
+from service.errors import ServiceError
 from service.http.dependencies import EngineDep, SettingsDep, caller_of
+from service.http.openapi.document import problems
 
 router = APIRouter(tags=["Health"])
 
 _CHECK_S = 0.8  # a probe waits for a second, where nobody has told it otherwise
 
 
-@router.get("/healthz", summary="Alive")
-async def healthz() -> dict[str, str]:
-    """Answer as long as the process does anything at all."""
-    return {"status": "ok"}
+@router.get("/healthz", summary="Alive", responses=problems(503))
+async def healthz(request: Request) -> dict[str, str]:
+    """Say whether this process can still serve: its engine and its background tasks run."""
+    if not request.app.state.vitals.alive:
+        raise ServiceError("draining", "A background task of this process ended unexpectedly; the process exits.")
+    return {"status": "ok", "version": __version__}
 
 
 @router.get("/readyz", summary="Ready, or what is missing", responses={503: {"description": "Not ready"}})

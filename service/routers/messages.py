@@ -12,11 +12,11 @@ from service.dialects import anthropic_messages
 from service.dialects.table import Name
 from service.errors import UpstreamError
 from service.generation import Request
+from service.http.client_disconnect import unless_disconnected
 from service.http.compat import CompatRequest, CompatRequestDep
 from service.http.openapi import compat
 from service.http.resume import StreamRoute
 from service.http.stream_response import GenerationFailed
-from service.http.client_disconnect import unless_disconnected
 
 Json = dict[str, Any]
 

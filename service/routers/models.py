@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 from msgspec import to_builtins
 
 from service.engine.fallbacks import names_of
+from service.http.client_disconnect import unless_disconnected
 from service.http.dependencies import CallerDep, SettingsDep
 from service.http.openapi.document import problems
-from service.http.client_disconnect import unless_disconnected
 
 if TYPE_CHECKING:
     from service.bedrock.catalog.offers import Offers

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from service.conversations.archive import Archive, Found
+from service.conversations.archive import Archive, Found, pack_input
 from service.dialects import openai_responses
 from service.dialects.bounds import LARGEST
 from service.dialects.refusal import wrong
@@ -86,9 +86,15 @@ async def _parsed(asking: CompatRequest, archive: Archive) -> openai_responses.R
 
 async def _begun(asking: CompatRequest, archive: Archive, parsed: openai_responses.ResponsesRequest) -> Response:
     background, stream = parsed.background, parsed.stream
-    log = await asking.start(parsed, "responses", on_disconnect="drain" if background else None, store=parsed.store)
+    log = await asking.start(
+        parsed,
+        "responses",
+        on_disconnect="drain" if background else None,
+        store=parsed.store,
+        archived=await pack_input(parsed.input) if parsed.store else None,
+    )
     if parsed.store:
-        archive.begin(log, parsed.input)
+        archive.begin(log)
     del parsed  # which would otherwise be held until the whole answer has come
     if background and not stream:
         return json_of(log, whole(log, "responses"))

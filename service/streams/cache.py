@@ -1,4 +1,4 @@
-"""The logs one process holds, within a bound of memory and of time."""
+"""The logs that one process holds, within a bound of memory and of time."""
 
 import asyncio
 from collections import OrderedDict
@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterator
 
 from service.errors import ServiceError
 from service.streams.log import StreamLog
+
+_CROWDED = (
+    "The database is unavailable, and finished answers that wait for it fill half of the memory for streams. "
+    "Requests whose answer is not stored are served."
+)
 
 
 class MadeRoom(ServiceError):
@@ -16,13 +21,19 @@ class MadeRoom(ServiceError):
 
 
 class Shelf:
-    """Logs by stream id. Finished ones go after `ttl_s` seconds, or when memory is short, the oldest first."""
+    """Logs by stream id. Finished ones go after `ttl_s` seconds, or when memory is short, the oldest first.
+
+    A retained log does neither: its answer has to be stored in the database first.
+    """
 
     def __init__(self, *, ttl_s: float, memory_bytes: int) -> None:
         self._ttl_s = ttl_s
         self._memory_bytes = memory_bytes
         self._logs: dict[str, StreamLog] = {}
         self._finished: OrderedDict[str, StreamLog] = OrderedDict()  # in the order they ended
+        self._retained: set[str] = set()
+        self._unstored: dict[str, int] = {}  # bytes of retained logs that have ended
+        self._unstored_bytes = 0
         self.kept_elsewhere: Callable[[StreamLog], bool] = _nowhere
         self.on_evicted: Callable[[], None] = _nothing
         self.size = 0
@@ -42,13 +53,25 @@ class Shelf:
         """Whether running streams alone fill the memory: no further one should begin."""
         return self.size > self._memory_bytes and not self._finished
 
-    def make_place(self) -> None:
-        """Make sure that there is memory for one more stream.
+    @property
+    def unstored(self) -> list[StreamLog]:
+        """Finished logs whose answers the database has not stored yet."""
+        return [self._logs[stream_id] for stream_id in self._unstored]
+
+    @property
+    def crowded(self) -> bool:
+        """Whether answers that the database has not stored yet fill half of the memory."""
+        return self._unstored_bytes > self._memory_bytes / 2
+
+    def make_place(self, *, archived: bool = False) -> None:
+        """Make sure that there is memory for one more stream; `archived`: its answer has to be stored.
 
         Raises:
             ServiceError: `overloaded`, there is not.
         """
         self.expire()
+        if archived and self.crowded:
+            raise ServiceError("overloaded", _CROWDED, retry_after=5)
         if self.full:
             raise ServiceError("overloaded", "The memory for streams is full of running ones.", retry_after=1)
 
@@ -58,7 +81,22 @@ class Shelf:
         self.size += log.size
         log.watch_growth(lambda size: self._grown(log, size))
         if log.end:
-            self._finished[log.stream_id] = log
+            self._finish(log)
+            self._make_room()
+
+    def retain(self, log: StreamLog) -> None:
+        """Neither expire nor evict a log until it is released."""
+        self._retained.add(log.stream_id)
+        if self._finished.pop(log.stream_id, None):
+            self._finish(log)
+
+    def release(self, log: StreamLog) -> None:
+        """End the retention of a log; if it has ended, its time to live begins now."""
+        self._retained.discard(log.stream_id)
+        if (size := self._unstored.pop(log.stream_id, None)) is not None:
+            self._unstored_bytes -= size
+            log.ended_at = asyncio.get_running_loop().time()
+            self._finish(log)
             self._make_room()
 
     def get(self, stream_id: str) -> StreamLog | None:
@@ -72,6 +110,8 @@ class Shelf:
             return
         del self._logs[log.stream_id]
         self._finished.pop(log.stream_id, None)
+        self._retained.discard(log.stream_id)
+        self._unstored_bytes -= self._unstored.pop(log.stream_id, 0)
         log.drop(error or ServiceError("gone"))
 
     def expire(self) -> None:
@@ -87,10 +127,17 @@ class Shelf:
 
     def _grown(self, log: StreamLog, size: int) -> None:
         self.size += size
-        if log.end and log.stream_id in self._logs:
-            self._finished.setdefault(log.stream_id, log)
+        if log.end and log.stream_id in self._logs and log.stream_id not in self._finished:
+            self._finish(log)
         if size > 0:
             self._make_room()
+
+    def _finish(self, log: StreamLog) -> None:
+        if log.stream_id not in self._retained:
+            self._finished[log.stream_id] = log
+        elif log.stream_id not in self._unstored:
+            self._unstored[log.stream_id] = log.size
+            self._unstored_bytes += log.size
 
     def _make_room(self) -> None:
         while self._finished and self.size > self._memory_bytes:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from service.deltas import Event
-from service.encryption import NoSeal, Seal, Unopened
+from service.encryption import Changed, NoSeal, Seal, Unopened
 from service.settings import SettingsError
 from service.streams.record import Record
 
@@ -71,7 +71,7 @@ class Codec:
             if kept:
                 self.read_record(*kept)
         except Unreadable as error:
-            if error.refusal:
+            if error.refusal and not isinstance(error.refusal, Changed):  # a damaged record stops no start
                 raise SettingsError([_OTHER_KEY]) from None
 
     def write_events(self, stream_id: str, first: int, events: Sequence[Event]) -> bytes:

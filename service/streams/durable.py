@@ -6,12 +6,12 @@ have in common is here and in the modules around; what each does alone is its `S
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Self
 
 from service.deltas import Event
-from service.encryption import Unopened
+from service.encryption import Changed, Unopened
 from service.errors import ServiceError
 from service.streams.availability import PATIENCE_S, Link
 from service.streams.codec import Codec, Unwritable
@@ -25,7 +25,7 @@ from service.streams.record import Record, State
 from service.streams.remote import Mirrors
 from service.streams.store import Bound, JournalStore, StoredState, Unavailable
 
-_STUMBLE_S = 0.1  # after a bug in one of the tasks: it is logged, and must not spin
+_STUMBLE_S, _LONGEST_STUMBLE_S = 0.1, 1.0  # pauses after an unexpected error in one of the tasks
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class DurableJournal:
         self.name = store.name
         self._store = store
         self._codec = codec or Codec()
-        self._unopened: set[str] = set()
+        self._unreadable: set[str] = set()
         self._lease_s = lease_s
         self._memory = MemoryJournal(ttl_s=ttl_s, memory_bytes=memory_bytes)
         self.shelf = self._memory.shelf
@@ -116,9 +116,11 @@ class DurableJournal:
         """Begin a stream, or return the one that `key` is bound to."""
         if bound := self._memory.bound(key):
             return bound
-        self.shelf.make_place()
+        self.shelf.make_place(archived=record.archived)
         log = StreamLog(record)
         self.shelf.put(log)
+        if record.archived:
+            self.shelf.retain(log)
         if not record.policies.store:
             return self._keep_here(log, key, told=True)
         # Who has the same key may hear of the stream from the store before we hear that it is begun.
@@ -166,7 +168,7 @@ class DurableJournal:
     async def take_over(self, stream_id: str) -> StreamLog | None:
         """Take the lease of an abandoned stream."""
         ours = stream_id in self._outbox.produced or self.shelf.get(stream_id) in self._outbox.unkept
-        if ours or stream_id in self._unopened or not self._link.available or self.shelf.full:
+        if ours or stream_id in self._unreadable or not self._link.available or self.shelf.full:
             return None
         with suppress(Unavailable):
             epoch = await self._link.call(self._store.take_over(stream_id, released_only=self._link.quiet))
@@ -182,6 +184,7 @@ class DurableJournal:
         if log.stream_id not in self._outbox.produced:
             return  # it has ended, or is not kept, or is another's
         self._outbox.let_go(log)
+        self.shelf.release(log)
         with suppress(Unavailable):  # the lease runs out by itself
             await self._link.call(self._store.release(log.stream_id, log.epoch))
         self._mirrors.adopt(log)
@@ -217,6 +220,35 @@ class DurableJournal:
         with suppress(Unavailable):
             await self._link.call(self._store.unbind(key))
 
+    async def unstored(self) -> Collection[str]:
+        """Name finished streams whose answers are not stored; what other processes have stored expires here too."""
+        waiting = self.shelf.unstored  # before the store is asked: what ends meanwhile is not in its answer
+        try:
+            names = frozenset(await self._link.call(self._store.unstored()) if self.available else ())
+        except Unavailable:
+            return ()
+        if self.available:
+            for log in waiting:
+                if log.stream_id not in names and log not in self._outbox.unkept:
+                    self.shelf.release(log)
+        return names
+
+    async def retain(self, log: StreamLog) -> bool:
+        """Retain a finished log until its answer is stored, as far as memory allows."""
+        if self.shelf.crowded or log.stream_id not in self.shelf:
+            return False
+        self.shelf.retain(log)
+        return True
+
+    async def stored(self, stream_id: str) -> None:
+        """Let a stream expire, here and in the store; one that is unavailable names it again."""
+        log = self.shelf.get(stream_id)
+        if log:
+            self.shelf.release(log)
+        if log is None or log not in self._outbox.unkept:
+            with suppress(Unavailable):
+                await self._link.call(self._store.stored(stream_id))
+
     async def purge(self, log: StreamLog) -> None:
         """Forget a stream at once; a store that is away forgets it when it is back."""
         self._mirrors.leave(log.stream_id)
@@ -232,7 +264,7 @@ class DurableJournal:
         try:
             content = self._codec.write_record(record)
             await self._wait_for_store()
-            already = await self._link.call(self._store.begin(record.stream_id, content, key))
+            already = await self._link.call(self._store.begin(record.stream_id, content, key, archived=record.archived))
         except Unwritable:
             logger.exception("A stream cannot be kept", extra={"stream_id": record.stream_id})
             return self._keep_here(log, key)
@@ -278,24 +310,33 @@ class DurableJournal:
         """Go on with a stream, or leave it for good to those who have the key that it is encrypted with."""
         try:
             return await self._go_on(stream_id, epoch)
-        except Unopened:
-            self._unopened.add(stream_id)
-            await self._link.call(self._store.release(stream_id, epoch))
+        except Unopened as refusal:
+            await self._pass_over(stream_id, epoch)
+            if isinstance(refusal, Changed):
+                await self._link.call(self._store.stored(stream_id))
             return None
+
+    async def _pass_over(self, stream_id: str, epoch: int) -> None:
+        """Give a stream back that this process cannot read, and do not take it over again."""
+        self._unreadable.add(stream_id)
+        await self._link.call(self._store.release(stream_id, epoch))
 
     async def _go_on(self, stream_id: str, epoch: int) -> StreamLog | None:
         """Make a stream that was taken over one of this process's own, with all that was ever kept of it."""
         log = await self._mirrors.load(stream_id)
-        if log is None:
-            return None
-        if not await self._mirrors.catch_up(log):
-            self._mirrors.lose(log)
+        if log is None or not await self._mirrors.catch_up(log):
+            if log:
+                self._mirrors.lose(log)
+            await self._pass_over(stream_id, epoch)
+            await self._link.call(self._store.stored(stream_id))  # there is no answer that could be
             return None
         self._mirrors.leave(stream_id)
         if log.end:
             return None
         log.epoch, log.numbered = epoch, len(log.events)
         self._outbox.hold(log)
+        if log.record.archived:
+            self.shelf.retain(log)
         return log
 
     async def _wait_for_store(self) -> None:
@@ -324,6 +365,7 @@ class DurableJournal:
             self._owner.abandoned(stream_id)
 
     def _replaced(self, log: StreamLog) -> None:
+        self.shelf.release(log)
         self._owner.replaced(log)
         self._mirrors.adopt(log)
 
@@ -333,10 +375,17 @@ def _away() -> ServiceError:
 
 
 async def _forever(step: Callable[[], Awaitable[None]]) -> None:
-    """Do a step again and again; a mistake of ours in one of them must not end the journal."""
+    """Do a step again and again. An unexpected error does not end the journal: it is logged once until a step succeeds.
+
+    The steps report an unavailable store themselves; what they raise is a mistake of ours.
+    """
+    pause_s = 0.0
     while True:
         try:
             await step()
+            pause_s = 0.0
         except Exception:
-            logger.exception("The journal stumbled")
-            await asyncio.sleep(_STUMBLE_S)
+            if not pause_s:
+                logger.exception("A task of the journal failed and is repeated: %s", step.__name__)
+            pause_s = min(_LONGEST_STUMBLE_S, max(_STUMBLE_S, pause_s * 2))
+            await asyncio.sleep(pause_s)

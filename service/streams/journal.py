@@ -5,7 +5,7 @@ its id. A shared journal also lets another process go on with a stream: a produc
 carries the lease's epoch, so that one that was replaced can add nothing more.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from service.deltas import Event
@@ -136,6 +136,18 @@ class Journal(Protocol):
 
     async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key whose generation was never admitted."""
+
+    async def unstored(self) -> Collection[str]:
+        """Name finished streams of the store whose answers no database is known to have; none while it is unavailable.
+
+        Other processes may be about to store them.
+        """
+
+    async def retain(self, log: StreamLog) -> bool:
+        """Keep a finished stream here until its answer is stored. False: there is no memory for it."""
+
+    async def stored(self, stream_id: str) -> None:
+        """Note that the database has a stream's answer, or will never have it: its time to live begins."""
 
     async def purge(self, log: StreamLog) -> None:
         """Forget a stream at once, everywhere."""

@@ -44,7 +44,7 @@ class StreamLog:
         self.state: State = "queued"
         self.resumable = True
         self.ended_at: float | None = None
-        self.size = 0
+        self.size = len(record.input)
         self.heard: float | None = None  # when the newest of the answer came from upstream, where it is produced here
         self.readers = 0
         self.on_readers: Callable[[int], None] = _ignore

@@ -1,6 +1,6 @@
 """Streams in this process's memory: quick, bounded, and gone with the process."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Self
 
 from service.deltas import Event
@@ -39,9 +39,11 @@ class MemoryJournal:
         """Begin a stream, or return the one that `key` is bound to."""
         if bound := self.bound(key):
             return bound
-        self.shelf.make_place()
+        self.shelf.make_place(archived=record.archived)
         log = StreamLog(record)
         self.shelf.put(log)
+        if record.archived:
+            self.shelf.retain(log)
         self.bind(key, log)
         return log
 
@@ -91,6 +93,20 @@ class MemoryJournal:
     async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key whose generation was never admitted."""
         self._keys.unbind(key)
+
+    async def unstored(self) -> Collection[str]:
+        """Name none: what this process has to store it knows."""
+        return ()
+
+    async def retain(self, log: StreamLog) -> bool:
+        """Retain a finished log until its answer is stored."""
+        self.shelf.retain(log)
+        return True
+
+    async def stored(self, stream_id: str) -> None:
+        """Let a log expire."""
+        if log := self.shelf.get(stream_id):
+            self.shelf.release(log)
 
     async def purge(self, log: StreamLog) -> None:
         """Forget a stream at once."""

@@ -27,7 +27,8 @@ class Record(Struct, frozen=True):
     """A stream as it was begun. `created` is in Unix seconds; `options` are the dialect's own.
 
     `fallbacks` are the models that its key may use instead of the one that was asked for; `tokens_per_minute` is the
-    key's limit, for a process that takes the stream over.
+    key's limit, for a process that takes the stream over. `archived`: the answer has to be stored in the database, and
+    the journal keeps it until then; `input` is what is stored with it.
     """
 
     stream_id: str
@@ -40,6 +41,8 @@ class Record(Struct, frozen=True):
     dropped: tuple[str, ...] = ()
     fallbacks: tuple[str, ...] = ()
     tokens_per_minute: int | None = None
+    archived: bool = False
+    input: bytes = b""
 
 
 def new_stream_id() -> str:

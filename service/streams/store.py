@@ -4,7 +4,7 @@ A store knows no events and no readers. Everything it does is one step for other
 nothing. Each of its calls may fail with `Unavailable`, and then it may have happened all the same.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
@@ -107,8 +107,13 @@ class JournalStore(Protocol):
     async def close(self) -> None:
         """Let go of everything, whatever state it is in."""
 
-    async def begin(self, stream_id: str, record: bytes, key: IdempotencyKey | None) -> Bound | None:
-        """Begin a stream with epoch 1 and a lease of this process, and bind `key`; or say what it is bound to."""
+    async def begin(
+        self, stream_id: str, record: bytes, key: IdempotencyKey | None, *, archived: bool = False
+    ) -> Bound | None:
+        """Begin a stream with epoch 1 and a lease of this process, and bind `key`; or say what it is bound to.
+
+        An `archived` stream does not expire before it is noted as `stored`.
+        """
 
     async def bound(self, key: IdempotencyKey) -> Bound | None:
         """Say what a key is bound to."""
@@ -154,6 +159,12 @@ class JournalStore(Protocol):
 
     async def ask_cancel(self, stream_id: str) -> None:
         """Note that a stream is cancelled, and tell its producer."""
+
+    async def unstored(self) -> Collection[str]:
+        """Name the archived streams that have ended and are not noted as stored."""
+
+    async def stored(self, stream_id: str) -> None:
+        """Let an archived stream expire, one time to live from now."""
 
     async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key."""

@@ -82,9 +82,9 @@ async def test_what_a_key_may_do_is_said_when_it_is_made(tmp_path: Path) -> None
         (("create", "x", "--expires", "soon"), 2, "--expires: should be a span"),
         (("create", ""), 2, "name: "),
         (("create", "x", "--streams", "0"), 2, "--streams"),
-        (("create", "x", "--file", "nowhere/keys.json"), 1, "nowhere/keys.json cannot be written: No such file"),
-        (("list",), 2, "keys.json is not there; `artesian keys create NAME`"),
-        (("revoke", "key_1"), 1, "There is no key key_1 in keys.json"),
+        (("create", "x", "--file", "nowhere/keys.json"), 1, "Cannot write nowhere/keys.json: No such file"),
+        (("list",), 2, "keys.json not found. Create it with: artesian keys create NAME"),
+        (("revoke", "key_1"), 1, "No key key_1 in"),
     ],
 )
 async def test_a_mistake_is_a_sentence_and_a_status(
@@ -113,7 +113,7 @@ async def test_a_key_revoked_twice_stays_revoked_since_the_first_time(tmp_path: 
 
     ended = await keys(tmp_path, "revoke", entry["id"])
 
-    assert ended.out == f"{entry['id']}, web: was revoked before.\n"
+    assert ended.out == f"{entry['id']}, web: was already revoked.\n"
     assert (tmp_path / "keys.json").read_text() == before
     assert (await keys(tmp_path, "list")).out.split("\t")[1] == "revoked"
 
@@ -122,9 +122,9 @@ async def test_a_key_revoked_twice_stays_revoked_since_the_first_time(tmp_path: 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "keys.json is not there; `artesian keys create NAME`"),
+        (None, "keys.json not found. Create it with: artesian keys create NAME"),
         ("", "keys.json is empty"),
-        ('{"keys": []}', "keys.json holds no key; `artesian keys create NAME`"),
+        ('{"keys": []}', "keys.json holds no key. Create it with: artesian keys create NAME"),
         ('{"keys": [{"name": "web"}]}', "(keys.0.id) of the key named 'web': is needed"),
     ],
 )
@@ -137,7 +137,7 @@ async def test_a_file_of_no_use_stops_the_start(tmp_path: Path, content: str | N
 
     assert ended.status == 2
     lines = ended.err.splitlines()
-    assert all(line.startswith("ARTESIAN_API_KEYS_FILE") for line in lines)
+    assert all(line.startswith("artesian: ARTESIAN_API_KEYS_FILE") for line in lines)
     assert said in lines[0]
 
 

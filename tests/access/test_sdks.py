@@ -7,7 +7,7 @@ import anthropic
 import openai
 import pytest
 
-from service.client import ArtesianError, AsyncArtesian
+from artesian import ArtesianError, AsyncArtesian
 from tests.access.holders import Holder, held
 from tests.harness import CLAUDE
 

@@ -19,7 +19,7 @@ def test_each_mistake_is_one_line_that_names_its_variable_and_the_status_is_2(tm
     lines = started.stderr.strip().splitlines()
     assert started.returncode == 2
     assert started.stdout == ""
-    assert sorted(line.partition(":")[0] for line in lines) == sorted(wrong)
+    assert sorted(line.removeprefix("artesian: ").partition(":")[0] for line in lines) == sorted(wrong)
 
 
 def test_mistakes_that_two_settings_make_together_are_told_in_the_same_way(tmp_path: Path) -> None:
@@ -27,7 +27,10 @@ def test_mistakes_that_two_settings_make_together_are_told_in_the_same_way(tmp_p
 
     lines = started.stderr.strip().splitlines()
     assert started.returncode == 2
-    assert [line.partition(":")[0] for line in lines] == ["ARTESIAN_WORKERS", "ARTESIAN_HOST"]
+    assert [line.removeprefix("artesian: ").partition(":")[0] for line in lines] == [
+        "ARTESIAN_WORKERS",
+        "ARTESIAN_HOST",
+    ]
 
 
 def test_a_family_that_is_none_is_told_before_anybody_asks_for_it(tmp_path: Path) -> None:
@@ -36,7 +39,7 @@ def test_a_family_that_is_none_is_told_before_anybody_asks_for_it(tmp_path: Path
 
     (line,) = started.stderr.strip().splitlines()
     assert started.returncode == 2
-    assert line.startswith("ARTESIAN_MODEL_ALIASES (two.family): there is no family supernova; it should be one of ")
+    assert line.startswith('artesian: ARTESIAN_MODEL_ALIASES (two.family): unknown family "supernova"; use one of ')
 
 
 def serve(folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.client.address import find_key, find_url, is_loopback
+from artesian.address import find_key, find_url, is_loopback
 
 FOUND = {
     "nothing is said": ({}, "http://127.0.0.1:8000"),
@@ -35,7 +35,7 @@ def test_what_the_program_says_counts_first() -> None:
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://a", "http://", "artesian"])
 def test_an_address_of_nothing_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match="no address of a service"):
+    with pytest.raises(ValueError, match="include the scheme"):
         find_url(url)
 
 

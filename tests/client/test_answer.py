@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from artesian.answer import Fold
+from artesian.events import Done, Event, read_event
+from artesian.sse import Reader
 from service import deltas
 from service.answer import Answer as Folded
-from service.client.answer import Fold
-from service.client.events import Done, Event, read_event
-from service.client.sse import Reader
 from service.dialects.dialect import Heading
 from service.dialects.native.events import NativeEvents, whole
 

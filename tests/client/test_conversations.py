@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.client import Artesian, ArtesianError, AsyncArtesian, Done, Text
+from artesian import Artesian, ArtesianError, AsyncArtesian, Done, Text
 from tests.client.cutting import cutting
 from tests.harness import PATIENCE_S, Service, fault_header, running
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 async def test_the_client_works_where_it_is_copied_to(tmp_path: Path) -> None:
     async with running() as service:
         process = await asyncio.create_subprocess_exec(
-            *("sh", "-c", f'cp -r "{ROOT}/service/client" copied && "{sys.executable}" -I -c "{COPIED}"'),
+            *("sh", "-c", f'cp -r "{ROOT}/artesian" copied && "{sys.executable}" -I -c "{COPIED}"'),
             cwd=tmp_path,
             env={"ARTESIAN_URL": service.url, "PATH": "/usr/bin:/bin"},
             stdout=asyncio.subprocess.PIPE,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.client import Artesian, ArtesianError, AsyncArtesian, Connection, ConnectionLost, Event
+from artesian import Artesian, ArtesianError, AsyncArtesian, Connection, ConnectionLost, Event
 from tests.client.cutting import cutting
 from tests.client.scripted import HEAD, RECONNECT, START, STREAM_ID, answer, done, scripted, text
 from tests.harness import Service

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.client.sse import Reader, Sent, TooLong
+from artesian.sse import Reader, Sent, TooLong
 
 SAYS = {
     "an event": (b"data: x\n\n", [Sent("message", "x", "")]),

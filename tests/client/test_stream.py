@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from service.client import (
+from artesian import (
     Artesian,
     ArtesianError,
     AsyncArtesian,
@@ -20,7 +20,7 @@ from service.client import (
     Unreachable,
     calls,
 )
-from service.client.reading import Reading
+from artesian.cursor import Cursor
 from tests.harness import CLAUDE, PATIENCE_S, Json, Service, eventually, fault_header, running
 from tests.native.gates import call_of, release
 
@@ -351,8 +351,8 @@ def test_ctrl_c_while_asking_is_no_failure_of_the_way() -> None:
 
 
 async def test_a_stream_that_never_ends_an_event_is_given_up() -> None:
-    reading = Reading(calls.Service("http://127.0.0.1:1", None, {}, 1.0))
-    reading.feed(b"data: " + b"x" * (1 << 26))
+    cursor = Cursor(calls.Service("http://127.0.0.1:1", None, {}, 1.0))
+    cursor.feed(b"data: " + b"x" * (1 << 26))
 
     with pytest.raises(ArtesianError, match="an event has no end"):
-        reading.take()
+        cursor.take()

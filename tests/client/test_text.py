@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from service.client import Artesian, ArtesianError, AsyncArtesian
+from artesian import Artesian, ArtesianError, AsyncArtesian
 from tests.harness import CLAUDE, Service, fault_header
 from tests.native.gates import call_of
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 
@@ -19,9 +20,51 @@ def sqlite(folder: Path) -> str:
     return f"sqlite+aiosqlite:///{folder}/conversations.db"
 
 
+class Postgres:
+    """A server with a folder of its own, which can be stopped and started again."""
+
+    def __init__(self, postgres: str, data: str, user: str | None) -> None:
+        self._port = _free_port()
+        self._data = data
+        self._user = user
+        self._command = [postgres, "-D", data, "-p", str(self._port), "-k", "", "-h", "127.0.0.1", "-c", "fsync=off"]
+        self._server: subprocess.Popen[bytes] | None = None
+        self.url = f"postgresql+asyncpg://artesian@127.0.0.1:{self._port}/postgres"
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        quiet = subprocess.DEVNULL
+        self._server = subprocess.Popen(self._command, stdout=quiet, stderr=quiet, user=self._user, cwd=self._data)
+        _wait_for(self._port)
+
+    def stop(self) -> None:
+        """End it at once, whoever is connected."""
+        if self._server:
+            self._server.send_signal(signal.SIGINT)
+            self._server.wait(20)
+            self._server = None
+
+    async def execute(self, *statements: str) -> None:
+        """Do as an operator does, whatever the server's defaults are; each statement for itself."""
+        connection = await asyncpg.connect(self.url.replace("+asyncpg", ""))
+        try:
+            await connection.execute("SET default_transaction_read_only = off")
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
 @contextmanager
 def postgresql() -> Iterator[str]:
     """Run a server that nobody else knows, and give its address; or skip where there is none to run."""
+    with postgres_server() as server:
+        yield server.url
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """The same, and give the server."""
     programs = _programs()
     if programs is None:
         pytest.skip("no PostgreSQL is here: initdb and postgres on PATH, or under /usr/lib/postgresql")
@@ -32,15 +75,12 @@ def postgresql() -> Iterator[str]:
             shutil.chown(data, user)
         prepare = [initdb, "-D", data, "-U", "artesian", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale", "C"]
         subprocess.run(prepare, check=True, capture_output=True, timeout=60, user=user, cwd=data)
-        port = _free_port()
-        serve = [postgres, "-D", data, "-p", str(port), "-k", "", "-h", "127.0.0.1", "-c", "fsync=off"]
-        server = subprocess.Popen(serve, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, user=user, cwd=data)
+        server = Postgres(postgres, data, user)
         try:
-            _wait_for(port)
-            yield f"postgresql+asyncpg://artesian@127.0.0.1:{port}/postgres"
+            server.start()
+            yield server
         finally:
-            server.send_signal(signal.SIGINT)  # end at once, whoever is connected
-            server.wait(20)
+            server.stop()
 
 
 def _programs() -> tuple[str, str] | None:

@@ -21,7 +21,7 @@ def models() -> str:
     series: dict[tuple[str, str], list[Model]] = {}
     for model in MODELS:
         series.setdefault((model.family, model.series), []).append(model)
-    head = ["models", "family", "series", *_CAN]
+    head = ["models", "family", "series", "capabilities"]
     rows = [_series_row(family, name, found) for (family, name), found in series.items()]
     return sizing.table(head, rows)
 
@@ -29,16 +29,19 @@ def models() -> str:
 def _series_row(family: str, name: str, found: list[Model]) -> list[str]:
     ids = ", ".join(f"`{model.id}`{'†' if model.ended else ''}" for model in found)
     can = [capabilities(model) for model in found]
-    return [ids, f"`{family}`", f"`{name}`", *(_together(each[what] for each in can) for what in _CAN)]
+    marks = {what: _mark(each[what] for each in can) for what in _CAN}
+    supported = ", ".join(f"{what}{mark}" for what, mark in marks.items() if mark is not None)
+    return [ids, f"`{family}`", f"`{name}`", supported]
 
 
-def _together(said: Iterable[bool | None]) -> str:
-    answers = set(said)
-    if answers == {True}:
-        return "yes"
-    if True in answers:
-        return "some"
-    return "no" if answers == {False} else "?"
+def _mark(answers: Iterable[bool | None]) -> str | None:
+    """Return a capability's mark in a series: "" for all models, "*" for some, "?" if unknown, None for no model."""
+    found = set(answers)
+    if found == {True}:
+        return ""
+    if True in found:
+        return "\\*"
+    return None if found == {False} else "?"
 
 
 TABLES: dict[str, Callable[[], str]] = {"models": models, **sizing.TABLES}

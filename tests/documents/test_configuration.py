@@ -1,4 +1,4 @@
-"""docs/configuration.md has every setting once, with the default that it has, and the policy allows what is called."""
+"""docs/reference.md has every setting once, with its default; the policy of docs/configuration.md allows the calls."""
 
 import json
 import re
@@ -10,12 +10,13 @@ import pytest
 from service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "configuration.md").read_text("utf-8")
-ROWS = re.findall(r"^\| `([A-Z_]+)` \| (\S+) \| (.+) \|$", PAGE, re.MULTILINE)
+REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
+GUIDE = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+ROWS = re.findall(r"^\| `([A-Z_]+)` \| (\S+) \| (.+) \|$", REFERENCE, re.MULTILINE)
 
 
 def written(default: Any) -> str:
-    """A default as the page writes it."""
+    """Return a default as the page writes it."""
     if default is None or default == ():
         return "none"
     if isinstance(default, bool):
@@ -23,18 +24,18 @@ def written(default: Any) -> str:
     return f"`{json.dumps(default)}`" if isinstance(default, dict) else f"`{default}`"
 
 
-def test_every_setting_is_there_once() -> None:
+def test_the_reference_has_every_setting_once() -> None:
     assert sorted(name for name, _, _ in ROWS) == sorted(name.upper() for name in Settings.model_fields)
 
 
-@pytest.mark.parametrize(("name", "default", "when"), ROWS, ids=[name for name, _, _ in ROWS])
-def test_a_setting_has_its_default_and_a_reason_to_change_it(name: str, default: str, when: str) -> None:
+@pytest.mark.parametrize(("name", "default", "meaning"), ROWS, ids=[name for name, _, _ in ROWS])
+def test_a_setting_has_its_default_and_its_meaning(name: str, default: str, meaning: str) -> None:
     assert default == written(Settings.model_fields[name.lower()].default)
-    assert len(when) > 10
+    assert len(meaning) > 10
 
 
-def test_the_policy_that_the_page_leads_to_allows_what_the_service_calls() -> None:
-    (link,) = re.findall(r"\]\(\.\./(deploy/iam/bedrock\.json)\)", PAGE)
+def test_the_policy_of_the_guide_allows_the_calls_of_the_service() -> None:
+    (link,) = re.findall(r"\]\(\.\./(deploy/iam/bedrock\.json)\)", GUIDE)
     statements = json.loads((ROOT / link).read_text())["Statement"]
 
     allowed = [statement["Action"] for statement in statements]

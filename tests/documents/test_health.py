@@ -2,6 +2,7 @@
 
 import asyncio
 
+from service import __version__
 from tests.harness import Service, running
 from tests.native.gates import call_of, release
 
@@ -12,6 +13,7 @@ async def test_it_is_alive_and_ready_and_says_what_is_there(service: Service) ->
 
     assert (alive.status_code, ready.status_code) == (200, 200)
     checks = ready.json()
+    assert alive.json() == {"status": "ok", "version": __version__}
     assert checks["backend"]["name"] == "local"
     assert checks["backend"]["url"] == str(service.bedrock.base_url).rstrip("/")
     assert checks["backend"]["credentials"] is True

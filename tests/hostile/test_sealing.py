@@ -39,7 +39,8 @@ def test_it_opens_in_no_other_place(scope: str, place: str) -> None:
 
     with pytest.raises(Unopened, match="changed or moved") as raised:
         seal.open(sealed(seal), scope, place)
-    assert (raised.value.code.name, raised.value.status) == ("internal", 500)
+    assert not raised.value.retryable
+    assert (raised.value.code.name, raised.value.status) == ("overloaded", 503)
 
 
 @given(at=st.integers(5, 51), bit=st.integers(0, 7))

@@ -140,4 +140,4 @@ async def test_counting_tokens_ends_with_its_client_and_takes_no_generations_con
 
 
 async def _held(service: Service, number: int) -> bool:
-    return sum(call["state"] != "closed" for call in await service.calls()) == number
+    return bool(sum(call["state"] != "closed" for call in await service.calls()) == number)

@@ -1,4 +1,4 @@
-"""Coming back to a stream (docs/reference.md, "Coming back to a stream")."""
+"""Resume a stream (docs/reference.md, "Resume a stream")."""
 
 import asyncio
 import json

@@ -100,7 +100,7 @@ async def test_a_pages_fetch_comes_back_even_before_the_first_event(valkey_pair:
     assert sum(request.count(b"POST ") for request in asked) > 3
 
 
-@pytest.mark.parametrize("program", blocks("python"), ids=["service.client", "httpx alone"])
+@pytest.mark.parametrize("program", blocks("python"), ids=["artesian", "httpx alone"])
 async def test_a_program_comes_back_and_prints_the_whole_answer(valkey_pair: Pair, program: str) -> None:
     whole = await answer(valkey_pair)
     before = len(await valkey_pair.bedrock.all_calls())

@@ -1,4 +1,4 @@
-"""A journal that fails under running streams, and comes back (docs/resuming.md, "When the journal is away")."""
+"""A journal that fails under running streams, and comes back (docs/resuming.md, "When the journal is unavailable")."""
 
 import asyncio
 import resource

@@ -7,7 +7,7 @@ from importlinter import Contract, ContractCheck, fields, output
 class RoomsContract(Contract):
     """Each line of `rooms` is `room: what it may import`, of `owners` `package: rooms that may import it`.
 
-    A room is a module or a package below the root, and the most specific line is the one that counts.
+    A room is a module or a package below `service`, or another root package; the most specific line applies.
     """
 
     type_name = "rooms"
@@ -22,7 +22,8 @@ class RoomsContract(Contract):
         groups = _table(self.contract_options.get("groups", []))
         rooms = {room: _expand(names, groups) for room, names in _table(self.contract_options["rooms"]).items()}
         owners = _table(self.contract_options.get("owners", []))
-        own = {module for module in graph.modules if module.startswith(f"{root}.")}
+        others = self.session_options["root_packages"][1:]
+        own = {module for module in graph.modules if module.startswith(f"{root}.") or module.split(".")[0] in others}
         names = {module: module.removeprefix(f"{root}.") for module in own}
         unlisted = [module for module in sorted(own) if not _line_of(names[module], rooms)]
         forbidden = [

@@ -31,10 +31,15 @@ BROKEN = {
         "import aiohttp",
         "service.bedrock.odd imports aiohttp",
     ),
-    "the Python client imports the rest": (
-        "client.py",
+    "the Python client imports the service": (
+        "../artesian/odd.py",
         "import service.deltas",
-        "service.client imports service.deltas",
+        "artesian.odd imports service.deltas",
+    ),
+    "the service imports the Python client": (
+        "engine/odd.py",
+        "import artesian",
+        "service.engine.odd imports artesian",
     ),
     "an import hides in a function": ("deltas.py", "def odd() -> None:\n    import service.app", "imports service.app"),
     "a new room has no line": ("helpers.py", "", "service.helpers is in no room"),
@@ -45,6 +50,7 @@ BROKEN = {
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "service", tmp_path / "service", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "artesian", tmp_path / "artesian", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "tests" / "plugins", tmp_path / "tests" / "plugins")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path / "service"

@@ -22,7 +22,7 @@ DONE = Done(StopReason.END_TURN, "end_turn", Usage(3, 5), Metrics(latency=0.1))
 CANCELLED = Done(StopReason.CANCELLED, None, Usage(3, 5, estimated=True), Metrics(latency=0.1))
 
 
-def record(*, store: bool = True, on_disconnect: OnDisconnect = "detach") -> Record:
+def record(*, store: bool = True, on_disconnect: OnDisconnect = "detach", archived: bool = False) -> Record:
     """Make the record of a new stream."""
     return Record(
         stream_id=new_stream_id(),
@@ -32,6 +32,7 @@ def record(*, store: bool = True, on_disconnect: OnDisconnect = "detach") -> Rec
         request=Request("a.model-v1:0", (Message("user", (Text("Why is the sky blue?"),)),), max_tokens=500),
         policies=Policies(on_disconnect=on_disconnect, store=store),
         options={"kept": ["for", "the", "dialect"]},
+        archived=archived,
     )
 
 

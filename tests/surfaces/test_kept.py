@@ -8,7 +8,7 @@ import pytest
 
 from service.bedrock import estimate
 from service.conversations.database import Database
-from service.conversations.migrate import upgrade
+from service.conversations.migrate import prepare_file, upgrade
 from service.conversations.responses import Kept, Responses
 from service.conversations.values import now_ms
 from service.dialects import openai_responses
@@ -43,6 +43,7 @@ def address(tmp_path: Path) -> str:
 @pytest.fixture
 async def kept(address: str) -> AsyncIterator[Responses]:
     database = Database(address)
+    prepare_file(address.removeprefix("sqlite+aiosqlite:///"))
     await upgrade(database)
     yield Responses(database)
     await database.close()

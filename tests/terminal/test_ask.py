@@ -59,8 +59,8 @@ async def test_json_is_the_whole_answer(service: Service, tmp_path: Path) -> Non
 
 
 WRONG = {
-    "no question": ([], 2, "The question is empty."),
-    "an empty one": (["  "], 2, "The question is empty."),
+    "no question": ([], 2, "The prompt is empty."),
+    "an empty one": (["  "], 2, "The prompt is empty."),
     "an option that is none": (["Hi", "--hotter"], 2, "--hotter"),
     "a temperature that is none": (["Hi", "--temperature", "3"], 2, "--temperature"),
     "a model that nobody knows": (["Hi", "-m", "nonsense.model"], 1, "(model_not_found)"),
@@ -79,10 +79,10 @@ async def test_what_is_wrong_is_said_and_is_the_exit_status(
 
 
 INPUTS = {
-    "closed, and no question": ("artesian ask <&-", 2, "What is the question?"),
-    "closed, though it is to be read": ("artesian ask - <&-", 2, "The question is empty."),
+    "closed, and no question": ("artesian ask <&-", 2, "Missing prompt."),
+    "closed, though it is to be read": ("artesian ask - <&-", 2, "The prompt is empty."),
     "closed beside a question": ("artesian ask Hi <&-", 0, ""),
-    "no text": (r"printf '\377\376' | artesian ask", 2, "no text"),
+    "no text": (r"printf '\377\376' | artesian ask", 2, "not valid UTF-8"),
     "a question of half a character": (r'artesian ask "$(printf "a\377")" </dev/null', 0, ""),
 }
 
@@ -121,7 +121,7 @@ async def test_an_address_that_is_none_is_wrong_use(tmp_path: Path) -> None:
     ended = await run(tmp_path, "ask", "Hi", ARTESIAN_URL="localhost:8000")
 
     assert ended.status == 2
-    assert "'localhost:8000' is no address of a service" in ended.err
+    assert 'Invalid ARTESIAN_URL "localhost:8000": include the scheme' in ended.err
 
 
 async def test_settings_beside_it_say_where_the_service_is(service: Service, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ async def test_settings_beside_it_that_are_no_text_are_wrong_use(tmp_path: Path)
 
     ended = await run(tmp_path, "ask", "Hi")
 
-    assert (ended.status, ended.err) == (2, "artesian: .env: is no text in UTF-8\n")
+    assert (ended.status, ended.err) == (2, "artesian: .env is not valid UTF-8.\n")
 
 
 async def test_local_needs_no_service_and_leaves_nothing_behind(tmp_path: Path) -> None:

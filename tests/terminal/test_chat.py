@@ -76,7 +76,7 @@ async def test_at_the_prompt_ctrl_c_does_nothing_and_ctrl_d_leaves(service: Serv
         program.type("half a thought")
         await program.expect("half a thought")
         program.type(CTRL_C)
-        await program.expect(r"\(exit leaves\)\n" + PROMPT)
+        await program.expect(r"\(type exit to end the chat\)\n" + PROMPT)
         program.type(CTRL_D)
         assert await program.ended() == 0
 
@@ -90,10 +90,10 @@ async def test_an_error_is_told_and_the_talk_goes_on(service: Service, tmp_path:
         await program.expect(r"\(model_not_found\)")
         await program.expect(PROMPT)
         program.type("/model claude-haiku\r")
-        await program.expect("Several models are called that: ")
+        await program.expect("Several models match: ")
         await program.expect(PROMPT)
         program.type(f"/model {CLAUDE}\r")
-        await program.expect("answers from now on.\n" + PROMPT)
+        await program.expect("\\.\n" + PROMPT)
         program.type("Hi\r")
         await program.expect(SUMMARY)
         await program.expect(PROMPT)
@@ -136,15 +136,15 @@ async def test_commands_change_what_is_sent(service: Service, tmp_path: Path) ->
     assert second["messages"] == [{"role": "user", "content": "Hi again"}]
     assert "system" not in second
     for sentence in [
-        "mine.md is there already: choose another name.",
+        "mine.md already exists. Choose another name.",
         "Ctrl-C stops an answer.",
-        "There is none.",
-        "2 messages are in talk.md.",
-        "2 messages are in talk.json.",
-        "/save FILE: where to?",
-        "nowhere/talk.md could not be written: No such file or directory.",
-        "some.other-model answers from now on (the service does not list it).",
-        "There is no /dance.",
+        "No system prompt is set.",
+        "Saved 2 messages to talk.md.",
+        "Saved 2 messages to talk.json.",
+        "Missing file name: /save FILE",
+        "Cannot write nowhere/talk.md: No such file or directory.",
+        "Model: some.other-model (not in the service's list).",
+        "Unknown command /dance.",
     ]:
         assert sentence in ended.out, sentence
     assert (tmp_path / "mine.md").read_text() == "mine"

@@ -13,11 +13,11 @@ async def test_in_a_terminal_it_is_a_table(tmp_path: Path) -> None:
         running(model_aliases=aliases) as service,
         terminal(tmp_path, "models", ARTESIAN_URL=service.url) as program,
     ):
-        await program.expect(rf"Where nothing else is asked for: {CLAUDE}\n")
+        await program.expect(rf"Default: {CLAUDE}\n")
         assert await program.ended() == 0
 
     lines = program.shown.splitlines()
-    assert lines[0].split() == ["Model", "Provider", "Can"]
+    assert lines[0].split() == ["Model", "Provider", "Capabilities"]
     assert any(line.startswith(CLAUDE) and "anthropic" in line.lower() for line in lines)
     assert any(line.startswith("= quick") for line in lines)
 

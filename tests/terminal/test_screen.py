@@ -2,8 +2,8 @@
 
 import pytest
 
+from artesian import Connection, Done, Event, Metrics, Start, Status, ToolCall, Usage
 from service.cli.screen import line_of, summary
-from service.client import Connection, Done, Event, Metrics, Start, Status, ToolCall, Usage
 
 LINES: dict[str, tuple[Event, str | None]] = {
     "a lost connection": (

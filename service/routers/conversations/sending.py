@@ -72,6 +72,7 @@ class MessageSender:
                 dialect="native",
                 policies=policies,
                 key=engine_key,
+                archived=True,
             )
             log = await self._begin(order, claimed, content, key)
         except BaseException:
@@ -89,8 +90,9 @@ class MessageSender:
             await self._opened.sends.keep(
                 claimed, content, stream_id=log.stream_id, model_id=log.record.request.model_id, key=key
             )
-        except ServiceError:
+        except BaseException:
             await self._engine.cancel(log.stream_id, self._caller.id)
+            await self._engine.journal.stored(log.stream_id)  # there is no reply that it could be stored as
             if order.key:
                 await self._engine.journal.unbind(order.key)
             raise

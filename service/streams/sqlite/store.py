@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
@@ -54,10 +54,12 @@ class SqliteStore:
         self._thread.submit(self._tables.close)
         self._thread.shutdown(wait=False)
 
-    async def begin(self, stream_id: str, record: bytes, key: IdempotencyKey | None) -> Bound | None:
+    async def begin(
+        self, stream_id: str, record: bytes, key: IdempotencyKey | None, *, archived: bool = False
+    ) -> Bound | None:
         """Begin a stream."""
         self._produces = True
-        return await self._run(self._tables.begin, stream_id, record, key)
+        return await self._run(self._tables.begin, stream_id, record, key, archived=archived)
 
     async def bound(self, key: IdempotencyKey) -> Bound | None:
         """Say what a key is bound to."""
@@ -127,6 +129,14 @@ class SqliteStore:
     async def ask_cancel(self, stream_id: str) -> None:
         """Note that a stream is cancelled: its producer looks for that."""
         await self._run(self._tables.ask_cancel, stream_id)
+
+    async def unstored(self) -> Collection[str]:
+        """Name the finished streams that are not noted as stored."""
+        return await self._run(self._tables.unstored)
+
+    async def stored(self, stream_id: str) -> None:
+        """Let a stream expire."""
+        await self._run(self._tables.stored, stream_id)
 
     async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key."""

@@ -25,13 +25,21 @@ SELECT s.n, b.column3, b.column4 FROM (VALUES {rows}) b
 CROSS JOIN stream s ON s.id = b.column1 AND s.epoch = b.column2 AND NOT s.ended
 """
 
+_UNTIL_STORED = 1e12
+"""In `keep_until`: the database has to store the answer first. In Unix seconds no other stream lives that long.
+
+Statements that set `keep_until` leave this value as it is."""
+
 _RENEW = """
-UPDATE stream SET lease = ?, keep_until = ?
+UPDATE stream SET lease = ?, keep_until = iif(keep_until = 1e12, keep_until, ?)
 WHERE (id, epoch) IN (SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)) AND NOT ended
 """
 
+_FINISH = "UPDATE stream SET ended = 1, keep_until = iif(keep_until = 1e12, keep_until, ?) WHERE id = ? AND NOT ended"
+
 _TAKE_OVER = """
-UPDATE stream SET epoch = epoch + 1, owner = :process, lease = :until, keep_until = :keep_until
+UPDATE stream SET epoch = epoch + 1, owner = :process, lease = :until,
+    keep_until = iif(keep_until = 1e12, keep_until, :keep_until)
 WHERE id = :id AND NOT ended AND keep_until >= :now
 AND (lease = 0 OR (NOT :released_only AND NOT lease BETWEEN :now AND :latest))
 RETURNING epoch
@@ -88,15 +96,18 @@ class Tables:
         if self._identity() != self._file:
             raise sqlite3.OperationalError("the file was replaced")
 
-    def begin(self, stream_id: str, record: bytes, key: IdempotencyKey | None) -> Bound | None:
+    def begin(
+        self, stream_id: str, record: bytes, key: IdempotencyKey | None, *, archived: bool = False
+    ) -> Bound | None:
         """Begin a stream."""
         now = time.time()
+        keep_until = _UNTIL_STORED if archived else now + self._lease_s + self._ttl_s
         with self._transaction() as database:
             if key and (bound := self.bound(key)):
                 return bound
             stream = database.execute(
                 "INSERT INTO stream (id, epoch, owner, lease, keep_until) VALUES (?, 1, ?, ?, ?)",
-                (stream_id, self._process, now + self._lease_s, now + self._lease_s + self._ttl_s),
+                (stream_id, self._process, now + self._lease_s, keep_until),
             ).lastrowid
             database.execute("INSERT INTO record VALUES (?, ?)", (stream, record))
             if key:
@@ -124,7 +135,7 @@ class Tables:
                 for batch, outcome in zip(batches, outcomes, strict=True)
                 if batch.last and outcome is Outcome.KEPT
             ]
-            database.executemany("UPDATE stream SET ended = 1, keep_until = ? WHERE id = ? AND NOT ended", ended)
+            database.executemany(_FINISH, ended)
         return outcomes
 
     def read(self, stream_id: str) -> Stored | None:
@@ -231,6 +242,18 @@ class Tables:
     def ask_cancel(self, stream_id: str) -> None:
         """Note that a stream is cancelled."""
         self.database.execute("UPDATE stream SET cancelled = 1 WHERE id = ? AND NOT ended", (stream_id,))
+
+    def unstored(self) -> list[str]:
+        """Name the finished streams that are not noted as stored."""
+        rows = self.database.execute("SELECT id FROM stream WHERE keep_until = ? AND ended", (_UNTIL_STORED,))
+        return [name for (name,) in rows.fetchall()]
+
+    def stored(self, stream_id: str) -> None:
+        """Let a stream expire."""
+        self.database.execute(
+            "UPDATE stream SET keep_until = ? WHERE id = ? AND keep_until = ?",
+            (time.time() + self._ttl_s, stream_id, _UNTIL_STORED),
+        )
 
     def unbind(self, key: IdempotencyKey) -> None:
         """Free a key."""

@@ -11,6 +11,8 @@ PREFIX = "{artesian}:"
 
 RUNNING = f"{PREFIX}running"  # a sorted set: stream id by the end of its lease; 0: given up
 
+UNSTORED = f"{PREFIX}unstored"  # a set: finished streams whose answers the database has to store
+
 LAST_SEQUENCE = "18446744073709551615"  # the highest: after it nothing can be added in the same epoch
 
 _NAMES = """
@@ -28,20 +30,25 @@ local function number(n) return string.format('%.0f', n) end
 """
 )
 
-# KEYS: record, events, running, [binding]. ARGV: id, process, lease, keep (ms), content, [binding's value]
+# An `archived` stream has no expiry before its answer is stored.
+# KEYS: record, events, running, [binding]. ARGV: id, process, lease, keep (ms), content, archived, [binding's value]
 BEGIN = (
     _NOW
     + """
 if KEYS[4] then
     local bound = redis.call('GET', KEYS[4])
     if bound then return bound end
-    redis.call('SET', KEYS[4], ARGV[6], 'PX', ARGV[4])
+    redis.call('SET', KEYS[4], ARGV[7], 'PX', ARGV[4])
 end
 local lease = number(now + ARGV[3])
 redis.call('HSET', KEYS[1], 'content', ARGV[5], 'epoch', 1, 'owner', ARGV[2], 'lease', lease, 'binding', KEYS[4] or '')
 redis.call('XADD', KEYS[2], '1-0', 'begun', '')
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
+if ARGV[6] == '1' then
+    redis.call('HSET', KEYS[1], 'archived', 1)
+else
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+    redis.call('PEXPIRE', KEYS[2], ARGV[4])
+end
 redis.call('ZADD', KEYS[3], lease, ARGV[1])
 return false
 """
@@ -56,7 +63,7 @@ end
 return answers
 """
 
-# KEYS: running. ARGV: ttl (ms), then for each stream its id, an entry's id and a batch. Answers as the other.
+# KEYS: running, unstored. ARGV: ttl (ms), then for each stream its id, an entry's id and a batch. Answers as the other.
 FINISH = (
     _NAMES
     + """
@@ -67,8 +74,12 @@ for i = 2, #ARGV, 3 do
     answers[#answers + 1] = answer
     if type(answer) == 'string' then
         redis.call('HSET', record(id), 'ended', 1)
-        redis.call('PEXPIRE', record(id), ARGV[1])
-        redis.call('PEXPIRE', events(id), ARGV[1])
+        if redis.call('HEXISTS', record(id), 'archived') == 1 then
+            redis.call('SADD', KEYS[2], id)
+        else
+            redis.call('PEXPIRE', record(id), ARGV[1])
+            redis.call('PEXPIRE', events(id), ARGV[1])
+        end
         redis.call('ZREM', KEYS[1], id)
         local binding = redis.call('HGET', record(id), 'binding')
         if binding and binding ~= '' then redis.call('PEXPIRE', binding, ARGV[1]) end
@@ -86,7 +97,7 @@ local answers = {}
 local lease = number(now + ARGV[1])
 for i = 3, #ARGV, 3 do
     local id, epoch, mark = ARGV[i], ARGV[i + 1], ARGV[i + 2]
-    local found = redis.call('HMGET', record(id), 'epoch', 'cancelled', 'ended', 'binding')
+    local found = redis.call('HMGET', record(id), 'epoch', 'cancelled', 'ended', 'binding', 'archived')
     if not found[1] then
         answers[#answers + 1] = 'GONE'
     elseif found[1] ~= epoch then
@@ -96,8 +107,10 @@ for i = 3, #ARGV, 3 do
     else
         if not found[3] then
             redis.call('HSET', record(id), 'lease', lease)
-            redis.call('PEXPIRE', record(id), ARGV[2])
-            redis.call('PEXPIRE', events(id), ARGV[2])
+            if not found[5] then
+                redis.call('PEXPIRE', record(id), ARGV[2])
+                redis.call('PEXPIRE', events(id), ARGV[2])
+            end
             redis.call('ZADD', KEYS[1], lease, id)
             if found[4] and found[4] ~= '' then redis.call('PEXPIRE', found[4], ARGV[2]) end
         end
@@ -170,7 +183,7 @@ return answers
 TAKE_OVER = (
     _NOW
     + """
-local found = redis.call('HMGET', KEYS[1], 'epoch', 'lease', 'ended')
+local found = redis.call('HMGET', KEYS[1], 'epoch', 'lease', 'ended', 'archived')
 if not found[1] or found[3] or redis.call('EXISTS', KEYS[2]) == 0 then return false end
 local lease = tonumber(found[2])
 if lease > now or (ARGV[5] == '1' and lease ~= 0) then return false end
@@ -178,8 +191,10 @@ local epoch = found[1] + 1
 lease = number(now + ARGV[3])
 redis.call('XADD', KEYS[2], number(epoch) .. '-0', 'begun', '')
 redis.call('HSET', KEYS[1], 'epoch', number(epoch), 'owner', ARGV[2], 'lease', lease)
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
+if not found[4] then
+    redis.call('PEXPIRE', KEYS[1], ARGV[4])
+    redis.call('PEXPIRE', KEYS[2], ARGV[4])
+end
 redis.call('ZADD', KEYS[3], lease, ARGV[1])
 return epoch
 """
@@ -203,6 +218,15 @@ redis.call('XADD', ARGV[2] .. found[1], 'NOMKSTREAM', '*', 'cancel', ARGV[1])
 return 1
 """
 
+# KEYS: record, events, unstored. ARGV: id, lease and ttl (ms)
+STORED = """
+redis.call('SREM', KEYS[3], ARGV[1])
+if redis.call('HDEL', KEYS[1], 'archived') == 0 then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return 1
+"""
+
 # KEYS: binding. ARGV: what its value begins with
 UNBIND = """
 local bound = redis.call('GET', KEYS[1])
@@ -210,10 +234,11 @@ if bound and string.sub(bound, 1, #ARGV[1]) == ARGV[1] then return redis.call('D
 return 0
 """
 
-# KEYS: record, events, readers, running. ARGV: id, epoch or nothing
+# KEYS: record, events, readers, running, unstored. ARGV: id, epoch or nothing
 PURGE = """
 if ARGV[2] ~= '' and redis.call('HGET', KEYS[1], 'epoch') ~= ARGV[2] then return 0 end
 redis.call('ZREM', KEYS[4], ARGV[1])
+redis.call('SREM', KEYS[5], ARGV[1])
 return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3])
 """
 

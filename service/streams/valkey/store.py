@@ -1,6 +1,6 @@
 """Valkey (or Redis) as a durable journal's store: one stream a generation, one script a commit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import sha256
 
 from service.streams.journal import IdempotencyKey
@@ -14,6 +14,8 @@ _TIMEOUT_S = 1.0  # for a connection to be made, or to be free
 _PAGE = 1000  # entries read at once, so that a long stream does not hold up the others
 _SWEEP = 1000  # streams a sweep names, as many as a process runs (`MAX_STREAMS`): the rest are the next one's
 _CALLS_S = 60.0  # how long calls to a process are kept that does not ask for them
+
+_ENDED = [scripts.RUNNING, scripts.UNSTORED]  # what a stream leaves and enters with its end
 
 _Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
@@ -43,10 +45,12 @@ class ValkeyStore:
         await self._client.close()
         await self._follower.close()
 
-    async def begin(self, stream_id: str, content: bytes, key: IdempotencyKey | None) -> Bound | None:
+    async def begin(
+        self, stream_id: str, content: bytes, key: IdempotencyKey | None, *, archived: bool = False
+    ) -> Bound | None:
         """Begin a stream."""
         keys = [record(stream_id), events(stream_id), scripts.RUNNING]
-        args: list[Arg] = [stream_id, self._process, self._lease_ms, self._keep_ms, content]
+        args: list[Arg] = [stream_id, self._process, self._lease_ms, self._keep_ms, content, int(archived)]
         if key:
             keys.append(_binding(key))
             args.append(f"{key.fingerprint} {stream_id}")
@@ -67,7 +71,7 @@ class ValkeyStore:
             args = [self._ttl_ms]
             for batch in ending:
                 args += (batch.stream_id, _entry_id(batch), batch.content)
-            outcomes |= await self._outcomes(ending, await self._client.run(scripts.FINISH, [scripts.RUNNING], args))
+            outcomes |= await self._outcomes(ending, await self._client.run(scripts.FINISH, _ENDED, args))
         return [outcomes[batch.stream_id] for batch in batches]
 
     async def read(self, stream_id: str) -> Stored | None:
@@ -153,13 +157,22 @@ class ValkeyStore:
         """Note that a stream is cancelled, and call its producer."""
         await self._client.run(scripts.CANCEL, [record(stream_id)], [stream_id, calls("")])
 
+    async def unstored(self) -> Collection[str]:
+        """Name the finished streams that are not noted as stored."""
+        return [name.decode() for name in await self._client.do("SMEMBERS", scripts.UNSTORED)]
+
+    async def stored(self, stream_id: str) -> None:
+        """Let a stream expire."""
+        keys = [record(stream_id), events(stream_id), scripts.UNSTORED]
+        await self._client.run(scripts.STORED, keys, [stream_id, self._keep_ms])
+
     async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key."""
         await self._client.run(scripts.UNBIND, [_binding(key)], [f"{key.fingerprint} "])
 
     async def purge(self, stream_id: str, epoch: int | None = None) -> None:
         """Forget a stream."""
-        keys = [record(stream_id), events(stream_id), readers(stream_id), scripts.RUNNING]
+        keys = [record(stream_id), events(stream_id), readers(stream_id), *_ENDED]
         await self._client.run(scripts.PURGE, keys, [stream_id, "" if epoch is None else epoch])
 
     @property

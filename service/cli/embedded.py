@@ -1,4 +1,4 @@
-"""A service in this process, for `--local`: on a free port, quiet, gone with the command."""
+"""The service in this process, for `--local`: on a free port, without output, ended with the command."""
 
 import threading
 import time
@@ -8,12 +8,13 @@ from contextlib import contextmanager
 import uvicorn
 
 from service.app import create_app
-from service.cli.connecting import FAILED, stop
+from service.cli.exits import FAILED, fail, fail_settings
 from service.cli.serving import settings_or_exit
 from service.server import configuration
+from service.settings import SettingsError
 from service.telemetry.logs import configure_logs
 
-_PRIVATE = {  # nothing is left behind, and nobody else is meant to use it
+_PRIVATE = {  # writes no file; only this command uses it
     "host": "127.0.0.1",
     "port": 0,
     "workers": 1,
@@ -24,20 +25,23 @@ _PRIVATE = {  # nothing is left behind, and nobody else is meant to use it
 
 
 @contextmanager
-def own_service() -> Iterator[str]:
-    """Run a service, with the settings of this environment, while the block lasts; the value is its address."""
+def embedded_service() -> Iterator[str]:
+    """Run a service with this environment's settings inside the block; yield its URL."""
     settings = settings_or_exit(host="127.0.0.1", port=0).model_copy(update=_PRIVATE)
     configure_logs(settings.log_format, "error")
-    config = configuration(settings, create_app(settings))
+    try:
+        config = configuration(settings, create_app(settings))
+    except SettingsError as error:
+        fail_settings(error)
     listening = config.bind_socket()
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="service", daemon=True)
     thread.start()
     try:
         while not server.started and thread.is_alive():
-            time.sleep(0.005)  # uvicorn tells nobody
+            time.sleep(0.005)  # uvicorn has no event for it
         if not server.started:
-            stop("The service could not be started.", FAILED)
+            fail("The service could not be started.", FAILED)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True

@@ -1,4 +1,4 @@
-"""The client for an event loop."""
+"""The asynchronous client."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from inspect import isawaitable
@@ -11,7 +11,7 @@ from .address import find_key, find_url
 from .answer import Answer
 from .async_stream import AsyncStream, AsyncWire
 from .calls import Call, Parameters, Service
-from .reading import Reading
+from .cursor import Cursor
 from .values import (
     Conversation,
     ConversationPage,
@@ -32,13 +32,12 @@ Callback = Callable[[str, bool], object] | Callable[[str, bool], Awaitable[objec
 class AsyncArtesian:
     """A service at `url`, else at `ARTESIAN_URL`, else at `ARTESIAN_HOST` and `ARTESIAN_PORT`.
 
-    `api_key` is else `ARTESIAN_API_KEY`. `timeout_s` is the silence after which a connection is taken for dead: the
-    service sends a heartbeat every 10 seconds. `backoff_s` is how long to wait before each try to come back to a
-    stream, in place of 1, 2, 4 and 8 seconds and of what the server asks for. `http` is a client of your own (for a
-    proxy, a certificate); you close it yourself.
+    `api_key` is else `ARTESIAN_API_KEY`. `timeout_s` is the inactivity timeout of a connection: the service sends a
+    heartbeat every 10 seconds. `backoff_s` lists the delays before each reconnect, in place of 1, 2, 4 and 8 seconds
+    and of what the server asks for. `http` is an httpx client of yours (for a proxy, a certificate); close it yourself.
 
     Raises:
-        ValueError: that is no address of a service.
+        ValueError: `url` is not an http or https URL.
     """
 
     def __init__(
@@ -57,11 +56,11 @@ class AsyncArtesian:
 
     @property
     def url(self) -> str:
-        """Where the service is."""
+        """The URL of the service."""
         return self._wire.service.url
 
     async def __aenter__(self) -> Self:
-        """Use it in a block, and close it behind it."""
+        """Open a block that closes the client at its end."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -75,12 +74,12 @@ class AsyncArtesian:
     async def generate(
         self, prompt: str | None = None, *, messages: Sequence[Json] | None = None, **parameters: Unpack[Parameters]
     ) -> Answer:
-        """Ask, and wait for the whole answer. Give `prompt` or `messages`.
+        """Generate, and wait for the whole answer. Give `prompt` or `messages`.
 
-        It comes as a stream all the same: so a broken connection costs nothing, and who stops waiting stops the model.
+        It is read as a stream, so a dropped connection is resumed, and an interrupted call cancels the generation.
 
         Raises:
-            ArtesianError: there is no answer, or not all of it: `text` is what there is.
+            ArtesianError: the generation failed; `text` has what was received.
         """
         async with self.stream(prompt, messages=messages, **parameters) as stream:
             return await stream.answer()
@@ -88,25 +87,25 @@ class AsyncArtesian:
     def stream(
         self, prompt: str | None = None, *, messages: Sequence[Json] | None = None, **parameters: Unpack[Parameters]
     ) -> AsyncStream:
-        """Ask, and read the answer as it comes, in an `async with` block; leaving it early cancels the generation."""
-        return self._wire.stream(calls.generating(prompt, messages, parameters))
+        """Generate a stream, for an `async with` block; leaving it early cancels the generation."""
+        return self._wire.stream(calls.generate(prompt, messages, parameters))
 
     def attach(self, stream_id: str, *, after: int = 0) -> AsyncStream:
-        """Read a stream that is there already, after event number `after`; leaving the block cancels nothing."""
+        """Read an existing stream from after event number `after`; the end of the block does not cancel it."""
         wire = self._wire
-        reading = Reading(wire.service, stream_id=stream_id, after=after, backoff_s=wire.backoff_s)
-        return AsyncStream(wire, reading, cancels=False)
+        cursor = Cursor(wire.service, stream_id=stream_id, after=after, backoff_s=wire.backoff_s)
+        return AsyncStream(wire, cursor, cancels=False)
 
     async def cancel(self, stream_id: str) -> Snapshot:
-        """Cancel a generation; one that is over is left as it is."""
-        return read_snapshot(await self._wire.ask(calls.cancelling(stream_id)))
+        """Cancel a generation; one that has ended is unchanged."""
+        return read_snapshot(await self._wire.ask(calls.cancel(stream_id)))
 
     async def state(self, stream_id: str) -> Snapshot:
-        """Look at a stream as it stands."""
+        """Return a stream's current state."""
         return read_snapshot(await self._wire.ask(calls.state(stream_id)))
 
     async def models(self) -> Models:
-        """List the models, with what each can do."""
+        """List the models and their capabilities."""
         return read_models(await self._wire.ask(Call("GET", "/api/models")))
 
     @overload
@@ -150,12 +149,12 @@ class AsyncArtesian:
         stream: bool = False,  # noqa: FBT001, FBT002
         callback: Callback | None = None,
     ) -> Generated | AsyncIterator[str]:
-        """Generate in the tutorial's words: a dict; with `stream` the pieces of the text; or a call for each piece.
+        """Generate with the tutorial's signature: returns a dict, or with `stream` an iterator of text deltas.
 
         `callback(text, done)`, a function or a coroutine function, gets each piece and False, and at the end `""` and
         True; then the dict is returned.
         """
-        said = self._wire.stream(calls.generating_text(model_id, prompt, temperature, max_tokens))
+        said = self._wire.stream(calls.generate_text(model_id, prompt, temperature, max_tokens))
         return _texts(said) if stream and callback is None else await _whole(said, callback)
 
 
@@ -169,20 +168,20 @@ async def _whole(said: AsyncStream, callback: Callback | None) -> Generated:
     async with said:
         async for text in said.texts():
             if callback:
-                await _told(callback(text, False))
+                await _settle(callback(text, False))
         if callback:
-            await _told(callback("", True))
+            await _settle(callback("", True))
         return generated(await said.answer())
 
 
-async def _told(told: object) -> None:
-    """Wait for a callback that is a coroutine."""
-    if isawaitable(told):
-        await told
+async def _settle(result: object) -> None:
+    """Await the result of a coroutine callback."""
+    if isawaitable(result):
+        await result
 
 
 class AsyncConversations:
-    """The conversations that the service keeps for us."""
+    """The conversations that the service stores."""
 
     def __init__(self, wire: AsyncWire) -> None:
         self._wire = wire
@@ -195,12 +194,12 @@ class AsyncConversations:
         model_id: str | None = None,
         max_messages: int | None = None,
     ) -> Conversation:
-        """Begin a conversation; the model is shown its last `max_messages` messages (10)."""
+        """Create a conversation; its last `max_messages` messages (10) are the model's context."""
         body = {"title": title, "system": system, "model_id": model_id, "max_messages": max_messages}
         return read_conversation(await self._wire.ask(Call("POST", "/api/conversations", calls.given(body))))
 
     async def list(self, *, limit: int | None = None, cursor: str | None = None) -> ConversationPage:
-        """List a page of conversations, the latest first."""
+        """List a page of conversations, newest first."""
         return read_page(await self._wire.ask(calls.conversations(limit, cursor)))
 
     async def get(self, conversation_id: str) -> Conversation:
@@ -208,29 +207,29 @@ class AsyncConversations:
         return read_conversation(await self._wire.ask(Call("GET", calls.conversation(conversation_id))))
 
     async def rename(self, conversation_id: str, title: str | None) -> Conversation:
-        """Give a conversation another title."""
+        """Change a conversation's title."""
         return await self.change(conversation_id, title=title)
 
     async def change(self, conversation_id: str, **changes: Any) -> Conversation:
-        """Change `title`, `system`, `model_id` or `max_messages`; None empties."""
+        """Change `title`, `system`, `model_id` or `max_messages`; None clears a value."""
         return read_conversation(await self._wire.ask(Call("PATCH", calls.conversation(conversation_id), changes)))
 
     async def delete(self, conversation_id: str) -> None:
-        """Delete a conversation and all that was said in it."""
+        """Delete a conversation and its messages."""
         await self._wire.ask(Call("DELETE", calls.conversation(conversation_id)))
 
     async def send(
         self, conversation_id: str, content: str | Sequence[Json], **parameters: Unpack[Parameters]
     ) -> Answer:
-        """Say something, and wait for the whole reply."""
+        """Send a message and wait for the whole reply."""
         async with self.stream(conversation_id, content, **parameters) as stream:
             return await stream.answer()
 
     def stream(
         self, conversation_id: str, content: str | Sequence[Json], **parameters: Unpack[Parameters]
     ) -> AsyncStream:
-        """Say something, and read the reply as it comes; leaving the block early cancels it.
+        """Send a message and stream the reply; leaving the block early cancels it.
 
-        The message and the reply are kept, also when this program dies; what a cancelled reply had so far too.
+        The service stores the message and the reply, also a cancelled reply's text so far.
         """
-        return self._wire.stream(calls.sending(conversation_id, content, parameters))
+        return self._wire.stream(calls.send_message(conversation_id, content, parameters))

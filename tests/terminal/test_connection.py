@@ -4,30 +4,37 @@ import socket
 from pathlib import Path
 
 import pytest
+import typer
 
-from service.cli.connecting import HOW_TO_START, status_of, told
-from service.client import ArtesianError, ConnectionLost, Unreachable
+from artesian import ArtesianError, ConnectionLost, Unreachable
+from service.cli.exits import HOW_TO_START, fail_client, sentence
 from tests.client.scripted import HEAD, START, answer, event, scripted
 from tests.terminal.terminal import run
 
-TOLD: dict[str, tuple[ArtesianError, int, str]] = {
+ERRORS: dict[str, tuple[ArtesianError, int, str]] = {
     "nobody is there": (Unreachable("Nobody."), 3, f"Nobody.\n{HOW_TO_START}"),
     "somebody else is there": (ArtesianError("A page.", code="unexpected_answer"), 3, f"A page.\n{HOW_TO_START}"),
     "a key is needed": (ArtesianError("No.", code="unauthenticated"), 1, "No. Set ARTESIAN_API_KEY."),
     "it is throttled": (
         ArtesianError("Slow.", code="throttled", retryable=True),
         1,
-        "Slow. (throttled) Trying again may help.",
+        "Slow. (throttled) Retrying may help.",
     ),
     "it is wrong": (ArtesianError("Wrong.", code="validation"), 1, "Wrong. (validation)"),
-    "the connection is gone": (ConnectionLost("Broken.", stream_id="ab"), 1, "Broken. Its stream was ab."),
+    "the connection is gone": (ConnectionLost("Broken.", stream_id="ab"), 1, "Broken. The stream's id is ab."),
     "the connection never was": (ConnectionLost("Broken."), 1, "Broken. (disconnected)"),
 }
 
 
-@pytest.mark.parametrize(("error", "status", "sentence"), TOLD.values(), ids=TOLD)
-def test_a_failure_is_told(error: ArtesianError, status: int, sentence: str) -> None:
-    assert (status_of(error), told(error)) == (status, sentence)
+@pytest.mark.parametrize(("error", "status", "message"), ERRORS.values(), ids=ERRORS)
+def test_an_error_ends_the_command_with_a_sentence_and_a_status(
+    error: ArtesianError, status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as exited:
+        fail_client(error)
+
+    assert (exited.value.exit_code, sentence(error)) == (status, message)
+    assert capsys.readouterr().err == "".join(f"artesian: {line}\n" for line in message.splitlines())
 
 
 @pytest.mark.parametrize("command", [["ask", "Hi"], ["ask", "Hi", "--json"], ["chat"], ["models"]])

@@ -1,7 +1,7 @@
-"""How far a stream has been read, and how to go on with it after a break. No I/O: the two clients drive it.
+"""The position in a stream, and how to resume it after a disconnect. No I/O: the two clients drive it.
 
-A dropped connection is come back to after 1, 2, 4 and 8 seconds, or later where the server's `retry:` or `Retry-After`
-says so. Whatever comes, an event or a heartbeat, is a sign that the way is open, and the count begins anew.
+A dropped connection is reopened after 1, 2, 4 and 8 seconds, or later where the server's `retry:` or `Retry-After`
+says so. Any event or heartbeat resets the count of attempts.
 """
 
 import json
@@ -11,21 +11,21 @@ from collections.abc import Mapping, Sequence
 import httpx
 
 from .answer import Answer, Fold
-from .calls import Call, Service, following, never_sent
+from .calls import Call, Service, follow, never_sent
 from .errors import ArtesianError, ConnectionLost, from_event, from_response
 from .events import Connection, Done, Event, Start, read_event
 from .sse import Reader, Sent, TooLong
 
 BACKOFF_S = (1.0, 2.0, 4.0, 8.0)
 _LONGEST_WAIT_S = 60.0
-_ON_THE_WAY = {502, 503, 504}  # of a proxy that does not reach the service
+_PROXY_ERRORS = {502, 503, 504}  # from a proxy that cannot reach the service
 
 
-class Reading:
-    """One stream: what `begin` asks for, or one that is there already.
+class Cursor:
+    """One stream: started by `begin`, or an existing one.
 
-    `delay` is how long to wait before the next try; `over`: there is nothing more to read. `backoff_s`, where it is
-    given, is taken as it is, whatever the server asks for.
+    `delay`: seconds before the next connection attempt; `over`: nothing more can be read. A given `backoff_s` overrides
+    what the server asks for.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Reading:
         self._service = service
         self._begin = begin
         self._backoff_s = BACKOFF_S if backoff_s is None else tuple(backoff_s)
-        self._obedient = backoff_s is None
-        self._read = after  # `after` is what was handed out, this is what has come
+        self._follows_server = backoff_s is None
+        self._read = after  # the last event received; `after` is the last one returned
         self._tries = 0
         self._sent = False
         self._retry_s = 0.0
@@ -57,14 +57,14 @@ class Reading:
         self._failure: ArtesianError | None = None
 
     def call(self) -> Call:
-        """What to send now: the question, or where we have come to."""
-        return following(self.stream_id, self._read) if self._begin is None or self.stream_id else self._begin
+        """Return the next request: the first one, or the resume."""
+        return follow(self.stream_id, self._read) if self._begin is None or self.stream_id else self._begin
 
     def take(self) -> Event | None:
-        """Hand out the next event that has come, if any.
+        """Return the next received event, if any.
 
         Raises:
-            ArtesianError: all that came has been handed out, and the stream has failed.
+            ArtesianError: the stream has failed, and every received event was returned.
         """
         if self._ready:
             number, event = self._ready.popleft()
@@ -82,21 +82,23 @@ class Reading:
             raise self._failure
 
     def answer(self) -> Answer:
-        """Put together the whole answer.
+        """Return the whole answer.
 
         Raises:
-            ArtesianError: its end has not come.
+            ArtesianError: its end was not received.
         """
         answer = self.said.answer(self.stream_id)
         if answer is None:
-            raise ArtesianError("This stream has been read from its end: there is no answer in it.", code="incomplete")
+            raise ArtesianError(
+                "This stream was attached after its last event: there is no answer in it.", code="incomplete"
+            )
         return answer
 
     def accepts(self, response: httpx.Response) -> bool:
-        """Look at a response's head. False: it is no stream, and its body says why."""
+        """Check a response's status and headers. False: it is an error, described by its body."""
         self._sent = True
         self.request_id = response.headers.get("x-request-id")
-        if response.status_code == httpx.codes.NO_CONTENT:  # nothing comes after what we have
+        if response.status_code == httpx.codes.NO_CONTENT:  # no event after ours
             self.over = True
             return True
         if response.status_code != httpx.codes.OK or not _is_stream(response.headers):
@@ -108,15 +110,15 @@ class Reading:
         return True
 
     def refused(self, response: httpx.Response) -> None:
-        """Take an HTTP error: it is the end, unless another try may find another server."""
+        """Record an HTTP error: final, unless another attempt may reach another replica."""
         error = from_response(response.status_code, response.headers, response.content)
-        if error.code == "draining" or (error.code == "unexpected_answer" and error.status in _ON_THE_WAY):
+        if error.code == "draining" or (error.code == "unexpected_answer" and error.status in _PROXY_ERRORS):
             self._lost(error, error.retry_after or 0)
         else:
             self._fail(error)
 
     def broke(self, error: httpx.RequestError) -> None:
-        """Take note that a try failed, or that an open connection broke."""
+        """Record a failed attempt or a broken connection."""
         if never_sent(error) and not self._sent:
             self._fail(self._service.failure(error))
             return
@@ -124,11 +126,11 @@ class Reading:
         self._lost(ConnectionLost(self._service.failure(error).message, retryable=True), self._retry_s)
 
     def ended(self) -> None:
-        """Take note that the connection was closed before the stream's end."""
+        """Record that the connection was closed before the stream's end."""
         self._cut("The connection was closed before the answer's end.")
 
     def feed(self, chunk: bytes) -> None:
-        """Take some of what came."""
+        """Parse received bytes."""
         comments = self._sse.comments
         try:
             events = self._sse.feed(chunk)
@@ -141,27 +143,27 @@ class Reading:
             self._retry_s = self._sse.retry_s
         for event in events:
             if self.connected:
-                self._take_in(event)
+                self._accept_event(event)
 
-    def _take_in(self, sent: Sent) -> None:
+    def _accept_event(self, sent: Sent) -> None:
         if sent.name == "reconnect":
-            self._cut("The server goes, and asks us to come back.")
+            self._cut("The server is shutting down and asked to reconnect.")
             return
         number = _number(sent.id)
         if 0 < number <= self._read:
-            return  # we have it already
+            return  # a duplicate
         if number > self._read + 1:
-            self._cut("Something on the way lost an event.")
+            self._cut("An event was lost.")
             return
         try:
-            told = json.loads(sent.data)
-            event = None if sent.name == "message" and "error" in told else read_event(sent.name, told)
+            members = json.loads(sent.data)
+            event = None if sent.name == "message" and "error" in members else read_event(sent.name, members)
         except (ValueError, KeyError, TypeError):
-            self._fail(_unreadable("an event is none of Artesian's"))
+            self._fail(_unreadable("an event is not from Artesian"))
             return
         self._read = number or self._read
         if event is None:
-            self._fail(from_event(told, self.request_id))
+            self._fail(from_event(members, self.request_id))
             return
         self._ready.append((number, event))
         if isinstance(event, Start):
@@ -173,13 +175,13 @@ class Reading:
         self._lost(ConnectionLost(why, retryable=True), self._retry_s)
 
     def _lost(self, failure: ArtesianError, wait_s: float) -> None:
-        """Come back later, or give up as `failure`."""
+        """Schedule a reconnect, or fail with `failure`."""
         self.connected = False
         if self._tries >= len(self._backoff_s):
             self._fail(failure)
             return
         self.delay = self._backoff_s[self._tries]
-        if self._obedient:
+        if self._follows_server:
             self.delay = max(self.delay, min(wait_s, _LONGEST_WAIT_S))
         self._tries += 1
         lost = Connection("lost", self._tries, len(self._backoff_s), self.delay, failure.message)
@@ -196,7 +198,7 @@ def _is_stream(headers: Mapping[str, str]) -> bool:
 
 
 def _number(event_id: str) -> int:
-    """The number in `<stream_id>-<n>`; 0 where there is none."""
+    """Return the number in `<stream_id>-<n>`, or 0."""
     number = event_id.rpartition("-")[2]
     return int(number) if number.isascii() and number.isdecimal() else 0
 

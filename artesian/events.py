@@ -1,4 +1,4 @@
-"""The events of a stream, as typed values. What a newer service adds to one is left out; a newer kind is `Other`."""
+"""The events of a stream, as dataclasses. Unknown members are ignored; an unknown event is `Other`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -90,10 +90,10 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What goes on between the service and the model. `delay` is in seconds; the rest where it applies.
+    """A change between the service and the model. `delay` is in seconds; the rest where it applies.
 
     `state` is `queued`, `retrying`, `fallback`, `reconnecting`, `continued`, `restarted`, `not_resumable` or `slow`.
-    After `restarted` what has been shown is to be cleared: the answer begins again.
+    After `restarted` clear the text shown so far: the answer starts again.
     """
 
     state: str
@@ -106,10 +106,10 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """What goes on between us and the service: told by this client and by no server.
+    """A change of the connection to the service; made by this client, not sent by the server.
 
-    `lost`: in `delay` seconds we come back, for the `attempt`-th time of at most `attempts`. `restored`: we are back,
-    and not a word was missed.
+    `lost`: reconnect number `attempt` of at most `attempts` follows in `delay` seconds. `restored`: the stream was
+    resumed without a gap.
     """
 
     state: Literal["lost", "restored"]
@@ -121,7 +121,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens over all attempts. None: nobody reported it. `estimated`: some of it was counted by the service."""
+    """Tokens over all attempts. None: not reported. `estimated`: the service counted a part of them."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -178,7 +178,7 @@ Event = (
     | Done
     | Other
 )
-"""What a stream yields. Its failure is no event: it is raised."""
+"""What a stream yields. A failure is raised instead."""
 
 _NAMED: dict[str, type[Any]] = {
     "start": Start,
@@ -190,21 +190,21 @@ _NAMED: dict[str, type[Any]] = {
 }
 
 
-def read_event(name: str, told: Json) -> Event:
+def read_event(name: str, members: Json) -> Event:
     """Read one event that is no failure."""
-    if name == "message" and "text" in told:
-        return Text(told["text"])
-    if name == "message" and told.get("done"):
-        usage, metrics = pick(Usage, told.get("usage") or {}), pick(Metrics, told.get("metrics") or {})
-        return Done(told["stop_reason"], told.get("raw_stop_reason"), usage, metrics, told)
+    if name == "message" and "text" in members:
+        return Text(members["text"])
+    if name == "message" and members.get("done"):
+        usage, metrics = pick(Usage, members.get("usage") or {}), pick(Metrics, members.get("metrics") or {})
+        return Done(members["stop_reason"], members.get("raw_stop_reason"), usage, metrics, members)
     if name == "citation":
-        return Citation(told)
+        return Citation(members)
     if name == "guardrail":
-        return Guardrail(told)
-    return pick(_NAMED[name], told) if name in _NAMED else Other(name, told)
+        return Guardrail(members)
+    return pick(_NAMED[name], members) if name in _NAMED else Other(name, members)
 
 
-def pick(kind: type[T], told: Mapping[str, Any]) -> T:
-    """Make a value of the members we know."""
+def pick(kind: type[T], members: Mapping[str, Any]) -> T:
+    """Build a dataclass from the members that it has fields for."""
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
-    return kind(**{name: value for name, value in told.items() if name in known})
+    return kind(**{name: value for name, value in members.items() if name in known})

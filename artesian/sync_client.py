@@ -1,4 +1,4 @@
-"""The client for programs that wait."""
+"""The synchronous client."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, Self, Unpack, overload
@@ -9,7 +9,7 @@ from . import calls
 from .address import find_key, find_url
 from .answer import Answer
 from .calls import Call, Parameters, Service
-from .reading import Reading
+from .cursor import Cursor
 from .sync_stream import Stream, Wire
 from .values import (
     Conversation,
@@ -31,13 +31,12 @@ Callback = Callable[[str, bool], object]
 class Artesian:
     """A service at `url`, else at `ARTESIAN_URL`, else at `ARTESIAN_HOST` and `ARTESIAN_PORT`.
 
-    `api_key` is else `ARTESIAN_API_KEY`. `timeout_s` is the silence after which a connection is taken for dead: the
-    service sends a heartbeat every 10 seconds. `backoff_s` is how long to wait before each try to come back to a
-    stream, in place of 1, 2, 4 and 8 seconds and of what the server asks for. `http` is a client of your own (for a
-    proxy, a certificate); you close it yourself.
+    `api_key` is else `ARTESIAN_API_KEY`. `timeout_s` is the inactivity timeout of a connection: the service sends a
+    heartbeat every 10 seconds. `backoff_s` lists the delays before each reconnect, in place of 1, 2, 4 and 8 seconds
+    and of what the server asks for. `http` is an httpx client of yours (for a proxy, a certificate); close it yourself.
 
     Raises:
-        ValueError: that is no address of a service.
+        ValueError: `url` is not an http or https URL.
     """
 
     def __init__(
@@ -56,11 +55,11 @@ class Artesian:
 
     @property
     def url(self) -> str:
-        """Where the service is."""
+        """The URL of the service."""
         return self._wire.service.url
 
     def __enter__(self) -> Self:
-        """Use it in a block, and close it behind it."""
+        """Open a block that closes the client at its end."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,12 +73,12 @@ class Artesian:
     def generate(
         self, prompt: str | None = None, *, messages: Sequence[Json] | None = None, **parameters: Unpack[Parameters]
     ) -> Answer:
-        """Ask, and wait for the whole answer. Give `prompt` or `messages`.
+        """Generate, and wait for the whole answer. Give `prompt` or `messages`.
 
-        It comes as a stream all the same: so a broken connection costs nothing, and who stops waiting stops the model.
+        It is read as a stream, so a dropped connection is resumed, and an interrupted call cancels the generation.
 
         Raises:
-            ArtesianError: there is no answer, or not all of it: `text` is what there is.
+            ArtesianError: the generation failed; `text` has what was received.
         """
         with self.stream(prompt, messages=messages, **parameters) as stream:
             return stream.answer()
@@ -87,25 +86,25 @@ class Artesian:
     def stream(
         self, prompt: str | None = None, *, messages: Sequence[Json] | None = None, **parameters: Unpack[Parameters]
     ) -> Stream:
-        """Ask, and read the answer as it comes, in a `with` block; leaving the block early cancels the generation."""
-        return self._wire.stream(calls.generating(prompt, messages, parameters))
+        """Generate a stream, for a `with` block; leaving the block early cancels the generation."""
+        return self._wire.stream(calls.generate(prompt, messages, parameters))
 
     def attach(self, stream_id: str, *, after: int = 0) -> Stream:
-        """Read a stream that is there already, after event number `after`; leaving the block cancels nothing."""
+        """Read an existing stream from after event number `after`; the end of the block does not cancel it."""
         wire = self._wire
-        reading = Reading(wire.service, stream_id=stream_id, after=after, backoff_s=wire.backoff_s)
-        return Stream(wire, reading, cancels=False)
+        cursor = Cursor(wire.service, stream_id=stream_id, after=after, backoff_s=wire.backoff_s)
+        return Stream(wire, cursor, cancels=False)
 
     def cancel(self, stream_id: str) -> Snapshot:
-        """Cancel a generation; one that is over is left as it is."""
-        return read_snapshot(self._wire.ask(calls.cancelling(stream_id)))
+        """Cancel a generation; one that has ended is unchanged."""
+        return read_snapshot(self._wire.ask(calls.cancel(stream_id)))
 
     def state(self, stream_id: str) -> Snapshot:
-        """Look at a stream as it stands."""
+        """Return a stream's current state."""
         return read_snapshot(self._wire.ask(calls.state(stream_id)))
 
     def models(self) -> Models:
-        """List the models, with what each can do."""
+        """List the models and their capabilities."""
         return read_models(self._wire.ask(Call("GET", "/api/models")))
 
     @overload
@@ -149,11 +148,11 @@ class Artesian:
         stream: bool = False,  # noqa: FBT001, FBT002
         callback: Callback | None = None,
     ) -> Generated | Iterator[str]:
-        """Generate in the tutorial's words: a dict; with `stream` the pieces of the text; or a call for each piece.
+        """Generate with the tutorial's signature: returns a dict, or with `stream` an iterator of text deltas.
 
         `callback(text, done)` gets each piece and False, and at the end `""` and True; then the dict is returned.
         """
-        said = self._wire.stream(calls.generating_text(model_id, prompt, temperature, max_tokens))
+        said = self._wire.stream(calls.generate_text(model_id, prompt, temperature, max_tokens))
         return _texts(said) if stream and callback is None else _whole(said, callback)
 
 
@@ -173,7 +172,7 @@ def _whole(said: Stream, callback: Callback | None) -> Generated:
 
 
 class Conversations:
-    """The conversations that the service keeps for us."""
+    """The conversations that the service stores."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
@@ -186,12 +185,12 @@ class Conversations:
         model_id: str | None = None,
         max_messages: int | None = None,
     ) -> Conversation:
-        """Begin a conversation; the model is shown its last `max_messages` messages (10)."""
+        """Create a conversation; its last `max_messages` messages (10) are the model's context."""
         body = {"title": title, "system": system, "model_id": model_id, "max_messages": max_messages}
         return read_conversation(self._wire.ask(Call("POST", "/api/conversations", calls.given(body))))
 
     def list(self, *, limit: int | None = None, cursor: str | None = None) -> ConversationPage:
-        """List a page of conversations, the latest first."""
+        """List a page of conversations, newest first."""
         return read_page(self._wire.ask(calls.conversations(limit, cursor)))
 
     def get(self, conversation_id: str) -> Conversation:
@@ -199,25 +198,25 @@ class Conversations:
         return read_conversation(self._wire.ask(Call("GET", calls.conversation(conversation_id))))
 
     def rename(self, conversation_id: str, title: str | None) -> Conversation:
-        """Give a conversation another title."""
+        """Change a conversation's title."""
         return self.change(conversation_id, title=title)
 
     def change(self, conversation_id: str, **changes: Any) -> Conversation:
-        """Change `title`, `system`, `model_id` or `max_messages`; None empties."""
+        """Change `title`, `system`, `model_id` or `max_messages`; None clears a value."""
         return read_conversation(self._wire.ask(Call("PATCH", calls.conversation(conversation_id), changes)))
 
     def delete(self, conversation_id: str) -> None:
-        """Delete a conversation and all that was said in it."""
+        """Delete a conversation and its messages."""
         self._wire.ask(Call("DELETE", calls.conversation(conversation_id)))
 
     def send(self, conversation_id: str, content: str | Sequence[Json], **parameters: Unpack[Parameters]) -> Answer:
-        """Say something, and wait for the whole reply."""
+        """Send a message and wait for the whole reply."""
         with self.stream(conversation_id, content, **parameters) as stream:
             return stream.answer()
 
     def stream(self, conversation_id: str, content: str | Sequence[Json], **parameters: Unpack[Parameters]) -> Stream:
-        """Say something, and read the reply as it comes; leaving the block early cancels it.
+        """Send a message and stream the reply; leaving the block early cancels it.
 
-        The message and the reply are kept, also when this program dies; what a cancelled reply had so far too.
+        The service stores the message and the reply, also a cancelled reply's text so far.
         """
-        return self._wire.stream(calls.sending(conversation_id, content, parameters))
+        return self._wire.stream(calls.send_message(conversation_id, content, parameters))

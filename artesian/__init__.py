@@ -1,7 +1,7 @@
 """The Python client of an Artesian service: `Artesian` and, for asyncio, `AsyncArtesian`.
 
-A stream comes back by itself after its connection broke, and goes on where it was; the question is not asked, or paid
-for, again. This folder needs httpx alone and imports nothing of the service, so it can be copied into other programs.
+A stream reconnects by itself and resumes where it was; the model is not called, or billed, again. The package needs
+only httpx and imports nothing of the service.
 
     with Artesian() as artesian, artesian.stream("Why is the sky blue?") as stream:
         for text in stream.texts():
@@ -12,7 +12,21 @@ from .answer import Answer
 from .async_client import AsyncArtesian, AsyncConversations
 from .async_stream import AsyncStream
 from .calls import Parameters
-from .errors import ArtesianError, ConnectionLost, Unreachable
+from .errors import (
+    ArtesianError,
+    AuthenticationError,
+    BadRequest,
+    Conflict,
+    ConnectionLost,
+    Gone,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+    ServerError,
+    ServiceUnavailable,
+    TooLarge,
+    Unreachable,
+)
 from .events import (
     Citation,
     Connection,
@@ -41,7 +55,10 @@ __all__ = [
     "AsyncArtesian",
     "AsyncConversations",
     "AsyncStream",
+    "AuthenticationError",
+    "BadRequest",
     "Citation",
+    "Conflict",
     "Connection",
     "ConnectionLost",
     "Conversation",
@@ -50,20 +67,27 @@ __all__ = [
     "Done",
     "Event",
     "Generated",
+    "Gone",
     "Guardrail",
     "Message",
     "Metrics",
     "Model",
     "Models",
+    "NotFound",
     "Other",
     "Parameters",
+    "PermissionDenied",
     "Progress",
+    "RateLimited",
     "Reasoning",
+    "ServerError",
+    "ServiceUnavailable",
     "Snapshot",
     "Start",
     "Status",
     "Stream",
     "Text",
+    "TooLarge",
     "ToolCall",
     "ToolResult",
     "Unreachable",

@@ -1,4 +1,4 @@
-"""What the service tells of models, conversations and streams, as typed values; `raw` is it as it came."""
+"""Models, conversations and stream states, as dataclasses; `raw` is the JSON as received."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Generated(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. A capability that nobody has told of is None."""
+    """One model. A capability that is not known is None."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models on offer, and the one that is taken where a request names none; None: not with this key."""
+    """The available models, and the default one; None: this key may not use it."""
 
     models: list[Model]
     default: str | None
@@ -49,7 +49,7 @@ class Models:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A stream as it stands. `last_event` is the number of its last event; `error` its failure as it was told."""
+    """A stream's current state. `last_event` is the number of its last event, `error` the error that ended it."""
 
     stream_id: str
     state: str
@@ -67,7 +67,7 @@ class Snapshot:
 class Message:
     """A message of a conversation. `status` is `complete`, `answering`, `cancelled` or `failed`.
 
-    `partial`: it was cancelled or broke off, and some of it is here.
+    `partial`: it was cancelled or truncated, and `content` is what was received.
     """
 
     id: str
@@ -113,29 +113,29 @@ class ConversationPage:
         return iter(self.conversations)
 
 
-def read_models(told: Json) -> Models:
+def read_models(members: Json) -> Models:
     """Read the list of models."""
-    models = [pick(Model, {"capabilities": {}, "aliases": [], **each}) for each in told["models"]]
-    return Models(models, told["default"], told)
+    models = [pick(Model, {"capabilities": {}, "aliases": [], **each}) for each in members["models"]]
+    return Models(models, members["default"], members)
 
 
-def read_snapshot(told: Json) -> Snapshot:
+def read_snapshot(members: Json) -> Snapshot:
     """Read a stream's state."""
-    usage = pick(Usage, told["usage"]) if told.get("usage") else None
-    return pick(Snapshot, {"stop_reason": None, **told, "usage": usage, "raw": told})
+    usage = pick(Usage, members["usage"]) if members.get("usage") else None
+    return pick(Snapshot, {"stop_reason": None, **members, "usage": usage, "raw": members})
 
 
-def read_conversation(told: Json) -> Conversation:
-    """Read a conversation, with its messages where they are told."""
-    messages = [pick(Message, {"stream_id": None, **each, "raw": each}) for each in told.get("messages", ())]
-    return pick(Conversation, {"next_cursor": None, **told, "messages": messages, "raw": told})
+def read_conversation(members: Json) -> Conversation:
+    """Parse a conversation, with its messages if it has them."""
+    messages = [pick(Message, {"stream_id": None, **each, "raw": each}) for each in members.get("messages", ())]
+    return pick(Conversation, {"next_cursor": None, **members, "messages": messages, "raw": members})
 
 
-def read_page(told: Json) -> ConversationPage:
+def read_page(members: Json) -> ConversationPage:
     """Read a page of conversations."""
-    return ConversationPage([read_conversation(each) for each in told["conversations"]], told.get("next_cursor"))
+    return ConversationPage([read_conversation(each) for each in members["conversations"]], members.get("next_cursor"))
 
 
 def generated(answer: Answer) -> Generated:
-    """Tell an answer as the tutorial's client class does."""
+    """Return an answer in the form of the tutorial's client class."""
     return {"text": answer.text, "model_id": answer.model_id, "latency": answer.latency, "raw_response": answer.raw}

@@ -1,23 +1,23 @@
-"""Where the service is, and with which key: an argument, else the environment."""
+"""The URL and the API key of the service: an argument, else the environment."""
 
 import os
 from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # a server listens there; nobody can connect to it
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # addresses to listen on, not to connect to
 
 
 def find_url(url: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
-    """Return the service's address: `url`, else `ARTESIAN_URL`, else `ARTESIAN_HOST` and `ARTESIAN_PORT`.
+    """Return the service's URL: `url`, else `ARTESIAN_URL`, else `ARTESIAN_HOST` and `ARTESIAN_PORT`.
 
     Raises:
-        ValueError: it is no address of a service.
+        ValueError: it is not an http or https URL.
     """
     found = url or environment.get("ARTESIAN_URL") or _by_host_and_port(environment)
     parts = urlsplit(found)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{found!r} is no address of a service: http://HOST:PORT is meant.")
+        raise ValueError(f'Invalid ARTESIAN_URL "{found}": include the scheme, e.g. http://127.0.0.1:8000.')
     return found.rstrip("/")
 
 
@@ -27,7 +27,7 @@ def find_key(api_key: str | None = None, environment: Mapping[str, str] = os.env
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address can only be this machine: no proxy leads there."""
+    """Whether a URL can only be this machine: it is then called without a proxy."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback

@@ -1,4 +1,4 @@
-"""The calls of the service's interface: which method, address, body and headers each has. No I/O."""
+"""The requests of the service's API: method, path, body and headers of each. No I/O."""
 
 import re
 import secrets
@@ -18,7 +18,7 @@ CANCEL_S = 5.0
 """How long leaving a stream may take."""
 
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
-_EVENTS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}  # packed, events would be held back
+_EVENTS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}  # compression would delay events
 
 
 class Parameters(TypedDict, total=False):
@@ -55,50 +55,50 @@ class Call(NamedTuple):
 
 
 def given(members: Mapping[str, Any]) -> Json:
-    """Leave out what is None."""
+    """Drop the members that are None."""
     return {name: value for name, value in members.items() if value is not None}
 
 
-def generating(prompt: str | None, messages: Sequence[Json] | None, parameters: Mapping[str, Any]) -> Call:
-    """Ask for a stream. A key of its own lets the call be repeated: it then attaches to the stream that it began."""
+def generate(prompt: str | None, messages: Sequence[Json] | None, parameters: Mapping[str, Any]) -> Call:
+    """Start a stream. Its idempotency key makes a repeated request attach to the stream that the first one started."""
     body = given({"prompt": prompt, "messages": messages, **parameters})
     return Call("POST", "/api/generate/stream", body, headers=_EVENTS | _own_key())
 
 
-def generating_text(model_id: str | None, prompt: str, temperature: float | None, max_tokens: int) -> Call:
-    """Ask in the tutorial's words. Whoever gets mere texts cannot be told to clear what it has shown."""
+def generate_text(model_id: str | None, prompt: str, temperature: float | None, max_tokens: int) -> Call:
+    """Start a stream for `generate_text`. Never restarted: a caller of it cannot clear printed text."""
     asked = {"model_id": model_id, "temperature": temperature, "max_tokens": max_tokens}
-    return generating(prompt, None, {**asked, "on_interruption": "continue"})
+    return generate(prompt, None, {**asked, "on_interruption": "continue"})
 
 
-def sending(conversation_id: str, content: str | Sequence[Json] | None, parameters: Mapping[str, Any]) -> Call:
-    """Say something in a conversation, and ask for the reply as a stream."""
+def send_message(conversation_id: str, content: str | Sequence[Json] | None, parameters: Mapping[str, Any]) -> Call:
+    """Send a message to a conversation, and stream the reply."""
     body = given({"content": content, **parameters, "stream": True})
     return Call("POST", f"{conversation(conversation_id)}/messages", body, headers=_EVENTS | _own_key())
 
 
-def following(stream_id: str, after: int) -> Call:
-    """Go on with a stream after event number `after`."""
+def follow(stream_id: str, after: int) -> Call:
+    """Resume a stream after event number `after`."""
     return Call("GET", stream(stream_id), headers={**_EVENTS, "Last-Event-ID": f"{stream_id}-{after}"})
 
 
 def state(stream_id: str) -> Call:
-    """Ask for a stream as it stands."""
+    """Get a stream's current state."""
     return Call("GET", stream(stream_id), headers={"Accept": "application/json"})
 
 
-def cancelling(stream_id: str, timeout_s: float | None = None) -> Call:
+def cancel(stream_id: str, timeout_s: float | None = None) -> Call:
     """Cancel a generation."""
     return Call("DELETE", stream(stream_id), timeout_s=timeout_s)
 
 
 def stream(stream_id: str) -> str:
-    """A stream's path."""
+    """Return a stream's path."""
     return f"/api/streams/{quote(stream_id, safe='')}"
 
 
 def conversation(conversation_id: str) -> str:
-    """A conversation's path."""
+    """Return a conversation's path."""
     return f"/api/conversations/{quote(conversation_id, safe='')}"
 
 
@@ -107,7 +107,7 @@ def _own_key() -> dict[str, str]:
 
 
 class Service(NamedTuple):
-    """The service that calls go to. `timeout_s`: silence after which a connection is taken for dead."""
+    """The service to call. `timeout_s`: the inactivity timeout of a connection."""
 
     url: str
     api_key: str | None
@@ -115,12 +115,12 @@ class Service(NamedTuple):
     timeout_s: float
 
     def client_options(self) -> dict[str, Any]:
-        """How our own httpx client is made."""
-        secure = self.url.startswith("https:")  # without it no certificates are read: they take longer than all else
+        """Return the options of the httpx client."""
+        secure = self.url.startswith("https:")  # plain HTTP skips loading certificates, the slowest part of the start
         return {"limits": httpx.Limits(max_connections=None), "trust_env": not is_loopback(self.url), "verify": secure}
 
     def request(self, call: Call) -> dict[str, Any]:
-        """Put a call in httpx's words."""
+        """Return the arguments of httpx for a call."""
         key = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         return {
             "method": call.method,
@@ -132,14 +132,14 @@ class Service(NamedTuple):
         }
 
     def failure(self, error: httpx.RequestError) -> ArtesianError:
-        """Say why a call came to nothing."""
+        """Convert a transport error."""
         if never_sent(error):
             return Unreachable(f"No Artesian service can be reached at {self.url}: {_reason(error)}", retryable=True)
         return ConnectionLost(f"The connection to {self.url} broke: {_reason(error)}", retryable=True)
 
 
 def never_sent(error: httpx.RequestError) -> bool:
-    """Whether a call failed before anything of it was sent."""
+    """Whether a request failed before it was sent."""
     return isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
 
 
@@ -151,10 +151,10 @@ def _reason(error: httpx.RequestError) -> str:
 
 
 def read_answer(response: httpx.Response) -> Any:
-    """Read a response that is read to its end.
+    """Return the JSON of a response.
 
     Raises:
-        ArtesianError: it is an error, or none of Artesian's.
+        ArtesianError: it is an error, or not a response of Artesian.
     """
     if response.status_code == httpx.codes.NO_CONTENT:
         return {}
