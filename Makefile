@@ -9,7 +9,7 @@ ENVIRONMENT = command -v $(PYTHON) >/dev/null || { \
 	$(PYTHON) requirements/environment.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fmt lint types bench soak lock clean
+.PHONY: help run test quick fmt lint types bench soak lock clean
 
 help: ## list the commands
 	@sed -n 's/^\([a-z]*\):.*## /\1|/p' Makefile | awk -F '|' '{printf "make %-6s %s\n", $$1, $$2}'
@@ -18,8 +18,12 @@ run: ## install the locked packages once, and start the service with the local B
 	@$(ENVIRONMENT) run
 	@exec $(BIN)/artesian serve
 
-test: lint types ## format check, lint, type check and the whole test suite, as in CI
-	$(BIN)/pytest -n $(JOBS) --dist worksteal
+test: lint types ## format check, lint, types and the whole test suite (COVERAGE=1 measures it, as CI does)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal $(if $(COVERAGE),-m "not soak and not counts" --cov)
+	$(if $(COVERAGE),$(BIN)/pytest -m counts)
+
+quick: lint types ## format check, lint, types and the tests that start no other process: before every commit
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not soak and not processes and not slow"
 
 fmt: ## format the code and apply the linter's automatic fixes
 	@$(ENVIRONMENT) test
@@ -40,9 +44,9 @@ bench: ## measure the cost of a delta, a request and a stream
 	@$(ENVIRONMENT) test
 	$(BIN)/python -m bench
 
-soak: ## run the longer fault and crash suites
+soak: ## the fault and crash suites, and property tests with many examples
 	@$(ENVIRONMENT) test
-	$(BIN)/pytest -n $(JOBS) --dist worksteal -m soak --timeout 900
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "soak or hypothesis" --hypothesis-profile soak --timeout 900
 
 lock: ## resolve pyproject.toml into requirements/*.lock (UPGRADE=1: newest versions; NOW=name: without the waiting period)
 	@$(PYTHON) requirements/resolve.py $(if $(UPGRADE),--upgrade) $(addprefix --now ,$(NOW))

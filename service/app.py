@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import FastAPI, Request, Response
@@ -65,8 +66,10 @@ class AppState(TypedDict):
     telemetry: "Telemetry"
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Build the application; nothing is opened before its lifespan begins, but the file of keys is read.
+def create_app(settings: Settings, *, clock: Callable[[], float] = monotonic) -> FastAPI:
+    """Build the application; its lifespan opens everything but the keys file, which is read here.
+
+    `clock` gives the seconds for circuit breakers, learned concurrency limits and the retry budget.
 
     Raises:
         SettingsError: that file cannot be used, or an extra is missing.
@@ -84,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
+    app.state.clock = clock
     app.state.address = None
     app.state.vitals = Vitals()
     app.state.tickets = open_tickets(settings)
@@ -160,7 +164,9 @@ async def _open(app: FastAPI) -> AsyncIterator[AppState]:
         def ended(log: StreamLog, end: Done | Failed) -> None:
             archive.ended(log, end)
 
-        engine = await stack.enter_async_context(open_engine(settings, upstream, journal, ended, telemetry))
+        engine = await stack.enter_async_context(
+            open_engine(settings, upstream, journal, ended, telemetry, clock=app.state.clock)
+        )
         telemetry.pulse.show(_standing(settings, engine, telemetry.names))
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
         stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))

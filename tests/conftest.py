@@ -4,8 +4,12 @@ import os
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import settings
 
+import tests.examples  # noqa: F401 - registers the profiles of hypothesis
 from tests.harness import Service, running
+
+settings.load_profile("test")  # `--hypothesis-profile=soak` replaces it
 
 for name in [name for name in os.environ if name.startswith(("ARTESIAN_", "AWS_", "OTEL_")) and "REQUIRE" not in name]:
     if name != "ARTESIAN_CHROMIUM":

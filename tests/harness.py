@@ -1,12 +1,12 @@
 """The service on a real socket in front of the local Bedrock on another, as the tests use it."""
 
-import asyncio
 import gc
 import itertools
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -21,7 +21,6 @@ from service.app import create_app
 from service.settings import Settings
 
 CLAUDE = "global.anthropic.claude-haiku-4-5-20251001-v1:0"
-PATIENCE_S = 5.0
 _ended = itertools.count(1)
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # trusts nobody: reading the usual list takes longer than most tests
 
@@ -148,9 +147,12 @@ def _listener() -> socket.socket:
 
 
 @asynccontextmanager
-async def running(**values: Any) -> AsyncIterator[Service]:
-    """Run the service with some settings."""
-    app = create_app(settings(**values))
+async def running(clock: Callable[[], float] = time.monotonic, /, **values: Any) -> AsyncIterator[Service]:
+    """Run the service with some settings.
+
+    `clock` is the time of circuit breakers, concurrency limits and the retry budget.
+    """
+    app = create_app(settings(**values), clock=clock)
     async with serving(app) as url, client(url) as http:
         bedrock_url = (await http.get("/readyz")).json()["backend"]["url"] or url
         async with client(bedrock_url) as bedrock:
@@ -164,11 +166,3 @@ def client(url: str) -> httpx.AsyncClient:
     """A client without a pool's limit, so that a test's own streams do not wait for each other."""
     limits = httpx.Limits(max_connections=None)
     return httpx.AsyncClient(base_url=url, timeout=httpx.Timeout(30), limits=limits, trust_env=False, verify=NO_TLS)
-
-
-async def eventually(condition: Callable[[], Awaitable[Any]]) -> Any:
-    """Wait until a condition holds, and return what it gave; a bounded look again and again."""
-    async with asyncio.timeout(PATIENCE_S):
-        while not (value := await condition()):  # noqa: ASYNC110 - as below
-            await asyncio.sleep(0.01)  # what other processes and sockets do cannot be awaited
-    return value

@@ -127,8 +127,8 @@ class Unlimited:
 class Bulkhead:
     """One model's way to Bedrock."""
 
-    def __init__(self, model_id: str, settings: Settings) -> None:
-        self.clock = monotonic  # the loop's time, without its call of a method
+    def __init__(self, model_id: str, settings: Settings, clock: Callable[[], float]) -> None:
+        self.clock = clock
         self._model_id = model_id
         self._guarded = settings.breaker
         self._breaker = Breaker(self.clock, self._changed)
@@ -251,8 +251,9 @@ class Bulkhead:
 class Lanes:
     """Every lane of this process, made when it is first used."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Callable[[], float] = monotonic) -> None:
         self._settings = settings
+        self._clock = clock
         self._lanes: OrderedDict[str, Bulkhead] = OrderedDict()
 
     def of(self, target: Target, request: Request) -> Bulkhead | Unlimited:
@@ -262,7 +263,7 @@ class Lanes:
         model_id = target.base_id
         if (lane := self._lanes.get(model_id)) is None:
             self._make_room()
-            lane = self._lanes[model_id] = Bulkhead(model_id, self._settings)
+            lane = self._lanes[model_id] = Bulkhead(model_id, self._settings, self._clock)
         self._lanes.move_to_end(model_id)
         return lane
 

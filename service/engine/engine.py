@@ -5,6 +5,7 @@ import gc
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from time import monotonic
 from weakref import WeakSet
 
 from service.access.caller import Caller
@@ -358,8 +359,13 @@ async def open_engine(
     journal: Journal,
     on_end: Callable[[StreamLog, Done | Failed], None],
     listener: Listener | None = None,
+    *,
+    clock: Callable[[], float] = monotonic,
 ) -> AsyncIterator[Engine]:
-    """Run an engine while the block lasts; leaving it ends what still runs."""
+    """Run an engine while the block lasts; leaving it ends what still runs.
+
+    `clock` gives the seconds for circuit breakers, learned concurrency limits and the retry budget.
+    """
     watchdog = Watchdog()
     parts = Parts(
         settings=settings,
@@ -367,8 +373,8 @@ async def open_engine(
         journal=journal,
         watchdog=watchdog,
         places=Slots(settings.max_streams, settings.max_queue, settings.queue_timeout),
-        lanes=Lanes(settings),
-        budget=Budget(settings.retry_budget, asyncio.get_running_loop().time),
+        lanes=Lanes(settings, clock),
+        budget=Budget(settings.retry_budget, clock),
         pace=Pace(settings.max_flush_window, now=watchdog.time()),
         on_end=on_end,
         listener=listener or Silence(),

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import client, eventually, running
-from tests.outliving import starting
-from tests.outliving.starting import Ended
+from tests.failover import starting
+from tests.failover.starting import Ended
+from tests.harness import client, running
+from tests.waiting import eventually
 
 
 async def artesian(folder: Path, *arguments: str, **environment: str) -> Ended:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.access.holders import Holder, add_key, held, revoke
-from tests.harness import events_of, eventually
+from tests.harness import events_of
+from tests.waiting import eventually
 
 
 async def status(holder: Holder, key: str | None = None) -> int:

@@ -9,7 +9,8 @@ import pytest
 
 from service.access.tickets import START_S, Tickets
 from tests.access.holders import EVENTS, SECRET, Holder, add_key, held, read, revoke
-from tests.harness import events_of, eventually, running, text_of
+from tests.harness import events_of, running, text_of
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,7 +8,8 @@ import pytest
 import pytest_asyncio
 
 from tests.access.holders import EVENTS, Holder, held
-from tests.harness import Json, events_of, eventually
+from tests.harness import Json, events_of
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 from typing import NamedTuple
 
+from tests.waiting import patience
+
 
 class Received(NamedTuple):
     """One request as it came: `target` still percent-encoded, header names in lower case."""
@@ -91,12 +93,12 @@ class ScriptedServer:
 
     async def until_open(self, connections: int) -> None:
         """Wait until that many connections are open, no more and no fewer."""
-        async with asyncio.timeout(5), self._changed:
+        async with patience(), self._changed:
             await self._changed.wait_for(lambda: self.open == connections)
 
     async def until_received(self, requests: int) -> None:
         """Wait until that many requests have come."""
-        async with asyncio.timeout(5), self._changed:
+        async with patience(), self._changed:
             await self._changed.wait_for(lambda: len(self.received) >= requests)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -142,7 +144,7 @@ class ScriptedServer:
 async def _part(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """End a connection, and wait until the client has noticed: it would send its next request there."""
     with suppress(OSError, TimeoutError):
-        async with asyncio.timeout(5):
+        async with patience():
             if not writer.is_closing():
                 writer.write_eof()
                 while await reader.read(65536):

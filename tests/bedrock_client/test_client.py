@@ -31,6 +31,7 @@ from tests.bedrock_client.scripted import (
     streamed,
     whole,
 )
+from tests.waiting import patience
 
 ARN = "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-haiku-4-5-20251001-v1:0"
 FRAME = encode_event("messageStop", b'{"stopReason":"end_turn"}')
@@ -558,7 +559,7 @@ async def test_calls_at_once_share_one_opening_of_the_control_plane(
 async def failure(call: Awaitable[object]) -> str:
     """The code that a call fails with, or nothing where it succeeds."""
     try:
-        async with asyncio.timeout(5):
+        async with patience():
             found = await call
     except UpstreamError as error:
         return error.code.name

@@ -13,6 +13,7 @@ from service.bedrock.client.credentials import CredentialChain
 from service.errors import UpstreamError
 from service.settings import Settings
 from tests.bedrock_client.scripted import ScriptedServer, scripted_server, whole
+from tests.waiting import patience
 
 ASK = SdkCall("Converse", "m", b"{}")
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIDENV", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -187,7 +188,7 @@ async def test_a_metadata_service_that_hangs_holds_up_neither_the_start_nor_the_
     monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.url)
     monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", "60")
 
-    async with asyncio.timeout(3), aws_client(None, region="us-east-1") as client:
+    async with patience(), aws_client(None, region="us-east-1") as client:
         assert not await client.credentials_found()
 
 

@@ -25,6 +25,7 @@ from tests.bedrock_client.scripted import (
     piece,
     scripted_server,
 )
+from tests.waiting import patience
 
 CALL = SdkCall("ConverseStream", "anthropic.claude-haiku-4-5-20251001-v1:0", b"{}")
 
@@ -84,7 +85,7 @@ async def test_each_piece_comes_when_it_is_sent_and_the_connection_is_kept(
     server.says(STREAM + piece(b"three") + LAST_CHUNK)
     came = asyncio.Queue[bytes]()
 
-    async with asyncio.timeout(5):
+    async with patience():
         following = asyncio.ensure_future(follow(client, came))
         assert await came.get() == b"one"
         second.set()
@@ -101,7 +102,7 @@ async def test_a_cut_is_an_end_for_whoever_decodes(server: ScriptedServer, clien
     server.says(STREAM, piece(b"one"), how)
     came = asyncio.Queue[bytes]()
 
-    async with asyncio.timeout(5):
+    async with patience():
         await follow(client, came)
 
     assert came.get_nowait() == b"one"
@@ -111,7 +112,7 @@ async def test_who_leaves_closes_the_connection(server: ScriptedServer, client: 
     server.says(STREAM, piece(b"one"), asyncio.Event())
     came = asyncio.Queue[bytes]()
 
-    async with asyncio.timeout(5):
+    async with patience():
         following = asyncio.ensure_future(follow(client, came))
         await came.get()
         following.cancel()

@@ -31,6 +31,7 @@ from tests.bedrock_client.scripted import (
     streamed,
     whole,
 )
+from tests.waiting import patience
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -121,7 +122,7 @@ async def heard(upstream: Upstream, request: Request | None = None) -> tuple[lis
     """Read an answer to its end: its deltas, and the code it failed with."""
     deltas: list[Delta] = []
     try:
-        async with asyncio.timeout(5), answering(upstream, request or ask()) as batches:
+        async with patience(), answering(upstream, request or ask()) as batches:
             async for batch in batches:
                 deltas += batch
     except UpstreamError as error:

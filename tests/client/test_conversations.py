@@ -8,7 +8,8 @@ import pytest
 
 from artesian import Artesian, ArtesianError, AsyncArtesian, Done, Text
 from tests.client.cutting import cutting
-from tests.harness import PATIENCE_S, Service, fault_header, running
+from tests.harness import Service, fault_header, running
+from tests.waiting import patience
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ async def test_a_reply_that_is_left_is_cancelled_and_kept_so_far(keeping: Servic
         made = await artesian.conversations.create()
         async with artesian.conversations.stream(made.id, "Hi") as stream:
             first = await anext(stream.texts())
-        async with asyncio.timeout(PATIENCE_S):
+        async with patience():
             while (kept := await artesian.conversations.get(made.id)).answering:
                 pass
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.harness import running
+from tests.waiting import patience
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +18,7 @@ async def test_the_client_works_where_it_is_copied_to(tmp_path: Path) -> None:
             env={"ARTESIAN_URL": service.url, "PATH": "/usr/bin:/bin"},
             stdout=asyncio.subprocess.PIPE,
         )
-        async with asyncio.timeout(20):
+        async with patience():
             out, _ = await process.communicate()
 
     assert out == b"True\n"

@@ -21,8 +21,9 @@ from artesian import (
     calls,
 )
 from artesian.cursor import Cursor
-from tests.harness import CLAUDE, PATIENCE_S, Json, Service, eventually, fault_header, running
+from tests.harness import CLAUDE, Json, Service, fault_header, running
 from tests.native.gates import call_of, release
+from tests.waiting import PATIENCE_S, eventually
 
 WEATHER = {"name": "weather", "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 

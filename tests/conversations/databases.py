@@ -1,18 +1,21 @@
 """Databases to keep conversations in: a file of SQLite's, or a PostgreSQL of the test's own."""
 
+import atexit
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import asyncpg
 import pytest
+
+from tests.waiting import eventually_blocking
 
 
 def sqlite(folder: Path) -> str:
@@ -35,7 +38,7 @@ class Postgres:
         """Start it, and wait until it takes connections."""
         quiet = subprocess.DEVNULL
         self._server = subprocess.Popen(self._command, stdout=quiet, stderr=quiet, user=self._user, cwd=self._data)
-        _wait_for(self._port)
+        eventually_blocking(lambda: _listens(self._port))
 
     def stop(self) -> None:
         """End it at once, whoever is connected."""
@@ -73,14 +76,26 @@ def postgres_server() -> Iterator[Postgres]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
         if user:
             shutil.chown(data, user)
-        prepare = [initdb, "-D", data, "-U", "artesian", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale", "C"]
-        subprocess.run(prepare, check=True, capture_output=True, timeout=60, user=user, cwd=data)
+        copy = ["cp", "-a", f"{_cluster(initdb, user)}/.", data]
+        subprocess.run(copy, check=True, capture_output=True, timeout=60, user=user, cwd=data)
         server = Postgres(postgres, data, user)
         try:
             server.start()
             yield server
         finally:
             server.stop()
+
+
+@cache
+def _cluster(initdb: str, user: str | None) -> str:
+    """Make an empty cluster, once for all servers of this process."""
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)
+    if user:
+        shutil.chown(folder.name, user)
+    make = [initdb, "-D", folder.name, "-U", "artesian", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale", "C"]
+    subprocess.run(make, check=True, capture_output=True, timeout=60, user=user, cwd=folder.name)
+    return folder.name
 
 
 def _programs() -> tuple[str, str] | None:
@@ -96,10 +111,6 @@ def _free_port() -> int:
         return port
 
 
-def _wait_for(port: int) -> None:
-    for _ in range(500):
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    raise AssertionError("PostgreSQL does not listen")
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

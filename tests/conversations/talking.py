@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from tests.harness import Event, Json, Service, events_of, eventually, fault_header
+from tests.harness import Event, Json, Service, events_of, fault_header
+from tests.waiting import eventually
 
 
 @dataclass

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.conversations.talking import talk
-from tests.harness import Service, eventually, text_of
+from tests.harness import Service, text_of
+from tests.waiting import eventually
 
 
 async def test_a_conversation_is_begun_with_what_it_is_given(service: Service) -> None:

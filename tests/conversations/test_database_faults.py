@@ -18,9 +18,10 @@ from service.conversations.database import Database
 from service.conversations.faults import DatabaseUnavailable
 from tests.conversations.databases import Postgres, postgres_server, sqlite
 from tests.conversations.talking import Talk, talk
-from tests.harness import Json, Service, client, eventually, running
+from tests.harness import Json, Service, client, running
 from tests.project.running import running as process
 from tests.streams.servers import Server
+from tests.waiting import eventually
 
 FILE = "conversations.db"
 OTHERS = 3

@@ -12,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.local.app import create_local_app
 from service.local.server import serve_local
 from tests.conversations.talking import talk
-from tests.harness import Json, Service, events_of, eventually, running, text_of
+from tests.harness import Json, Service, events_of, running, text_of
+from tests.waiting import eventually
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 WEATHER = {"name": "get_weather", "description": "The weather of a town", "input_schema": {"type": "object"}}

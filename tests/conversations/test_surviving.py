@@ -13,8 +13,9 @@ import pytest
 from service.conversations.database import Database
 from tests.conversations.databases import postgresql, sqlite
 from tests.conversations.talking import Talk, talk
-from tests.harness import Service, client, eventually, running, text_of
+from tests.harness import Service, client, running, text_of
 from tests.project.running import running as process
+from tests.waiting import eventually
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -16,6 +16,7 @@ from tests.documents.examples import Example, examples, fits
 from tests.harness import Service, running
 from tests.node.test_node import installed  # the folder with other people's packages
 from tests.page.browsing import browser, tab
+from tests.waiting import patience
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 
@@ -25,7 +26,6 @@ LEFT = [example for example in ALL if example.why_not is not None]
 IN_A_PAGE = [example for example in RUN if example.said("in a page") is not None]
 TYPED = [example for example in RUN if example not in IN_A_PAGE]
 
-RUN_S = 30
 OTHERS = re.compile(r"^import .+ from \"(?!node:)", re.MULTILINE)  # a package that is not node's own
 
 
@@ -65,7 +65,7 @@ async def test_an_example_runs_as_it_stands(service: Service, tmp_path: Path, ex
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(RUN_S):
+        async with patience():
             printed, complaints = await process.communicate()
     finally:
         if process.returncode is None:

@@ -7,13 +7,12 @@ import pytest
 
 from service.engine.admission import Slots
 from service.errors import ServiceError
+from tests.waiting import eventually, loop_turns
 
 
 async def queued(places: Slots, number: int) -> None:
     """Let the loop turn until so many wait."""
-    async with asyncio.timeout(5):
-        while places.queued < number:  # noqa: ASYNC110 - a turn of the loop is all it takes
-            await asyncio.sleep(0)
+    await eventually(lambda: places.queued >= number)
 
 
 async def test_who_comes_when_all_places_are_taken_waits_in_turn() -> None:
@@ -78,7 +77,7 @@ async def test_who_leaves_as_the_place_comes_hands_it_on() -> None:
     first, second = asyncio.create_task(hold()), asyncio.create_task(hold())
     await queued(places, 1)
     first.cancel()  # gives its place to the second …
-    await asyncio.sleep(0)
+    await loop_turns(1)
     second.cancel()  # … which leaves before it has noticed
     await asyncio.wait([first, second])
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.engine.adaptive_limit import QUIET_S, Allowance
-from tests.engine.clock import Clock
+from tests.clock import Clock
 
 
 def test_nothing_is_held_back_before_the_first_throttle() -> None:

@@ -1,11 +1,11 @@
 """The breaker: what opens it, what it lets through, what closes it."""
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from service.engine.breaker import LEAST_CALLS, REST_S, WINDOW_S, Breaker, Trial
-from tests.engine.clock import Clock
+from tests.clock import Clock
+from tests.examples import examples
 
 
 def make(breaker: Breaker) -> Trial:
@@ -243,4 +243,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestAnyOrder = Machine.TestCase
-TestAnyOrder.settings = settings(max_examples=60, stateful_step_count=80, deadline=None)
+TestAnyOrder.settings = examples(30, stateful_steps=80)

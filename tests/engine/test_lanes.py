@@ -1,21 +1,25 @@
 """A model's lane: what it lets through at once, who waits, and what it shows of itself."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from service.bedrock.catalog.resolution import Target, resolve
+from service.engine.breaker import REST_S
 from service.engine.bulkhead import Bulkhead, Circuit, Lanes, Unlimited
 from service.errors import ServiceError, UpstreamError
 from service.generation import Request
+from tests.clock import Clock
 from tests.harness import CLAUDE, settings
+from tests.waiting import eventually, loop_turns, patience
 
 
-def lanes(**values: Any) -> Lanes:
+def lanes(clock: Callable[[], float] = time.monotonic, **values: Any) -> Lanes:
     """Lanes under some settings."""
-    return Lanes(settings(**values))
+    return Lanes(settings(**values), clock)
 
 
 def request(fault: str | None = None, model_id: str = CLAUDE) -> Request:
@@ -64,9 +68,7 @@ async def test_what_exceeds_the_learned_limit_waits_for_its_turn_and_is_told_its
     async with asyncio.TaskGroup() as tasks:
         for number in range(4):
             tasks.create_task(one(number))
-        async with asyncio.timeout(5):
-            while not told[1:]:  # noqa: ASYNC110 - a turn of the loop is all it takes
-                await asyncio.sleep(0)
+        await eventually(lambda: told[1:])
         assert inside == [0, 1]
         assert these.circuits("eu-west-1") == [
             Circuit("anthropic.claude-haiku-4-5-20251001-v1:0", "eu-west-1", "closed", 2, 2, 2)
@@ -112,7 +114,7 @@ async def test_no_key_can_fill_a_models_line_against_others() -> None:
     many = [asyncio.create_task(one("many")) for _ in range(3)]
     in_line = asyncio.Event()
     few = asyncio.create_task(one("few", lambda _: in_line.set()))
-    async with asyncio.timeout(5):
+    async with patience():
         await in_line.wait()
         with pytest.raises(ServiceError) as refused:
             await many[2]
@@ -137,28 +139,26 @@ async def test_who_has_another_model_to_go_to_does_not_wait() -> None:
 async def test_a_rest_ends_when_the_breaker_opens_and_only_then() -> None:
     lane = lane_of(lanes())
     resting = asyncio.create_task(lane.rest(30))
-    await asyncio.sleep(0)
+    await loop_turns(1)
     for _ in range(20):
         await failed(lane)
-    async with asyncio.timeout(5):
+    async with patience():
         await resting
 
-    clock = asyncio.get_running_loop().time
-    began = clock()
     await lane.rest(0.05)
-    assert clock() - began >= 0.05
     with pytest.raises(UpstreamError) as refused:
         lane.check()
     assert refused.value.retry_after
 
 
 async def test_a_probe_that_is_throttled_closes_the_breaker_and_holds_the_calls() -> None:
-    lane = lane_of(lanes())
+    clock = Clock()
+    lane = lane_of(lanes(clock))
     for _ in range(20):
         await failed(lane)
-    async with asyncio.timeout(5):
-        while lane.refuses:  # noqa: ASYNC110 - its time comes by itself
-            await asyncio.sleep(0.02)
+    assert lane.refuses
+    clock.now += REST_S
+    assert not lane.refuses
 
     await throttled(lane, 1)
 

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from service.engine.flush_window import Pace
-from tests.engine.clock import Clock
+from tests.clock import Clock
+from tests.waiting import patience
 
 LONGEST_S = 0.02
 
@@ -86,7 +87,7 @@ async def test_one_timer_ends_a_window_for_all_who_come_upon_it(clocks: tuple[Cl
     for one in over:
         window.then(one.set)
 
-    async with asyncio.timeout(5):
+    async with patience():
         await over[0].wait()
 
     assert over[1].is_set()

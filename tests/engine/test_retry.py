@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from service.engine.retry import CAP_S, Budget, Retries, delay_before
 from service.errors import ServiceError, UpstreamError
-from tests.engine.clock import Clock
+from tests.clock import Clock
 
 
 @given(attempt=st.integers(2, 40), jitter=st.floats(0, 1), wish=st.none() | st.floats(0, 60))

@@ -8,8 +8,7 @@ from service.streams.memory import MemoryJournal
 from service.streams.record import new_stream_id
 from tests.failing.test_bugs import Broken
 from tests.harness import settings
-
-PATIENCE_S = 5.0
+from tests.waiting import loop_turns, patience
 
 
 class Asked(MemoryJournal):
@@ -24,8 +23,7 @@ class Asked(MemoryJournal):
     async def take_over(self, stream_id: str) -> StreamLog | None:  # noqa: ARG002 - as a journal has it
         self.at_once += 1
         self.most = max(self.most, self.at_once)
-        for _ in range(10):  # while all who may ask do
-            await asyncio.sleep(0)
+        await loop_turns(10)  # while all that may ask do
         self.at_once -= 1
         self._left -= 1
         if not self._left:
@@ -40,7 +38,7 @@ async def test_many_streams_are_taken_over_a_few_at_a_time_and_none_is_forgotten
     ):
         for _ in range(100):
             engine.abandoned(new_stream_id())
-        async with asyncio.timeout(PATIENCE_S):
+        async with patience():
             await journal.all_asked.wait()
 
     assert 1 < journal.most < 20

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.harness import CLAUDE, Json, Service, eventually, fault_header, running, text_of
+from tests.harness import CLAUDE, Json, Service, fault_header, running, text_of
+from tests.waiting import eventually
 
 NOVA = "amazon.nova-lite-v1:0"
 MISTRAL = "mistral.mistral-large-2402-v1:0"

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.harness import Json, Service, eventually, fault_header, running, text_of
+from tests.harness import Json, Service, fault_header, running, text_of
+from tests.waiting import eventually
 
 SOON_S = 0.15
 

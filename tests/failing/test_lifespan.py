@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import client, eventually
+from tests.harness import client
 from tests.project.running import Running, running
+from tests.waiting import eventually
 
 ROOT = str(Path(__file__).parents[2])
 COMMAND = [sys.executable, "-m", "tests.failing.failing_app"]

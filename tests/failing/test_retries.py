@@ -1,10 +1,10 @@
 """Retries before the first text: unseen but for their number, bounded, and only where they help."""
 
 import asyncio
-import time
 
 import pytest
 
+from tests.clock import Clock
 from tests.harness import Service, running, text_of
 
 
@@ -79,26 +79,22 @@ async def test_there_are_so_many_retries_and_no_more_and_the_sdk_makes_none_of_i
 
 async def test_each_retry_is_announced_with_its_number_and_its_wait() -> None:
     async with running() as service:
-        began = time.monotonic()
         events = await service.stream(fault="throttle,http=503,cut@open")
-        took = time.monotonic() - began
 
     told = [event.data for event in events if event.name == "status"]
     assert [status["attempt"] for status in told] == [2, 3, 4]
     for status, ceiling in zip(told, [0.5, 1, 2], strict=True):
         assert 0 <= status["delay"] <= ceiling
         assert status["message"].endswith(".")
-    assert took >= sum(status["delay"] for status in told) - 0.01
     assert events[-1].data["metrics"]["attempts"] == 4
 
 
 async def test_bedrocks_wish_to_wait_is_honoured() -> None:
     async with running() as service:
-        began = time.monotonic()
         events = await service.stream(fault="throttle+retry-after=1")
 
-        assert time.monotonic() - began >= 1
-        assert events[1].data["delay"] >= 1
+    assert events[1].data["delay"] >= 1
+    assert events[-1].data["metrics"]["latency"] >= 1  # the service's own figure contains the wait
 
 
 @pytest.mark.parametrize(("wish", "settings"), [("61", {}), ("3", {"request_timeout": 2})])
@@ -130,7 +126,7 @@ async def test_silence_is_told_as_retryable_but_not_repeated_since_each_try_is_b
 @pytest.mark.parametrize(("share", "most"), [(0.1, 36), (0, 30)])
 async def test_when_everything_fails_the_retries_do_not_multiply_the_load(share: float, most: int) -> None:
     """60 requests that may each be tried four times: a tenth of the traffic and three a second are left of it."""
-    async with running(retry_budget=share) as service:
+    async with running(Clock(), retry_budget=share) as service:
         headers = {"X-Artesian-Fault": "throttle*"}
         posts = [service.http.post("/api/generate", json={"prompt": "Hi"}, headers=headers) for _ in range(60)]
         responses = await asyncio.gather(*posts)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import httpx
 import httpx_sse
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.deltas import Done, Event, Failed, Metrics, ReasoningDelta, StopReason, TextDelta, Usage
@@ -16,6 +16,7 @@ from service.dialects import anthropic_messages, openai_chat, openai_responses
 from service.dialects.dialect import Encoder, Heading
 from service.dialects.native.events import NativeEvents
 from tests.dialects.answers import START, batches, streams
+from tests.examples import examples
 from tests.harness import Json
 
 HEADING = Heading("0" * 31 + "1", START.model_id, 1_700_000_000)
@@ -109,7 +110,7 @@ def payloads(read: list[Read]) -> list[Any]:
 
 
 @formats
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(texts=TEXTS, thoughts=st.lists(WORD.filter(bool), max_size=2), data=st.data())
 def test_any_text_comes_through_every_reader(
     form: Format, texts: list[str], thoughts: list[str], data: st.DataObject
@@ -127,7 +128,7 @@ def test_any_text_comes_through_every_reader(
 
 
 @formats
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(data=st.data())
 def test_any_stream_is_the_same_to_every_reader(form: Format, data: st.DataObject) -> None:
     events = data.draw(streams())
@@ -142,7 +143,7 @@ def test_any_stream_is_the_same_to_every_reader(form: Format, data: st.DataObjec
     payloads(read)
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20)
 @given(data=st.data())
 def test_native_events_are_numbered_without_a_gap_whatever_they_say(data: st.DataObject) -> None:
     events = data.draw(streams())
@@ -152,7 +153,7 @@ def test_native_events_are_numbered_without_a_gap_whatever_they_say(data: st.Dat
 
 
 @formats
-@settings(max_examples=40, deadline=None)
+@examples(20)
 @given(sentence=WORD, partial=st.booleans())
 def test_any_failure_is_one_last_event(form: Format, sentence: str, partial: bool) -> None:  # noqa: FBT001 - drawn
     said: list[Event] = [TextDelta(0, "So far")] if partial else []

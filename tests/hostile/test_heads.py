@@ -12,6 +12,7 @@ import uvicorn
 from service.app import create_app
 from service.server import configuration
 from tests.harness import settings
+from tests.waiting import loop_turns, patience
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 PIECE = b"a" * 10_000
@@ -35,11 +36,11 @@ async def answer_to(port: int, *pieces: bytes) -> bytes:
     """Send pieces one after the other until the service hangs up or has answered."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
-        async with asyncio.timeout(5):
+        async with patience():
             for piece in pieces:
                 writer.write(piece)
                 await writer.drain()
-                await asyncio.sleep(0)
+                await loop_turns(1)
             return await reader.readline()
     except ConnectionResetError:
         return b"hung up"

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -17,9 +17,10 @@ from service.errors import FieldError, InvalidRequest
 from service.generation import Request
 from service.http.problems import from_pydantic
 from service.routers.conversations.bodies import Changes, NewConversation, Send
+from tests.examples import examples
 from tests.hostile import canaries
 
-EXAMPLES = 150  # a format, some seconds in all
+EXAMPLES = 40  # of each format
 
 ATOMS = (
     st.none()
@@ -113,7 +114,7 @@ def judged(parser: Callable[[Any], object], given: Any) -> object:
 
 
 @parsers
-@settings(max_examples=EXAMPLES, deadline=None)
+@examples(EXAMPLES)
 @given(given_=BODIES)
 def test_anything_is_a_request_or_refused(parser: Callable[[Any], object], sound: Any, given_: Any) -> None:
     assert judged(parser, sound) is not None
@@ -121,7 +122,7 @@ def test_anything_is_a_request_or_refused(parser: Callable[[Any], object], sound
 
 
 @parsers
-@settings(max_examples=EXAMPLES, deadline=None)
+@examples(EXAMPLES)
 @given(data=st.data())
 def test_a_sound_request_with_one_thing_changed_is_one_or_refused(
     parser: Callable[[Any], object], sound: Any, data: st.DataObject

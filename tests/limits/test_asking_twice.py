@@ -13,6 +13,7 @@ from tests.limits.keyed import bearer, limited
 from tests.limits.test_queue import GATE
 from tests.native.gates import release
 from tests.streams.servers import Server
+from tests.waiting import patience
 
 KEY = {"Idempotency-Key": "mine"}
 TIMES = 30
@@ -36,7 +37,7 @@ async def ask(service: Service, headers: dict[str, str], prompt: str = "Hi") -> 
 async def first(number: int, asking: list[asyncio.Task[httpx.Response]]) -> list[httpx.Response]:
     """Wait for the answers that come first."""
     answers: list[httpx.Response] = []
-    async with asyncio.timeout(10):
+    async with patience():
         while len(answers) < number:
             await asyncio.wait([task for task in asking if not task.done()], return_when=asyncio.FIRST_COMPLETED)
             answers = [task.result() for task in asking if task.done()]

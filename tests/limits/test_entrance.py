@@ -3,6 +3,7 @@
 import asyncio
 
 from service.http.admission_rate import AT_ONCE, AdmissionRate
+from tests.waiting import loop_turns
 
 CAME = 3 * AT_ONCE
 
@@ -18,7 +19,7 @@ async def test_a_few_begin_in_each_turn_of_the_loop_in_the_order_they_came() -> 
     in_each_turn = []
     while len(begun) < CAME:
         before = len(begun)
-        await asyncio.sleep(0)
+        await loop_turns(1)
         in_each_turn.append(len(begun) - before)
     await all_begun
 
@@ -33,7 +34,7 @@ async def test_nobody_waits_who_comes_alone() -> None:
         try:
             turn.send(None)
         except StopIteration:
-            await asyncio.sleep(0)
+            await loop_turns(1)
             continue
         raise AssertionError("it waited")
 
@@ -43,7 +44,7 @@ async def test_nobody_waits_who_comes_alone() -> None:
 async def test_who_leaves_while_it_waits_takes_no_turn() -> None:
     entrance, begun = AdmissionRate(), list[int]()
     came = [asyncio.ensure_future(arrive(entrance, number, begun)) for number in range(2 * AT_ONCE + 1)]
-    await asyncio.sleep(0)
+    await loop_turns(1)
     for one in came[AT_ONCE : 2 * AT_ONCE]:
         one.cancel()
     await asyncio.wait(came)

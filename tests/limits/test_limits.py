@@ -1,6 +1,5 @@
 """A key's limits as its callers see them: refusals, headers, and what is charged."""
 
-import asyncio
 import re
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -12,11 +11,12 @@ from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 from openai import RateLimitError as OpenAIRateLimit
 
-from tests.harness import CLAUDE, Json, Service, eventually, fault_header
+from tests.harness import CLAUDE, Json, Service, fault_header
 from tests.limits.keyed import bearer, limited
 from tests.limits.test_queue import CHAT, GATE, SURFACES, places
 from tests.native.gates import release
 from tests.streams.servers import Server
+from tests.waiting import eventually, patience
 
 REQUESTS = re.compile(r'"requests";r=(\d+);t=(\d+)')
 TOKENS = re.compile(r'"tokens";r=(\d+);t=(\d+)')
@@ -222,7 +222,7 @@ async def test_a_key_with_fifty_waiting_does_not_delay_anothers_first(tmp_path: 
         await release(service, 1)
         await service.bedrock.get("/_local/calls/2", params={"state": "waiting"})
         await release(service, 2)
-        async with asyncio.timeout(5):
+        async with patience():
             rest = [event async for event in events]
 
     assert places(told) == [49]

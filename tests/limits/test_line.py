@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from service.engine.fair_queue import FairQueue
+from tests.examples import examples
 
 OWNERS = st.sampled_from("abcd")
 
@@ -83,7 +83,7 @@ class Lines(RuleBasedStateMachine):
 
 
 TestLines = Lines.TestCase
-TestLines.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestLines.settings = examples(30, stateful_steps=40)
 
 
 def test_one_with_fifty_waiting_does_not_stand_before_anothers_first() -> None:

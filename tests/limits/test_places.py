@@ -9,16 +9,11 @@ import pytest
 
 from service.engine.admission import Slots
 from service.errors import ServiceError
+from tests.waiting import eventually, loop_turns, patience
 
 
 def ignore(_: int) -> None:
     """Nobody minds."""
-
-
-async def turns(number: int = 5) -> None:
-    """Let whoever can go on do so."""
-    for _ in range(number):
-        await asyncio.sleep(0)
 
 
 class Crowd:
@@ -34,7 +29,7 @@ class Crowd:
     async def come(self, owner: str, name: str) -> None:
         """Let one more come, and wait until it has a place or waits."""
         self.tasks[name] = asyncio.create_task(self.hold(owner, name))
-        await turns(2)
+        await loop_turns(2)
 
     async def hold(self, owner: str, name: str) -> None:
         async with self.places.place(owner, self.told[name].append):
@@ -44,7 +39,7 @@ class Crowd:
     async def end_of(self, name: str) -> ServiceError:
         """Wait until it is refused, and say how."""
         with pytest.raises(ServiceError) as refused:
-            async with asyncio.timeout(5):
+            async with patience():
                 await self.tasks[name]
         return refused.value
 
@@ -52,7 +47,7 @@ class Crowd:
         """Give its place back."""
         self._done[name].set()
         await self.tasks[name]
-        await turns()
+        await loop_turns(5)
 
     async def close(self) -> None:
         for task in self.tasks.values():
@@ -86,7 +81,7 @@ async def test_more_places_let_those_in_who_wait() -> None:
         for name in "abcd":
             await people.come("owner", name)
         people.places.resize(3)
-        await turns()
+        await loop_turns(5)
 
         assert people.served == ["a", "b", "c"]
         assert (people.places.taken, people.places.queued) == (3, 1)
@@ -110,7 +105,7 @@ async def test_no_places_at_all_let_nobody_in_until_there_are_some() -> None:
         assert people.served == []
 
         people.places.resize(1)
-        await turns()
+        await loop_turns(5)
         assert people.served == ["a"]
 
 
@@ -121,9 +116,7 @@ async def test_who_waits_is_told_the_place_as_it_moves() -> None:
         assert [people.told[name] for name in "abcd"] == [[], [1], [2], [3]]
         await people.leave("a")
 
-        async with asyncio.timeout(5):
-            while people.told["d"] != [3, 2]:  # noqa: ASYNC110 - it is told once a second
-                await asyncio.sleep(0.05)
+        await eventually(lambda: people.told["d"] == [3, 2])  # positions are sent once a second
         assert people.told["c"] == [2, 1]
 
 
@@ -135,12 +128,12 @@ async def test_a_long_line_costs_each_some_fifty_words_and_no_more() -> None:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(places.place("first", ignore))
             waiting = [asyncio.create_task(stack.enter_async_context(places.place("o", ignore))) for _ in range(999)]
-            await turns()
+            await loop_turns(5)
             last = asyncio.create_task(stack.enter_async_context(places.place("o", told.append)))
-            await turns()
+            await loop_turns(5)
             for task in waiting:
                 task.cancel()
-                await turns(2)
+                await loop_turns(2)
                 places._tell(None, 0)  # noqa: SLF001 - as if a second had gone by
             last.cancel()
             await asyncio.gather(*waiting, last, return_exceptions=True)
@@ -240,11 +233,11 @@ async def test_one_that_leaves_as_it_is_let_go_leaves_the_line_as_it_is() -> Non
             await people.come("many", name)
         people.tasks["c"].cancel()  # it notices only in the next turn of the loop
         await people.come("few", "d")
-        await turns()
+        await loop_turns(5)
         assert (people.places.taken, people.places.queued) == (1, 2)
 
         people.tasks["b"].cancel()
-        await turns()
+        await loop_turns(5)
         await people.leave("a")
         assert people.served == ["a", "d"]
 
@@ -254,9 +247,9 @@ async def test_one_that_is_cancelled_once_it_was_let_go_gives_no_place_back() ->
         for name in "abc":
             await people.come("many", name)
         people.tasks["d"] = asyncio.create_task(people.hold("few", "d"))
-        await asyncio.sleep(0)  # "c" is let go, and has not noticed
+        await loop_turns(1)  # "c" is let go, and has not noticed
         people.tasks["c"].cancel()
-        await turns()
+        await loop_turns(5)
 
         assert (people.places.taken, people.places.queued) == (1, 2)
 
@@ -268,7 +261,7 @@ async def test_room_is_kept_for_those_that_are_being_begun() -> None:
             with people.places.expected:
                 assert people.places.refusal("owner") is not None
             await people.come("owner", "a")
-        await turns()
+        await loop_turns(5)
         assert people.places.refusal("owner") is None
         await people.come("owner", "b")
         assert people.places.refusal("owner") is not None

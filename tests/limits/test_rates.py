@@ -14,6 +14,7 @@ from service.access.counters import Counters
 from service.access.rates import ExpectedUsage, Grant, Rates, Spent, open_rates
 from service.errors import RateLimited
 from tests.streams.servers import Server
+from tests.waiting import eventually, patience
 
 CALLER = Caller("key", requests_per_minute=2, tokens_per_minute=100, streams=5)
 SMALL = ExpectedUsage(10, 20)
@@ -41,9 +42,7 @@ async def refused(rates: Rates, caller: Caller, wanted: ExpectedUsage = SMALL) -
 
 async def settled(rates: Rates, caller: Caller, name: str, number: int) -> None:
     """Let the loop turn until a correction is made."""
-    async with asyncio.timeout(5):
-        while remaining(rates, caller)[name] != number:  # noqa: ASYNC110 - a few turns of the loop are all it takes
-            await asyncio.sleep(0.001)
+    await eventually(lambda: remaining(rates, caller)[name] == number)
 
 
 async def test_a_key_makes_so_many_requests_a_minute_and_is_told_when_the_next_is_taken(rates: Rates) -> None:
@@ -240,7 +239,7 @@ async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(
         server.pause()
         many = [Caller(f"key {number}", requests_per_minute=1) for number in range(50)]
         try:
-            async with asyncio.timeout(3):
+            async with patience():
                 await asyncio.gather(*(rates.admit(caller, SMALL) for caller in many))
         finally:
             server.resume()

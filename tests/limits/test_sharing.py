@@ -9,10 +9,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import Event, Json, Service, eventually
+from tests.harness import Event, Json, Service
 from tests.limits.keyed import bearer, limited
 from tests.limits.test_queue import GATE, SURFACES, places
 from tests.native.gates import release
+from tests.waiting import eventually, patience
 
 LINE = 3
 
@@ -54,10 +55,10 @@ async def test_another_key_comes_in_where_one_has_filled_the_queue(tmp_path: Pat
         own = await service.http.post("/api/generate", json={"prompt": "Hi"}, headers=bearer("many"))
         one = await stack.enter_async_context(service.open(headers=bearer("one")))
         first = [await anext(one), await anext(one)]
-        async with asyncio.timeout(5):
+        async with patience():
             let_go = [event async for event in many[-1]]
         await release(service)
-        async with asyncio.timeout(5):
+        async with patience():
             served = [event async for event in one]
             rest = [[event async for event in events] for events in many[:-1]]
 
@@ -75,7 +76,7 @@ async def test_who_is_let_go_before_anything_was_sent_gets_the_usual_503(path: s
         many = [asking(service, "many", path) for _ in range(LINE)]
         await eventually(lambda: streams_are(service, 1 + LINE))
         one = asking(service, "one", path)
-        async with asyncio.timeout(5):
+        async with patience():
             done, _ = await asyncio.wait(many, return_when=asyncio.FIRST_COMPLETED)
         let_go = done.pop().result()
         await release(service)

@@ -4,10 +4,11 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.local.text.schema_samples import Material, from_pattern, sample
+from tests.examples import examples
 
 PROMPT = 'Send "Hello there" to Ada Lovelace at 10:30 with 3 copies, priority high, in Oslo'
 
@@ -41,7 +42,7 @@ def grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 @given(st.recursive(leaves, grown, max_leaves=8))
-@settings(max_examples=150, deadline=None)
+@examples(50)
 def test_a_sample_satisfies_its_schema(schema: Any) -> None:
     jsonschema.validate(sample(schema, Material(PROMPT)), schema)
 

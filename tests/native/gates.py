@@ -3,11 +3,12 @@
 from typing import Any
 
 from tests.harness import Json, Service
+from tests.waiting import PATIENCE_S
 
 
 async def call_of(service: Service, number: int = 1, **wanted: Any) -> Json:
     """Wait until an upstream call has come to a point: `state="waiting"`, `state="closed"`, `deltas=3`."""
-    response = await service.bedrock.get(f"/_local/calls/{number}", params=wanted)
+    response = await service.bedrock.get(f"/_local/calls/{number}", params={"timeout": PATIENCE_S} | wanted)
     assert response.status_code == 200, (wanted, await service.calls())
     call: Json = response.json()
     return call

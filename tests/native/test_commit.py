@@ -7,6 +7,7 @@ import pytest
 from tests.harness import running, text_of
 from tests.native.gates import call_of, release
 from tests.native.raw import read_raw
+from tests.waiting import patience
 
 NEVER = 60
 
@@ -44,7 +45,7 @@ async def test_while_bedrock_is_silent_the_start_event_leaves_with_the_status_li
 
 async def test_bedrocks_first_word_sends_the_status_line_before_there_is_text() -> None:
     async with running(commit_after=NEVER) as service, service.open(fault="gate@open") as events:
-        async with asyncio.timeout(5):
+        async with patience():
             start = await anext(events)
 
         assert (await call_of(service, state="waiting"))["deltas"] == 0
@@ -83,7 +84,7 @@ async def test_what_was_said_while_the_status_line_was_held_back_leaves_with_it(
 async def test_a_wait_is_announced_before_it_begins() -> None:
     async with running(commit_after=0) as service, service.open(fault="http=429+retry-after=30") as events:
         assert (await anext(events)).name == "start"
-        async with asyncio.timeout(5):
+        async with patience():
             status = await anext(events)
 
     assert status.data["state"] == "retrying"

@@ -8,6 +8,7 @@ import pytest
 from tests.harness import Service, running, text_of
 from tests.native.gates import call_of, release
 from tests.native.test_resuming import stream_of
+from tests.waiting import patience
 
 KEY = {"Idempotency-Key": "k-1"}
 
@@ -131,6 +132,6 @@ async def test_a_key_is_forgotten_with_its_stream() -> None:
     async with running(stream_ttl=0.2) as service:
         await service.stream(headers=KEY)
 
-        async with asyncio.timeout(5):
+        async with patience():
             while len(await service.calls()) == 1:
                 await service.http.post("/api/generate", json={"prompt": "Another body"}, headers=KEY)

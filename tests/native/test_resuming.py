@@ -1,6 +1,5 @@
 """Resume a stream (docs/reference.md, "Resume a stream")."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,6 +9,7 @@ import pytest
 from tests.harness import Event, Service, events_of, running, text_of
 from tests.native.gates import call_of, release
 from tests.native.raw import read_raw
+from tests.waiting import patience
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -151,7 +151,7 @@ async def test_a_stream_is_kept_for_its_time_and_then_gone() -> None:
         events = await service.stream()
         assert await service.resume(events[0].id) == events[1:]
 
-        async with asyncio.timeout(5):
+        async with patience():
             while (await service.http.get(f"/api/streams/{stream_of(events[0])}")).status_code != 410:
                 pass
 

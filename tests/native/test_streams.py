@@ -5,9 +5,10 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.harness import Json, Service, events_of, eventually, running, text_of
+from tests.harness import Json, Service, events_of, running, text_of
 from tests.native.gates import call_of, release
 from tests.native.test_resuming import stream_of
+from tests.waiting import eventually
 
 JSON = {"Accept": "application/json"}
 

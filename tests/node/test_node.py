@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 
 from tests.harness import running
+from tests.waiting import patience
 
 HERE = Path(__file__).parent
 INSTALLED = ("package.json", "package-lock.json", ".npmrc")
@@ -77,7 +78,7 @@ async def told(clients: Path) -> AsyncIterator[dict[str, str | None]]:
             stderr=asyncio.subprocess.STDOUT,
         )
         try:
-            async with asyncio.timeout(RUN_S):
+            async with patience():
                 said, _ = await process.communicate()
         finally:
             if process.returncode is None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, FilePayload, expect
 
-from tests.harness import Service, eventually, running
+from tests.harness import Service, running
 from tests.page.browsing import Chat, tab
 from tests.page.wire import wire
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -1,6 +1,5 @@
 """What a model says cannot harm its reader, and everybody can read it."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +8,9 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
 from tests.access.holders import held, revoke
-from tests.harness import Service, eventually
+from tests.harness import Service
 from tests.page.browsing import Chat, tab
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -86,7 +86,9 @@ async def test_axe_finds_no_serious_violation(chromium: Browser, service: Servic
         if phone:
             await chat.button("Conversations").click()
             await expect(chat.page.get_by_role("navigation")).to_be_visible()
-            await asyncio.sleep(0.3)  # it slides in, and half-way its colours are not its own
+            await chat.page.evaluate(  # half-way through its transition its colours are not its own
+                "Promise.all(document.getAnimations().map(animation => animation.finished))"
+            )
             await _look(chat, f"{name}-list")
 
 

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 MAKEFILE = (ROOT / "Makefile").read_text()
-PROMISED = {"help", "run", "test", "fmt", "lint", "types", "bench", "soak", "lock", "clean"}
+PROMISED = {"help", "run", "test", "quick", "fmt", "lint", "types", "bench", "soak", "lock", "clean"}
 
 pytestmark = pytest.mark.skipif(not shutil.which("make"), reason="make is not here")
 

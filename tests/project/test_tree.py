@@ -47,4 +47,4 @@ def test_no_secret_of_aws_is_in_the_tree() -> None:
 @pytest.mark.parametrize("script", [".ci/run"])
 def test_a_script_can_be_run(script: str) -> None:
     assert (ROOT / script).stat().st_mode & 0o111
-    assert "make test" in (ROOT / script).read_text()
+    assert re.search(r"^make .*\btest$", (ROOT / script).read_text(), re.MULTILINE)

@@ -8,12 +8,13 @@ import pytest
 
 from tests.speed.budget import BUDGET, Cost, cost, paths
 
+pytestmark = pytest.mark.counts
+
 LEEWAY = 1.02  # a bytecode more here or there between patch releases
 BUDGETED = {name: Cost(**counted) for name, counted in json.loads(BUDGET.read_text(encoding="utf-8")).items()}
 COUNTED_WITH = (3, 11)  # another Python has other bytecodes, and may call more or less
 
 
-@pytest.mark.skipif(sys.gettrace() is not None, reason="whoever measures coverage counts nothing else")
 @pytest.mark.parametrize("name", paths())
 async def test_a_delta_costs_no_more_than_it_did(name: str) -> None:
     counted, budget = await cost(paths()[name]), BUDGETED[name]

@@ -1,9 +1,7 @@
 """What the tests of streams share: records, events, an owner that remembers, and waiting for something to be so."""
 
-import asyncio
-import inspect
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -13,6 +11,7 @@ from service.streams.factory import open_journal
 from service.streams.journal import IdempotencyKey, Journal
 from service.streams.log import StreamLog
 from service.streams.record import Record, new_stream_id
+from tests.waiting import patience
 
 LEASE_S = 0.6
 TTL_S = 60.0
@@ -101,28 +100,18 @@ def journal_at(
     return open_journal(url, lease_s=lease_s, ttl_s=ttl_s, memory_bytes=memory_bytes)
 
 
-async def until(claim: Callable[[], bool | Awaitable[bool]], *, within_s: float = 5) -> None:
-    """Wait for a claim to be true."""
-    async with asyncio.timeout(within_s):
-        while True:
-            answer = claim()
-            if await answer if inspect.isawaitable(answer) else answer:
-                return
-            await asyncio.sleep(0.003)
-
-
-async def shown(log: StreamLog, count: int, *, within_s: float = 5) -> list[Event]:
+async def shown(log: StreamLog, count: int) -> list[Event]:
     """Wait for a log's first `count` events."""
-    async with asyncio.timeout(within_s):
+    async with patience():
         while len(log.events) < count:
             await log.wait(len(log.events))
     return log.events[:count]
 
 
-async def read_all(log: StreamLog, after: int = 0, *, within_s: float = 5) -> list[Event]:
+async def read_all(log: StreamLog, after: int = 0) -> list[Event]:
     """Read a stream to its end, as a reader does."""
     events: list[Event] = []
-    async with asyncio.timeout(within_s):
+    async with patience():
         with log.reader():
             while not (events and isinstance(events[-1], Done)) and log.refusal is None:
                 if new := log.take(after + len(events)):

@@ -6,10 +6,11 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import eventually_blocking
 
 
 def binary() -> str | None:
@@ -61,10 +62,7 @@ class Server:
                 ),
             ]
         )
-        deadline = time.monotonic() + 10
-        while not self._answers():
-            assert time.monotonic() < deadline, "valkey-server does not start"
-            time.sleep(0.005)
+        eventually_blocking(self._answers)
 
     def _answers(self) -> bool:
         try:

@@ -26,11 +26,9 @@ from tests.streams.parts import (
     shown,
     start,
     text_of,
-    until,
 )
 from tests.streams.servers import Server
-
-BACK_S = 10.0  # the contract's word for how long it may take until all is well again
+from tests.waiting import eventually, let_pass, patience
 
 
 @pytest.fixture(params=[*VALKEY, *SQLITE])
@@ -48,14 +46,14 @@ async def outage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 async def test_a_live_stream_goes_on_and_says_that_it_cannot_be_come_back_to(outage: Outage) -> None:
     async with journal_at(outage.url) as journal:
         log = await journal.begin(record())
-        reading = asyncio.create_task(read_all(log, within_s=15))
+        reading = asyncio.create_task(read_all(log))
         journal.append(log, [start(log), *said("before ")], "streaming")
         await shown(log, 2)
         await outage.begin()
         try:
             journal.append(log, said("during "), "streaming")
 
-            await shown(log, 4, within_s=3)
+            await shown(log, 4)
 
             assert log.events[2:] == [log.events[2], *said("during ")]
             assert not journal.available
@@ -79,7 +77,7 @@ async def test_a_stream_that_was_silent_for_long_goes_on_at_once(outage: Outage)
         await outage.begin()
         try:
             journal.append(busy, said("a"), "streaming")
-            await until(lambda: not busy.resumable)
+            await eventually(lambda: not busy.resumable)
             assert silent.resumable
 
             journal.append(silent, [*said("b"), DONE], "done")
@@ -107,7 +105,7 @@ async def test_a_stream_begun_meanwhile_is_kept_in_memory_and_says_so(outage: Ou
             assert await _ask(other, log.stream_id) in (503, 410)  # there is nobody to ask, or nothing to find
         finally:
             await outage.end()
-        await until(lambda: journal.available and other.available, within_s=BACK_S)
+        await eventually(lambda: journal.available and other.available)
 
         assert await other.find(log.stream_id) is None
 
@@ -128,12 +126,12 @@ async def test_all_is_well_within_ten_seconds_of_its_return(outage: Outage) -> N
         await outage.begin()
         try:
             journal.append(across, [start(across)], "streaming")
-            await until(lambda: not across.resumable)
-            await until(lambda: not journal.available)
+            await eventually(lambda: not across.resumable)
+            await eventually(lambda: not journal.available)
         finally:
             await outage.end()
 
-        await until(lambda: journal.available and other.available, within_s=BACK_S)
+        await eventually(lambda: journal.available and other.available)
 
         new = await journal.begin(record())
         journal.append(new, [start(new), *said("kept"), DONE], "done")
@@ -147,7 +145,7 @@ async def test_all_is_well_within_ten_seconds_of_its_return(outage: Outage) -> N
         async def is_forgotten() -> bool:
             return await other.find(across.stream_id) is None
 
-        await until(is_forgotten)
+        await eventually(is_forgotten)
 
 
 async def test_nothing_is_taken_over_for_one_lease_after_its_return(outage: Outage) -> None:
@@ -158,11 +156,10 @@ async def test_nothing_is_taken_over_for_one_lease_after_its_return(outage: Outa
         journal.append(log, [start(log)], "streaming")
         await shown(log, 1)
         await outage.begin()
-        over = asyncio.get_running_loop().time() + 2 * LEASE_S
-        await until(lambda: asyncio.get_running_loop().time() > over)  # every lease has run out by now
+        await let_pass(2 * LEASE_S)  # every lease has run out by now
         await outage.end()
 
-        await until(lambda: other.available and journal.available, within_s=BACK_S)
+        await eventually(lambda: other.available and journal.available)
 
         assert await other.take_over(log.stream_id) is None
         journal.append(log, [*said("still mine"), DONE], "done")
@@ -176,7 +173,7 @@ async def test_a_short_absence_is_borne_in_silence(valkey: Server) -> None:
         log = await journal.begin(record())
         valkey.kill()
         journal.append(log, [start(log), *said("a")], "streaming")
-        await until(lambda: not journal.available)
+        await eventually(lambda: not journal.available)
         await asyncio.to_thread(valkey.start)
 
         await shown(log, 2)
@@ -192,9 +189,9 @@ async def test_an_id_from_before_an_empty_restart_is_gone(valkey: Server) -> Non
         await old.wait_for_end()
         valkey.kill()
         valkey.wipe()
-        await until(lambda: not journal.available and not other.available)
+        await eventually(lambda: not journal.available and not other.available)
         await asyncio.to_thread(valkey.start)
-        await until(lambda: journal.available and other.available, within_s=BACK_S)
+        await eventually(lambda: journal.available and other.available)
 
         assert await journal.find(old.stream_id) is None
         assert await other.find(old.stream_id) is None
@@ -212,14 +209,14 @@ async def test_a_live_stream_notices_an_empty_restart(valkey: Server) -> None:
         valkey.kill()
         valkey.wipe()
         await asyncio.to_thread(valkey.start)
-        await until(lambda: journal.available and other.available, within_s=BACK_S)
+        await eventually(lambda: journal.available and other.available)
 
         journal.append(log, [*said("two"), DONE], "done")
 
         assert text_of(await read_all(log)) == "one two"
         assert announced(log)
         with pytest.raises(ServiceError) as ending:
-            async with asyncio.timeout(5):
+            async with patience():
                 await waiting
         assert ending.value.code.name == "gone"
         assert await other.find(log.stream_id) is None
@@ -248,9 +245,9 @@ async def test_a_stream_that_lost_its_end_with_a_server_is_not_continued_with_a_
         await shown(log, 2)
         valkey.command("XDEL", f"{{artesian}}:events:{log.stream_id}", "1-2")  # as a failover may do
         valkey.kill()
-        await until(lambda: not journal.available)
+        await eventually(lambda: not journal.available)
         await asyncio.to_thread(valkey.start)
-        await until(lambda: journal.available, within_s=BACK_S)
+        await eventually(lambda: journal.available)
 
         journal.append(log, [*said(" and on"), DONE], "done")
 
@@ -270,7 +267,7 @@ async def test_a_file_that_is_taken_away_is_noticed(tmp_path: Path) -> None:
         for suffix in ("", "-wal", "-shm"):
             path.with_name(f"streams.db{suffix}").unlink()
 
-        await until(lambda: path.exists() and not log.resumable and journal.available)
+        await eventually(lambda: path.exists() and not log.resumable and journal.available)
         journal.append(log, [*said("on"), DONE], "done")
 
         assert text_of(await read_all(log)) == "on"
@@ -290,7 +287,7 @@ async def test_a_server_that_is_not_there_does_not_stop_the_start(valkey: Server
 
         await asyncio.to_thread(valkey.start)
 
-        await until(lambda: journal.available, within_s=BACK_S)
+        await eventually(lambda: journal.available)
         assert (await journal.begin(record())).resumable
 
 
@@ -398,7 +395,7 @@ async def test_a_mistake_inside_the_journal_does_not_end_it(pair: tuple[Journal,
     there.attach(owner)
     log = await here.begin(record())
     await here.release(log)
-    await until(lambda: len(owner.abandonments) > 1)
+    await eventually(lambda: len(owner.abandonments) > 1)
 
     taken = await there.take_over(log.stream_id)
 

@@ -8,7 +8,8 @@ from service.deltas import Failed, ToolCallStart, Usage
 from service.errors import InvalidRequest, ServiceError
 from service.streams.journal import Journal
 from service.streams.log import StreamLog
-from tests.streams.parts import CANCELLED, DONE, journal_at, key, read_all, record, said, shown, start, text_of, until
+from tests.streams.parts import CANCELLED, DONE, journal_at, key, read_all, record, said, shown, start, text_of
+from tests.waiting import eventually, loop_turns
 
 
 async def test_what_is_appended_is_shown_in_order_and_without_a_gap(journal: Journal) -> None:
@@ -91,7 +92,7 @@ async def test_a_finished_stream_is_forgotten_after_its_time(url: str) -> None:
         async def is_forgotten() -> bool:
             return await journal.find(log.stream_id) is None
 
-        await until(is_forgotten)
+        await eventually(is_forgotten)
 
 
 async def test_a_running_stream_is_kept_however_long_it_takes(url: str) -> None:
@@ -105,7 +106,7 @@ async def test_a_running_stream_is_kept_however_long_it_takes(url: str) -> None:
         async def has_passed() -> bool:
             return await journal.find(other.stream_id) is None
 
-        await until(has_passed)  # longer than the time to live
+        await eventually(has_passed)  # longer than the time to live
         journal.append(log, [DONE], "done")
 
         assert await read_all(log) == [start(log), DONE]
@@ -231,7 +232,7 @@ async def test_running_streams_that_fill_the_memory_let_no_further_one_begin_and
 
 
 async def _ended(log: StreamLog) -> int:
-    await until(lambda: log.numbered == 103)
+    await eventually(lambda: log.numbered == 103)
     return log.numbered
 
 
@@ -251,7 +252,7 @@ async def test_the_end_of_a_journal_ends_its_readers_waits(url: str) -> None:
     async with journal_at(url) as journal:
         log = await journal.begin(record())
         waiting = asyncio.create_task(log.wait_for_end())
-        await asyncio.sleep(0)
+        await loop_turns(1)
 
     with pytest.raises(ServiceError) as ending:
         await waiting
@@ -262,10 +263,9 @@ async def test_what_was_appended_before_the_end_is_still_shown(url: str) -> None
     async with journal_at(url) as journal:
         log = await journal.begin(record())
         reading = asyncio.create_task(read_all(log))
-        await asyncio.sleep(0)
+        await loop_turns(1)
         journal.append(log, [start(log), *said("all of it"), DONE], "done")
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await loop_turns(2)
 
     assert text_of(await reading) == "all of it"
 

@@ -14,6 +14,7 @@ from service.streams.codec import Unreadable, Unwritable, decode_events, decode_
 from service.streams.log import BATCH, StreamLog, size_of
 from service.streams.record import NOWHERE, new_stream_id, parse_event_id, parse_stream_id
 from tests.streams.parts import CANCELLED, DONE, read_all, record, said, start
+from tests.waiting import loop_turns, patience
 
 FAILED = Failed("throttled", "Slow down.", 429, retryable=True, partial=False)
 
@@ -51,12 +52,12 @@ async def test_a_reader_takes_bounded_batches() -> None:
 async def test_a_waiting_reader_is_woken_by_the_next_event() -> None:
     log = a_log("a")
     waiting = asyncio.create_task(log.wait(2))
-    await asyncio.sleep(0)
+    await loop_turns(1)
     assert log.busy
 
     log.show(3, said("b"))
 
-    async with asyncio.timeout(5):
+    async with patience():
         await waiting
     assert not log.busy
 
@@ -100,7 +101,7 @@ async def test_a_failure_before_anything_was_said_is_a_refusal(
 async def test_the_readers_of_a_dropped_log_are_told_and_what_is_shown_later_goes_nowhere() -> None:
     log = a_log("a")
     waiting = asyncio.create_task(log.wait_for_end())
-    await asyncio.sleep(0)
+    await loop_turns(1)
 
     log.drop(ServiceError("gone"))
     log.show(3, said("b"))

@@ -5,8 +5,9 @@ from functools import partial
 
 import pytest
 
-from tests.streams.parts import key, no_events, text_of, until
+from tests.streams.parts import key, no_events, text_of
 from tests.streams.worker import Worker
+from tests.waiting import eventually
 
 LEASE_S = 0.5
 
@@ -32,24 +33,25 @@ async def test_a_killed_producers_stream_is_taken_over_with_all_that_was_shown(h
     name = here.tell("begin")
     for word in ("a", "b", "c"):
         here.tell("append", name, word)
-    await until(lambda: len(here.events(name)) == 4)
+    await eventually(lambda: len(here.events(name)) == 4)
     here.tell("append", name, "perhaps")
     here.kill()
 
     assert there.tell("find", name)
-    await until(lambda: name in there.tell("abandoned"))
+    await eventually(lambda: name in there.tell("abandoned"))
     assert there.tell("take_over", name)
     there.tell("append", name, "d", end=True)
 
-    await until(partial(there.has_ended, name))
+    await eventually(partial(there.has_ended, name))
     assert text_of(there.events(name)) in ("abcd", "abcperhapsd")
 
 
-async def test_twenty_processes_killed_in_the_middle_lose_nothing_that_was_shown(hire: Hire) -> None:
+@pytest.mark.parametrize("killed", [8, pytest.param(20, marks=pytest.mark.soak)])
+async def test_processes_killed_in_the_middle_lose_nothing_that_was_shown(hire: Hire, killed: int) -> None:
     survivor = hire()
     for group in range(4):
         shown = no_events()
-        for count in range(group, 20, 4):
+        for count in range(group, killed, 4):
             here = hire()
             name = here.tell("begin")
             assert survivor.tell("find", name)
@@ -59,29 +61,29 @@ async def test_twenty_processes_killed_in_the_middle_lose_nothing_that_was_shown
             here.kill()
 
         for name, events in shown.items():
-            await until(partial(survivor.tell, "take_over", name))
+            await eventually(partial(survivor.tell, "take_over", name))
             assert survivor.events(name)[: len(events)] == events
             survivor.tell("append", name, "end", end=True)
-            await until(partial(survivor.has_ended, name))
+            await eventually(partial(survivor.has_ended, name))
 
 
 async def test_a_producer_that_was_replaced_while_it_stood_still_is_told_and_adds_nothing(hire: Hire) -> None:
     here, there = hire(), hire()
     name = here.tell("begin")
     here.tell("append", name, "one ")
-    await until(lambda: len(here.events(name)) == 2)
+    await eventually(lambda: len(here.events(name)) == 2)
     here.pause()
-    await until(lambda: there.tell("take_over", name))
+    await eventually(lambda: there.tell("take_over", name))
     there.tell("append", name, "two ")
-    await until(lambda: text_of(there.events(name)) == "one two ")
+    await eventually(lambda: text_of(there.events(name)) == "one two ")
 
     here.resume()
     here.tell("append", name, "stale ")
 
-    await until(lambda: name in here.tell("replaced"))
+    await eventually(lambda: name in here.tell("replaced"))
     there.tell("append", name, "three", end=True)
-    await until(partial(here.has_ended, name))
-    await until(partial(there.has_ended, name))
+    await eventually(partial(here.has_ended, name))
+    await eventually(partial(there.has_ended, name))
     assert here.events(name) == there.events(name)
     assert text_of(here.events(name)) == "one two three"
 
@@ -89,13 +91,13 @@ async def test_a_producer_that_was_replaced_while_it_stood_still_is_told_and_add
 async def test_a_producer_that_was_replaced_and_says_nothing_is_told_too(hire: Hire) -> None:
     here, there = hire(), hire()
     name = here.tell("begin")
-    await until(lambda: len(here.events(name)) == 1)
+    await eventually(lambda: len(here.events(name)) == 1)
     here.pause()
-    await until(lambda: there.tell("take_over", name))
+    await eventually(lambda: there.tell("take_over", name))
 
     here.resume()
 
-    await until(lambda: name in here.tell("replaced"))
+    await eventually(lambda: name in here.tell("replaced"))
     assert there.tell("replaced") == []
 
 
@@ -106,7 +108,7 @@ async def test_a_short_standstill_changes_nothing(hire: Hire) -> None:
     here.resume()
     here.tell("append", name, "one", end=True)
 
-    await until(partial(here.has_ended, name))
+    await eventually(partial(here.has_ended, name))
     assert there.tell("find", name)
     assert there.events(name) == here.events(name)
     assert here.tell("replaced") == []
@@ -115,7 +117,7 @@ async def test_a_short_standstill_changes_nothing(hire: Hire) -> None:
 async def test_the_key_of_a_killed_process_leads_to_its_stream(hire: Hire) -> None:
     here, there = hire(), hire()
     name = here.tell("begin", key())
-    await until(lambda: len(here.events(name)) == 1)
+    await eventually(lambda: len(here.events(name)) == 1)
     here.kill()
 
     assert there.tell("begin", key()) == name
@@ -124,8 +126,8 @@ async def test_the_key_of_a_killed_process_leads_to_its_stream(hire: Hire) -> No
 async def test_a_cancel_reaches_a_producer_in_another_process(hire: Hire) -> None:
     here, there = hire(), hire()
     name = here.tell("begin")
-    await until(lambda: len(here.events(name)) == 1)
+    await eventually(lambda: len(here.events(name)) == 1)
 
     there.tell("ask_cancel", name)
 
-    await until(lambda: name in here.tell("cancelled"), within_s=1)
+    await eventually(lambda: name in here.tell("cancelled"))

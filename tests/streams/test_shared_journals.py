@@ -20,8 +20,8 @@ from tests.streams.parts import (
     shown,
     start,
     text_of,
-    until,
 )
+from tests.waiting import eventually, let_pass, patience
 
 Pair = tuple[Journal, Journal]
 Owners = tuple[Remembering, Remembering]
@@ -158,7 +158,7 @@ async def test_a_key_is_free_once_its_stream_is_out_of_date(shared_url: str) -> 
             except ServiceError:  # gone
                 return False
 
-        await until(binds_anew)
+        await eventually(binds_anew)
 
 
 async def test_a_cancel_asked_elsewhere_reaches_the_producer(pair: Pair, owners: Owners) -> None:
@@ -169,7 +169,7 @@ async def test_a_cancel_asked_elsewhere_reaches_the_producer(pair: Pair, owners:
 
     await there.ask_cancel(log.stream_id)
 
-    await until(lambda: log.stream_id in owners[0].cancelled, within_s=1)
+    await eventually(lambda: log.stream_id in owners[0].cancelled)
     assert owners[1].cancelled == []
 
 
@@ -181,7 +181,7 @@ async def test_a_cancel_outlives_the_producer_it_was_meant_for(pair: Pair, owner
 
     assert await there.take_over(log.stream_id)
 
-    await until(lambda: log.stream_id in owners[1].cancelled, within_s=2)
+    await eventually(lambda: log.stream_id in owners[1].cancelled)
 
 
 async def test_readers_elsewhere_are_known_while_they_are_there(pair: Pair) -> None:
@@ -198,8 +198,8 @@ async def test_readers_elsewhere_are_known_while_they_are_there(pair: Pair) -> N
         return not await here.is_read_elsewhere(log)
 
     with mirror.reader():
-        await until(is_read)
-    await until(is_not_read, within_s=1)
+        await eventually(is_read)
+    await eventually(is_not_read)
 
 
 async def test_readers_elsewhere_are_known_for_longer_than_a_lease(pair: Pair) -> None:
@@ -207,14 +207,10 @@ async def test_readers_elsewhere_are_known_for_longer_than_a_lease(pair: Pair) -
     log = await here.begin(record())
     mirror = await there.find(log.stream_id)
     assert mirror is not None
-    over = asyncio.get_running_loop().time() + 2 * LEASE_S
     with mirror.reader():
-
-        async def is_over() -> bool:
+        for _ in range(8):
+            await let_pass(LEASE_S / 4)
             assert await here.is_read_elsewhere(log)
-            return asyncio.get_running_loop().time() > over
-
-        await until(is_over)
 
 
 async def test_a_purged_stream_is_gone_everywhere(pair: Pair) -> None:
@@ -238,21 +234,27 @@ async def test_readers_elsewhere_of_a_running_stream_are_told_of_its_purge(pair:
 
     await here.purge(log)
 
-    async with asyncio.timeout(3):
+    async with patience():
         with pytest.raises(ServiceError) as ending:
             await reading
     assert ending.value.code.name == "gone"
 
 
-async def test_a_stream_is_taken_over_at_once_where_its_producer_gives_it_up(pair: Pair, owners: Owners) -> None:
-    here, there = pair
+async def test_a_stream_is_taken_over_before_its_lease_ends_where_its_producer_releases_it(shared_url: str) -> None:
+    owner = Remembering()
+    async with journal_at(shared_url, lease_s=600) as here, journal_at(shared_url, lease_s=600) as there:
+        there.attach(owner)
+        await _released_and_taken_over(here, there, owner)
+
+
+async def _released_and_taken_over(here: Journal, there: Journal, owner: Remembering) -> None:
     log = await here.begin(record())
     here.append(log, [start(log), *said("one ")], "streaming")
     mirror = await there.find(log.stream_id)
     assert mirror is not None
     with mirror.reader():
         await here.release(log)
-        await until(lambda: log.stream_id in owners[1].abandonments, within_s=0.5)
+        await eventually(lambda: log.stream_id in owner.abandonments)
 
         taken = await there.take_over(log.stream_id)
 
@@ -305,7 +307,7 @@ async def test_a_process_that_never_heard_of_a_stream_finds_it_abandoned(pair: P
     log = await here.begin(record())
     await here.release(log)
 
-    await until(lambda: log.stream_id in owners[1].abandonments, within_s=2)
+    await eventually(lambda: log.stream_id in owners[1].abandonments)
 
 
 async def test_all_that_a_busy_process_left_is_found_at_once(pair: Pair, owners: Owners) -> None:
@@ -315,7 +317,7 @@ async def test_all_that_a_busy_process_left_is_found_at_once(pair: Pair, owners:
     for log in left:
         await here.release(log)
 
-    await until(lambda: {log.stream_id for log in left} <= set(owners[1].abandonments))
+    await eventually(lambda: {log.stream_id for log in left} <= set(owners[1].abandonments))
 
 
 async def test_a_dead_producers_stream_is_abandoned_after_its_lease(shared_url: str) -> None:
@@ -329,7 +331,7 @@ async def test_a_dead_producers_stream_is_abandoned_after_its_lease(shared_url: 
         # it went without a word, as far as its lease is concerned
         assert await there.take_over(log.stream_id) is None
 
-        await until(lambda: log.stream_id in owner.abandonments, within_s=4 * LEASE_S)
+        await eventually(lambda: log.stream_id in owner.abandonments)
 
         taken = await there.take_over(log.stream_id)
         assert taken is not None
@@ -345,7 +347,7 @@ async def test_a_finished_stream_is_neither_abandoned_nor_taken_over(pair: Pair,
     running = await here.begin(record())
     await here.release(running)
 
-    await until(lambda: running.stream_id in owners[1].abandonments)
+    await eventually(lambda: running.stream_id in owners[1].abandonments)
 
     assert done.stream_id not in owners[1].abandonments
     assert await there.take_over(done.stream_id) is None

@@ -11,7 +11,6 @@ from service.errors import ServiceError
 from service.streams.journal import Journal
 from tests.streams.parts import (
     DONE,
-    LEASE_S,
     Remembering,
     announced,
     journal_at,
@@ -22,9 +21,9 @@ from tests.streams.parts import (
     shown,
     start,
     text_of,
-    until,
 )
 from tests.streams.servers import Server
+from tests.waiting import eventually, loop_turns, patience
 
 Pair = tuple[Journal, Journal]
 Owners = tuple[Remembering, Remembering]
@@ -81,7 +80,7 @@ async def seize(journal: Journal, stream_id: str, tampering: Tampering) -> None:
         tampering.end_lease(stream_id)
         return await journal.take_over(stream_id) is not None
 
-    await until(taken)
+    await eventually(taken)
 
 
 async def test_a_producer_whose_append_is_refused_is_told_and_its_readers_go_on(
@@ -96,7 +95,7 @@ async def test_a_producer_whose_append_is_refused_is_told_and_its_readers_go_on(
 
     here.append(log, said("stale "), "streaming")
 
-    await until(lambda: owners[0].replacements == [log])
+    await eventually(lambda: owners[0].replacements == [log])
     taken = await there.find(log.stream_id)
     assert taken is not None
     there.append(taken, [*said("two"), DONE], "done")
@@ -114,7 +113,7 @@ async def test_a_producer_that_was_replaced_hears_of_it_with_its_next_beat(
 
     await seize(there, log.stream_id, tampering)
 
-    await until(lambda: owners[0].replacements == [log], within_s=2 * LEASE_S)
+    await eventually(lambda: owners[0].replacements == [log])
     taken = await there.find(log.stream_id)
     assert taken is not None
     there.append(taken, [DONE], "done")
@@ -151,11 +150,11 @@ async def test_readers_of_a_stream_that_cannot_be_read_on_are_told(pair: Pair, t
     mirror = await there.find(log.stream_id)
     assert mirror is not None
     waiting = asyncio.create_task(mirror.wait_for_end())
-    await asyncio.sleep(0)
+    await loop_turns(1)
 
     tampering.garble(log.stream_id)
 
-    async with asyncio.timeout(5):
+    async with patience():
         with pytest.raises(ServiceError) as ending:
             await waiting
     assert ending.value.code.name == "gone"
@@ -194,7 +193,7 @@ async def test_a_stream_that_nobody_reads_is_not_followed_for_ever(pair: Pair) -
                 return True
             return False
 
-        await until(is_left)
+        await eventually(is_left)
 
     assert await there.find(read.stream_id) is mirror_read
     again = await there.find(log.stream_id)
@@ -248,7 +247,7 @@ async def test_nothing_can_be_asked_while_the_store_is_away(valkey: Server) -> N
         here.append(ended, [start(ended), DONE], "done")
         await ended.wait_for_end()
         valkey.kill()
-        await until(lambda: not here.available and not there.available)
+        await eventually(lambda: not here.available and not there.available)
 
         with pytest.raises(ServiceError) as refusal:
             await there.ask_cancel(log.stream_id)
@@ -265,15 +264,15 @@ async def test_what_was_purged_while_the_store_was_away_is_gone_when_it_is_back(
         here.append(log, [start(log), DONE], "done")
         await log.wait_for_end()
         valkey.kill()
-        await until(lambda: not here.available and not there.available)
+        await eventually(lambda: not here.available and not there.available)
         await here.purge(log)
         await asyncio.to_thread(valkey.start)
-        await until(lambda: here.available and there.available, within_s=10)
+        await eventually(lambda: here.available and there.available)
 
         async def is_gone() -> bool:
             return await there.find(log.stream_id) is None
 
-        await until(is_gone)
+        await eventually(is_gone)
 
 
 async def test_a_stream_given_up_while_the_store_is_away_is_taken_over_when_it_is_back(valkey: Server) -> None:
@@ -284,11 +283,11 @@ async def test_a_stream_given_up_while_the_store_is_away_is_taken_over_when_it_i
         here.append(log, [start(log), *said("one ")], "streaming")
         await shown(log, 2)
         valkey.kill()
-        await until(lambda: not here.available)
+        await eventually(lambda: not here.available)
         await here.release(log)
         await asyncio.to_thread(valkey.start)
 
-        await until(lambda: log.stream_id in owner.abandonments, within_s=10)
+        await eventually(lambda: log.stream_id in owner.abandonments)
 
         taken = await there.take_over(log.stream_id)
         assert taken is not None
@@ -301,14 +300,14 @@ async def test_a_mirror_catches_up_when_the_store_is_back(valkey: Server) -> Non
         log = await here.begin(record())
         mirror = await there.find(log.stream_id)
         assert mirror is not None
-        reading = asyncio.create_task(read_all(mirror, within_s=15))
+        reading = asyncio.create_task(read_all(mirror))
         for word in ("one ", "two ", "three "):
             here.append(log, [*([] if log.events else [start(log)]), *said(word)], "streaming")
-            await until(lambda: log.numbered == len(log.events))
+            await eventually(lambda: log.numbered == len(log.events))
             valkey.kill()
-            await until(lambda: not here.available and not there.available)
+            await eventually(lambda: not here.available and not there.available)
             await asyncio.to_thread(valkey.start)
-            await until(lambda: here.available and there.available, within_s=10)
+            await eventually(lambda: here.available and there.available)
         here.append(log, [DONE], "done")
 
         assert text_of(await reading) == "one two three "
@@ -359,7 +358,7 @@ async def test_a_key_outlives_its_time_while_its_stream_is_kept(url: str) -> Non
         async def has_passed() -> bool:
             return await journal.find(passing.stream_id) is None
 
-        await until(has_passed)
+        await eventually(has_passed)
 
         assert await journal.begin(record(store=False), key()) is log
         journal.append(log, [start(log), DONE], "done")
@@ -374,7 +373,7 @@ async def test_a_stream_that_was_lost_is_announced_only_once(valkey: Server) -> 
         valkey.command("FLUSHALL")
         for word in ("a", "b", "c"):
             journal.append(log, said(word), "streaming")
-            await until(lambda: log.numbered == len(log.events))
+            await eventually(lambda: log.numbered == len(log.events))
         journal.append(log, [DONE], "done")
 
         assert text_of(await read_all(log)) == "abc"

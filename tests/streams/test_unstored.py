@@ -8,7 +8,8 @@ from service.errors import ServiceError
 from service.streams.cache import Shelf
 from service.streams.journal import Journal
 from service.streams.log import StreamLog
-from tests.streams.parts import DONE, journal_at, record, said, start, text_of, until
+from tests.streams.parts import DONE, journal_at, record, said, start, text_of
+from tests.waiting import eventually
 
 TTL_S = 0.1
 
@@ -29,14 +30,14 @@ async def test_an_answer_that_is_not_stored_outlives_every_other(url: str) -> No
     async with journal_at(url, ttl_s=TTL_S) as journal:
         kept = await finished(journal)
         other = await finished(journal, archived=False)
-        await until(lambda: is_gone(journal, other.stream_id))
+        await eventually(lambda: is_gone(journal, other.stream_id))
         found = await journal.find(kept.stream_id)
         assert found is not None
         assert text_of(found.events) == "a"
 
         await journal.stored(kept.stream_id)
 
-        await until(lambda: is_gone(journal, kept.stream_id))
+        await eventually(lambda: is_gone(journal, kept.stream_id))
 
 
 async def test_another_process_finds_what_is_not_stored(shared_url: str) -> None:
@@ -57,7 +58,7 @@ async def test_another_process_finds_what_is_not_stored(shared_url: str) -> None
             taken.extend(filter(None, [await journal.take_over(running.stream_id)]))
             return bool(taken)
 
-        await until(take_over)  # once its lease has run out
+        await eventually(take_over)  # once its lease has run out
         (log,) = taken
         assert log.record.archived
         journal.append(log, [start(log), DONE], "done")
@@ -65,7 +66,7 @@ async def test_another_process_finds_what_is_not_stored(shared_url: str) -> None
         await journal.stored(found.stream_id)
 
         assert set(await journal.unstored()) == {running.stream_id}
-        await until(lambda: is_gone(journal, kept.stream_id))
+        await eventually(lambda: is_gone(journal, kept.stream_id))
 
 
 async def test_what_another_process_has_stored_expires_here_too(shared_url: str) -> None:
@@ -75,7 +76,7 @@ async def test_what_another_process_has_stored_expires_here_too(shared_url: str)
 
         assert not await here.unstored()
 
-        await until(lambda: is_gone(here, log.stream_id))
+        await eventually(lambda: is_gone(here, log.stream_id))
 
 
 async def test_a_purged_stream_is_not_to_be_stored(shared_url: str) -> None:

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.harness import eventually, serving
+from tests.harness import serving
+from tests.waiting import eventually
 
 
 class Received:
@@ -58,7 +59,7 @@ class Collector:
         """Receive a batch."""
         body = await request.body()
         if self.hangs:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         if request.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         self.bodies += body

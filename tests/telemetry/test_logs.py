@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.dialect_parity import asks
+from tests.failover.processes import Bedrock, Replica, http, started
 from tests.harness import CLAUDE, Json, fault_header
-from tests.outliving.processes import Bedrock, Replica, eventually, http, started
-from tests.surfaces import asks
+from tests.waiting import eventually
 
 SECRETS = ("xylophone", "marimba", "vibraphone", "glockenspiel")
 SAID = "Please reply with: 'xylophone'"

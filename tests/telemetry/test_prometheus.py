@@ -14,10 +14,11 @@ from shutil import copy
 import httpx
 import yaml
 
+from tests.dialect_parity import asks
+from tests.failover.processes import Bedrock, Replica, http, started
 from tests.harness import Json, fault_header
-from tests.outliving.processes import Bedrock, Replica, eventually, http, started
 from tests.plugins.prometheus import found
-from tests.surfaces import asks
+from tests.waiting import eventually
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ALERTS = DEPLOY / "prometheus" / "alerts.yml"
@@ -151,7 +152,7 @@ async def scraping(prometheus: str, service: Replica, folder: Path) -> AsyncIter
                 except httpx.TransportError:
                     return False
 
-            await eventually(ready, within_s=20)
+            await eventually(ready)
             yield client
     finally:
         process.terminate()
@@ -171,7 +172,7 @@ async def some_scrapes(answers: httpx.AsyncClient) -> None:
     async def more() -> bool:
         return await scrapes() >= before + SCRAPES_AFTERWARDS
 
-    await eventually(more, within_s=20)
+    await eventually(more)
 
 
 async def has_data(answers: httpx.AsyncClient, query: str) -> bool:

@@ -1,12 +1,10 @@
 """Traces: what a collector gets, and what one that is not there costs."""
 
-import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.bedrock_client.scripted import scripted_server, whole
+from tests.dialect_parity import asks
+from tests.failover.processes import Replica, http, started
 from tests.harness import CLAUDE, Service, running
 from tests.native.gates import call_of
-from tests.outliving.processes import Replica, http, started
-from tests.surfaces import asks
 from tests.telemetry.collector import Collector, Received, collecting
+from tests.waiting import patience
 
 QUESTION = "Please reply with: 'xylophone'"
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -215,18 +214,15 @@ async def test_a_dead_collector_costs_nothing_and_delays_no_shutdown(
 ) -> None:
     async with dead_collector(kind) as url:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3600")  # a shutdown that waits for it outlasts the test
         monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "20")
         monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "10")
         replica = Replica(None, "memory://", backend="local", local_rate=0)
         with started(replica):
             await replica.ready()
-            async with asyncio.timeout(20):
-                async with http(replica.url) as client:
-                    for _ in range(50):
-                        (await client.post("/api/generate", json={"prompt": "Hi"})).raise_for_status()
-            began = time.monotonic()
+            async with patience(), http(replica.url) as client:
+                for _ in range(50):
+                    (await client.post("/api/generate", json={"prompt": "Hi"})).raise_for_status()
             os.kill(replica.pid, signal.SIGTERM)
             await replica.ended()
-            took = time.monotonic() - began
             assert replica.said.count("opentelemetry") <= 4  # it is complained about, and seldom
-    assert took < 4

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.outliving.processes import Bedrock, Replica, eventually, http, started
+from tests.failover.processes import Bedrock, Replica, http, started
 from tests.telemetry.scraping import HAIKU, Scrape
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are found in /proc, which Linux has")
 
@@ -65,14 +66,14 @@ async def test_every_worker_tells_the_sum_of_all_and_a_dead_one_leaves_what_it_c
     async def one_is_new() -> bool:
         return len(replica.workers) == 2 and answered[0] not in replica.workers
 
-    await eventually(one_is_new, within_s=15)
+    await eventually(one_is_new)
 
     async def settled() -> Scrape | None:
         seen = (await scraped(replica))[1]
         told = (seen("artesian_workers"), seen("artesian_streams_limit"))  # which a worker writes one after the other
         return seen if told == (2, 2000) else None
 
-    seen = await eventually(settled, within_s=15)
+    seen = await eventually(settled)
     assert seen("artesian_requests_total", outcome="ok") == len(answered)
 
 

@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.waiting import patience
+
 ARTESIAN = str(Path(sys.executable).parent / "artesian")
 
 CTRL_C, CTRL_D = "\x03", "\x04"
@@ -18,7 +20,6 @@ CTRL_C, CTRL_D = "\x03", "\x04"
 _LOGIN = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
 _STYLES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NOT_KEPT = ("ARTESIAN_", "AWS_")
-_LONG_S = 25.0  # a Python program takes seconds to start beside many other tests
 
 
 class Ended(NamedTuple):
@@ -51,7 +52,7 @@ async def run(folder: Path, *arguments: str, stdin: str | None = None, **values:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    async with asyncio.timeout(_LONG_S):
+    async with patience():
         out, err = await process.communicate(None if stdin is None else stdin.encode())
     assert process.returncode is not None
     return Ended(process.returncode, out.decode(), err.decode())
@@ -96,7 +97,7 @@ class Terminal:
 
     async def expect(self, pattern: str) -> str:
         """Wait until something is shown, after what was expected before; give what stands before it."""
-        async with asyncio.timeout(_LONG_S):
+        async with patience():
             while not (found := re.compile(pattern).search(self.shown, self._read_to)):
                 assert not self._closed, f"it ended without {pattern!r}: {self.shown!r}"
                 self._more.clear()
@@ -107,7 +108,7 @@ class Terminal:
 
     async def ended(self) -> int:
         """Wait for the end, and give the exit status."""
-        async with asyncio.timeout(_LONG_S):
+        async with patience():
             status = await self._process.wait()
             while not self._closed:
                 self._more.clear()

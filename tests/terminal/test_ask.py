@@ -10,8 +10,9 @@ import pytest
 
 from tests.client.cutting import cutting
 from tests.client.scripted import HEAD, START, done, event, scripted
-from tests.harness import Service, eventually, running
+from tests.harness import Service, running
 from tests.terminal.terminal import ARTESIAN, CTRL_C, Ended, environment, left_in, run, terminal
+from tests.waiting import eventually
 
 
 async def ask(service: Service, folder: Path, *arguments: str, stdin: str | None = None) -> Ended:

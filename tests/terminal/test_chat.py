@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.client.cutting import cutting
-from tests.harness import CLAUDE, Service, eventually, running
+from tests.harness import CLAUDE, Service, running
 from tests.terminal.terminal import CTRL_C, CTRL_D, left_in, run, terminal
+from tests.waiting import eventually
 
 PROMPT = r"you> "
 SUMMARY = r"\n\d+ tokens · [\d.e+]+ tokens/s · first after \d\.\d\d s\n"

@@ -1,4 +1,4 @@
-"""Replicas as in `tests/outliving`, and a real nginx in front of two of them."""
+"""Replicas as in `tests/failover`, and a real nginx in front of two of them."""
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pytest
 
 from tests.deploying.running.nginx import Nginx, nginx
-from tests.outliving.conftest import bedrock, linux, valkey
-from tests.outliving.processes import Bedrock, Replica, started
+from tests.failover.conftest import bedrock, linux, valkey
+from tests.failover.processes import Bedrock, Replica, started
 from tests.streams.servers import Server
 
 __all__ = ["bedrock", "linux", "replica", "site", "valkey"]

@@ -16,8 +16,9 @@ import httpx
 import pytest
 
 from tests.deploying.manifests import DEPLOY
+from tests.failover.processes import http
 from tests.harness import Json
-from tests.outliving.processes import eventually, http
+from tests.waiting import eventually
 
 PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/bin"])
 

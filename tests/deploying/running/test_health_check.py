@@ -7,7 +7,7 @@ import sys
 
 from tests.deploying.dockerfile import Instruction, last, stages
 from tests.deploying.manifests import DEPLOY
-from tests.outliving.processes import Replica
+from tests.failover.processes import Replica
 
 IMAGE = stages(DEPLOY / "Dockerfile")[-1]
 

@@ -8,13 +8,16 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
+from service.app import create_app
 from service.errors import CODES
+from service.server import configuration
 from service.settings import Settings
 from tests.deploying.running.conftest import Site
-from tests.harness import Json
-from tests.outliving.processes import Replica, eventually, http, started
-from tests.outliving.reader import Reader, question
-from tests.outliving.test_deploys import DRAIN_S, Person
+from tests.failover.processes import Replica, http, started
+from tests.failover.reader import Reader, question
+from tests.failover.test_deploys import DRAIN_S, Person
+from tests.harness import Json, settings
+from tests.waiting import eventually, patience
 
 LIMIT = Settings.model_fields["max_body"].default
 SECRET = "what-nobody-else-may-read"
@@ -32,7 +35,7 @@ async def only_call(site: Site, stream_id: str) -> Json:
 
 async def test_each_event_comes_before_the_next_one_exists(site: Site) -> None:
     reader = Reader(site.url, body=question(max_tokens=12), headers={"X-Artesian-Fault": "step"})
-    async with asyncio.timeout(20), reader.connected() as chunks:
+    async with patience(), reader.connected() as chunks:
         await reader.take(chunks, until=1)
         call = await only_call(site, reader.stream_id)
         texts = 0
@@ -63,7 +66,7 @@ async def test_every_surface_streams_while_the_model_stands_still(site: Site, pa
     if body:
         body = body | {"model": "global.anthropic.claude-haiku-4-5-20251001-v1:0"}
     async with (
-        asyncio.timeout(20),
+        patience(),
         http(site.url) as client,
         client.stream("POST" if body else "GET", path, json=body, headers=headers) as response,
     ):
@@ -204,6 +207,9 @@ async def test_a_request_has_one_id_on_its_whole_way(site: Site, sent: str, *, k
     assert (await site.nginx.logged(request_id))["status"] == str(answer.status_code)
 
 
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+
+
 def padded(size: int) -> bytes:
     """A request of so many bytes."""
     body = json.dumps(question(max_tokens=5)).encode()
@@ -228,18 +234,27 @@ async def test_a_body_may_be_as_large_before_nginx_as_before_the_service(site: S
 
 
 async def test_an_idle_connection_is_kept_as_long_as_the_setting_says(site: Site) -> None:
-    loop = asyncio.get_running_loop()
-    brief = Replica(site.bedrock, "memory://", keep_alive=0.4)
-    with started(brief):
-        await brief.ready()
-        reader, writer = await asyncio.open_connection("127.0.0.1", brief.port)
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        await reader.readuntil(b"}")
-        since = loop.time()
-        async with asyncio.timeout(5):
-            rest = await reader.read()
-        waited = loop.time() - since
-        writer.close()
+    brief, long = (Replica(site.bedrock, "memory://", keep_alive=seconds) for seconds in (0.4, 600))
+    with started(brief, long):
+        await asyncio.gather(brief.ready(), long.ready())
+        (closed, to_brief), (open_, to_long) = [
+            await asyncio.open_connection("127.0.0.1", replica.port) for replica in (brief, long)
+        ]
+        for reader, writer in ((closed, to_brief), (open_, to_long)):
+            writer.write(HEALTH)
+            await reader.readuntil(b"}")
+        async with patience():
+            rest = await closed.read()
+            to_long.write(HEALTH)
+            again = await open_.readuntil(b"}")
+        to_brief.close()
+        to_long.close()
 
     assert rest == b""
-    assert waited > 0.9  # rounded up to whole seconds
+    assert again.startswith(b"HTTP/1.1 200")
+
+
+def test_a_keep_alive_below_a_second_is_rounded_up_for_uvicorn() -> None:
+    given = settings(keep_alive=0.4)
+
+    assert configuration(given, create_app(given)).timeout_keep_alive == 1

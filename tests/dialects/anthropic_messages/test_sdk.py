@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from anthropic import Anthropic, APIStatusError, AsyncAnthropic
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from service.deltas import (
@@ -24,6 +24,7 @@ from service.dialects import anthropic_messages
 from service.generation import ReasoningBlock, Text, ToolUse
 from tests.dialects.answers import ANSWERS, EVERY_STOP, HEADING, START, batches, done, streams
 from tests.dialects.served import Served, with_heartbeats, without_nulls
+from tests.examples import examples
 
 ASKED: dict[str, Any] = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
 
@@ -78,7 +79,7 @@ async def test_heartbeats_between_any_two_events_change_nothing(served: Served, 
     assert await accumulated_async(served.stream(beating)) == expected
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(data=st.data())
 def test_any_stream_is_accumulated_to_the_whole_answer(served: Served, data: st.DataObject) -> None:
     events = data.draw(streams())
@@ -110,7 +111,7 @@ def test_the_last_of_what_one_delta_makes_has_its_number(events: list[Event]) ->
         assert [n for n, _ in made] in ([], [number])
 
 
-@settings(max_examples=60, deadline=None)
+@examples(25)
 @given(data=st.data())
 def test_a_reader_cut_at_any_byte_loses_nothing_when_it_comes_back(data: st.DataObject) -> None:
     events = data.draw(streams())

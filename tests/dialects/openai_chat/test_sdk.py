@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai import APIError, AsyncOpenAI, OpenAI
 from openai.lib.streaming.chat import ChatCompletionStreamState
@@ -14,6 +14,7 @@ from service.dialects.openai_chat import ChatOptions
 from service.generation import ReasoningBlock, Text, ToolUse
 from tests.dialects.answers import ANSWERS, EVERY_STOP, HEADING, START, batches, streams
 from tests.dialects.served import Served, with_heartbeats, without_nulls
+from tests.examples import examples
 
 WITH_USAGE = ChatOptions(include_usage=True)
 ASKED: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
@@ -77,7 +78,7 @@ async def test_heartbeats_between_any_two_events_change_nothing(served: Served, 
     assert await accumulated_async(served.stream(beating)) == expected
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(data=st.data())
 def test_any_stream_is_accumulated_to_the_whole_answer(served: Served, data: st.DataObject) -> None:
     events = data.draw(streams())

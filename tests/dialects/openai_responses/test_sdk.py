@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from openai import AsyncOpenAI, OpenAI
 
@@ -12,6 +12,7 @@ from service.dialects import openai_responses
 from service.dialects.openai_responses import ResponsesOptions
 from tests.dialects.answers import ANSWERS, EVERY_STOP, HEADING, START, batches, streams
 from tests.dialects.served import Served, with_heartbeats, without_nulls
+from tests.examples import examples
 
 ASKED: dict[str, Any] = {"model": "m", "input": "Hi"}
 ENDS = {"response.completed", "response.incomplete", "response.failed"}
@@ -92,7 +93,7 @@ async def test_heartbeats_between_any_two_events_change_nothing(served: Served, 
     assert plain((await read_async(beating))[-1].response) == expected
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(20)
 @given(data=st.data())
 def test_any_stream_is_accumulated_to_the_whole_answer(served: Served, data: st.DataObject) -> None:
     events = data.draw(streams())
