@@ -1,11 +1,12 @@
-// Puts the page together. The address says which conversation is shown: `/#<id>`, or `/` for a new one.
+// Connects the parts of the page. The address names the conversation: `/#<id>`, or `/` for a new one.
 
-import { askJson } from "./api.js";
-import { Chat } from "./chat.js";
+import { askJson, reasonOf } from "./api.js";
+import { Chat, isGone } from "./chat.js";
 import { Composer } from "./composer.js";
 import { Conversations } from "./conversations.js";
 import { find, make } from "./element.js";
 import { Models } from "./models.js";
+import { Outbox } from "./outbox.js";
 import { Settings } from "./settings.js";
 import { Status } from "./status.js";
 import { Transcript } from "./transcript.js";
@@ -19,44 +20,55 @@ const IDEAS = [
 
 const status = new Status();
 const composer = new Composer({
-  send: (content, mode, replaces) => chat.send(content, mode, replaces).then(() => list.load()),
-  stop: () => chat.stop(),
+  send: (content, mode, edited) => chat.send(content, mode, edited),
+  stop: () => report(chat.stop()),
 });
 const transcript = new Transcript({
-  edit: (id, content) => id && composer.edit(id, content),
-  regenerate: (id) => id && chat.regenerate(id),
-  again: () => chat.again(),
+  edit: (message) => composer.edit(message),
+  discard: (message) => chat.discard(message),
+  regenerate: (message) => report(chat.regenerate(message)),
+  again: (message) => report(chat.again(message)),
 });
 const models = new Models({
-  onChange: (id, can, byHand) => {
+  onChange: (id, can, byUser) => {
     composer.allowImages(can.images !== false);
     settings.allow(can);
-    if (byHand) change({ model_id: id });
+    if (byUser) change({ model_id: id });
   },
 });
 const settings = new Settings({ onChange: (own) => change(own) });
+const outbox = new Outbox();
 const chat = new Chat(
-  { transcript, composer, status, models, settings },
+  { transcript, composer, status, models, settings, outbox },
   {
     onChange: ({ id, title }) => {
-      if (id && location.hash !== `#${id}`) history.replaceState(null, "", `#${id}`);
+      if (location.hash.slice(1) !== (id ?? "")) history.replaceState(null, "", id ? `#${id}` : "/");
       list.mark(id ?? null);
-      name(title);
+      showTitle(title);
     },
-    onBegun: () => list.load(), // now it has a title, and is the latest
+    onStored: () => list.load(), // the conversation has a title now, and is the latest
   },
 );
 const list = new Conversations({
-  onGone: (id) => id === chat.id && go(""),
-  onRenamed: (id, title) => id === chat.id && name(title),
+  onDeleted: (id) => {
+    outbox.removeAll(id);
+    if (id === chat.id) go("");
+  },
+  onRenamed: (id, title) => id === chat.id && showTitle(title),
+  onError: (error) => status.fail(reasonOf(error)),
 });
 
-/** Keep what belongs to the conversation, where there is one. */
-async function change(changes) {
-  if (chat.id) await askJson(chat.path, { method: "PATCH", body: changes });
+/** Show the failure of an action. */
+function report(action) {
+  return action.catch((error) => status.fail(reasonOf(error)));
 }
 
-function name(title) {
+/** Store a change of the conversation's settings, if it exists already. */
+function change(changes) {
+  if (chat.id) report(askJson(chat.path, { method: "PATCH", body: changes }));
+}
+
+function showTitle(title) {
   find("title").textContent = title ?? "New chat";
   document.title = title ? `${title} · Artesian` : "Artesian";
 }
@@ -72,22 +84,25 @@ function go(id) {
 async function show() {
   drawer(false);
   const id = location.hash.slice(1);
-  if (id && id === chat.id) return;
+  if (id === (chat.id ?? "")) return; // it may be sending its first message
   if (!id) chat.reset();
   else {
     try {
       await chat.open(id);
     } catch (error) {
-      chat.reset();
-      history.replaceState(null, "", "/");
-      status.fail(error.message);
+      if (isGone(error)) chat.forget(id);
+      status.fail(reasonOf(error));
     }
   }
   list.mark(chat.id);
+  focusComposer();
+}
+
+function focusComposer() {
   if (matchMedia("(pointer: fine)").matches) composer.focus();
 }
 
-/** Open or close the list of conversations, which on a narrow page lies over the chat. */
+/** Open or close the list of conversations, which covers the chat on a narrow page. */
 function drawer(open) {
   document.body.classList.toggle("drawer-open", open);
   find("open-drawer").setAttribute("aria-expanded", String(open));
@@ -111,15 +126,15 @@ find("ideas").append(
   ...IDEAS.map((idea) => make("button", { type: "button", onclick: () => composer.write(idea) }, idea)),
 );
 
-async function start() {
-  const { backend } = await fetch("/readyz").then((answer) => answer.json());
-  const local = backend.name === "local";
-  find("backend").textContent = local ? "built-in Bedrock" : `Bedrock · ${backend.region ?? "no region"}`;
+async function showBackend() {
+  const { backend } = await fetch("/readyz").then((response) => response.json());
+  const local = backend?.name === "local";
+  find("backend").textContent = local ? "local emulator" : `Bedrock · ${backend?.region ?? "no region"}`;
   find("welcome-backend").textContent = local
-    ? "Answers come from the built-in Bedrock, which needs no account and only plays at being a model."
+    ? "Demo mode: sample text from the local emulator. Connect AWS to use real models."
     : "";
-  await models.load();
-  await Promise.all([list.load(), show()]);
 }
 
-start().catch((error) => status.fail(error.message));
+if (!location.hash) chat.reset(); // shows what could not be sent in a new conversation
+focusComposer();
+report(Promise.all([showBackend(), models.load(), list.load(), show()]));

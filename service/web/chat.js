@@ -1,195 +1,377 @@
-// The conversation that is shown: it is read, said something in, followed while it is answered, and stopped.
+// The conversation on the page: it is opened, messages are sent in it, its answers are followed and stopped.
 
-import { ask, askJson, Refusal } from "./api.js";
-import { Broken, follow } from "./stream.js";
+import { ask, askJson, Failure, reasonOf, Refusal } from "./api.js";
+import { follow } from "./stream.js";
 
-const ANEW_MS = 1500; // until a reply whose process died is looked for again
-const TRIES = 12;
+const POLL_MS = 1500; // between two looks at a reply whose process died
+const MAX_POLLS = 12;
+const DELETED = "This conversation was deleted. Try again to send the message in a new conversation.";
+const NOT_REPLACED = "The message that this one replaces was deleted. Try again to send it as a new message.";
 
-/** A chat. `parts` are the page's: transcript, composer, status, models, settings; `onChange` is told of the conversation, `onBegun` of an answer. */
+/**
+ * The chat. `parts` are transcript, composer, status, models, settings and outbox. `onChange(conversation)` is called
+ * when the conversation or its title changes, `onStored()` when the service has stored a message or an answer.
+ *
+ * A run is one request for an answer, with the message that it sends or null. It keeps the conversation that it began
+ * in: when the page shows another one, the run is detached and goes on until the service has stored its message.
+ */
 export class Chat {
-  constructor(parts, { onChange, onBegun }) {
+  constructor(parts, { onChange, onStored }) {
     Object.assign(this, parts);
     this._onChange = onChange;
-    this._onBegun = onBegun;
-    this.id = null;
-    this._running = null;
-    this._messages = [];
+    this._onStored = onStored;
+    this._inFlight = new Set();
+    this._ready = Promise.resolve(); // the last opening, or what followed the last run
+    this._clear();
   }
 
   get path() {
-    return `/api/conversations/${this.id}`;
+    return pathOf(this.id);
   }
 
-  /** Leave what is shown and begin with nothing. What is being answered goes on without us. */
+  /** Show a new conversation, with the messages that could not be sent in one. */
   reset() {
-    this._leave();
-    this.id = null;
-    this._show({ title: null, messages: [], next_cursor: null });
+    this._detach();
+    this._clear();
+    this._ready = Promise.resolve();
     this.settings.show({});
     this.status.clear();
+    this._show(NEW);
   }
 
-  /** Show a conversation, and follow it where it is being answered. */
-  async open(id) {
-    this._leave();
-    this.id = id;
+  /** Show a conversation, and follow it while it is being answered. */
+  open(id) {
+    this._detach();
+    if (this.id !== id) {
+      this._clear();
+      this.id = id;
+      this.transcript.clear();
+    }
     this.status.clear();
-    const conversation = await askJson(this.path);
-    if (this.id !== id) return;
-    this._show(conversation);
-    this.settings.show(conversation);
-    if (conversation.model_id) this.models.choose(conversation.model_id);
-    if (conversation.answering) await this._followRunning(conversation);
-  }
-
-  /** Look whether something was said elsewhere, in another tab perhaps. */
-  async refresh() {
-    if (!this.id || this._running) return;
-    const id = this.id;
-    const conversation = await askJson(this.path);
-    if (this.id === id && !this._running && conversation.updated_at !== this._updated) await this.open(id);
-  }
-
-  /** Say something, or say a message anew. `mode` is "stream" or "complete". */
-  async send(content, mode, replaces = null) {
-    if (this._running) return;
-    if (replaces) this.transcript.cut(replaces, { keep: content === null });
-    if (content) this.transcript.say(content);
-    const sent = { content, mode, replaces, known: new Set(this._messages.map((message) => message.id)) };
-    await this._answer(sent, async (run) => {
-      await this._begin();
-      const body = { ...(content ? { content } : {}), ...(replaces ? { replaces } : {}), ...this.settings.parameters };
-      body.model_id = this.models.chosen ?? undefined;
-      body.stream = mode === "stream";
-      const key = { "Idempotency-Key": unique() };
-      const say = (signal) => ask(`${this.path}/messages`, { method: "POST", body, headers: key, signal });
-      if (body.stream) await this._follow(run, { begin: say });
-      else await this._whole(run, say);
+    const reading = this._read(id);
+    this._ready = reading;
+    return reading.then((conversation) => {
+      if (conversation?.answering && !this._run && this.id === id) return this._followRunning(conversation);
     });
   }
 
-  /** Have the last message answered anew. */
-  regenerate(id) {
-    return this.send(null, "stream", id);
+  /** Show what another tab has changed. */
+  async refresh() {
+    if (!this.id || this._run) return;
+    const id = this.id;
+    const conversation = await askJson(this.path);
+    if (this.id === id && !this._run && conversation.updated_at !== this._updated) await this.open(id);
   }
 
-  /** Stop the answer. What has come stays. */
+  /** Send a message; false while another one is being answered. `edited` is the message whose place it takes. */
+  send(content, mode, edited = null) {
+    if (this._run) return false;
+    const replaces = edited?.state === "stored" ? edited.id : (edited?.replaces ?? null);
+    const created = edited?.created ?? false;
+    const message = this.outbox.add({ conversation: this.id, content, mode, replaces, created });
+    if (edited?.state === "refused") this.discard(edited);
+    this._deliver(message, edited);
+    return true;
+  }
+
+  /** Generate the answer to a stored message again. */
+  async regenerate(message) {
+    if (this._run) return;
+    if (!message?.id) await this.again(message); // the page does not know yet what is stored
+    else await this._regenerate(message.id, "stream");
+  }
+
+  /** Remove a message that was not sent. */
+  discard(message) {
+    this.outbox.remove(message);
+    this.transcript.remove(message);
+  }
+
+  /** Stop the answer. The text that has arrived stays. */
   async stop() {
-    const run = this._running;
+    const run = this._run;
     if (!run) return;
     run.streamId ??= await this._streamOf(run);
     if (run.streamId) await ask(`/api/streams/${run.streamId}`, { method: "DELETE" });
   }
 
-  /** Try again after a failure: follow what goes on after all, or say again what was not answered. */
-  async again() {
-    try {
-      await this._again();
-    } catch (error) {
-      this.status.fail(reasonOf(error));
-    }
-  }
-
-  async _again() {
-    const { content, mode, replaces, known } = this._sent ?? {};
-    const conversation = this.id ? await askJson(this.path) : { messages: [], next_cursor: null };
+  /** Try again after a failure: follow an answer that is still running, else send again what is not answered. */
+  async again(message) {
+    if (this._run) return;
+    await this._ready.catch(() => {}); // its failure is on the page already
+    const id = this.id;
+    const conversation = id ? await askJson(this.path) : NEW;
+    if (this._run || this.id !== id) return;
+    this._ready = Promise.resolve();
     this._show(conversation);
     if (conversation.answering) return this._followRunning(conversation);
-    const end = this._messages.at(-1);
-    if (end?.status === "complete" && end.role === "assistant" && !known?.has(end.id)) return this.status.end(end);
-    const last = this._messages.findLast((message) => message.role === "user");
-    if (last && !known?.has(last.id)) return this.send(null, mode ?? "stream", last.id); // it was kept, but not answered
-    if (!content) return replaces && this.send(null, mode, replaces);
-    return this.send(content, mode, replaces);
+    if (message && message.state !== "stored") return this._deliver(message);
+    const last = this._messages.at(-1);
+    const asked = this._messages.findLast(({ role }) => role === "user");
+    if (last?.status === "complete" && last.id !== this._regenerated) this.status.end(last);
+    else if (asked) await this._regenerate(asked.id, this._mode);
   }
 
-  /** Make the conversation, where there is none yet. */
-  async _begin() {
-    if (this.id) return;
-    const body = { ...this.settings.ofConversation, model_id: this.models.chosen };
-    const made = await askJson("/api/conversations", { method: "POST", body });
-    this.id = made.id;
-    this._onChange(made);
+  /** Show that a conversation does not exist any more. Its unsent messages move to a new one. */
+  forget(id) {
+    this.outbox.orphan(id);
+    if (this.id === id) this.reset();
   }
 
-  /** Run one answer on the page, from "Connecting…" to its end. */
-  async _answer(sent, work) {
-    const run = { reply: this.transcript.reply(), aborter: new AbortController(), streamId: null };
-    this._running = run;
-    this._sent = sent;
-    this.composer.answering(true);
-    this.status.begin();
-    try {
-      await work(run);
-    } catch (error) {
-      if (run.aborter.signal.aborted) return;
-      const reason = reasonOf(error);
-      run.reply.fail(reason);
-      this.status.fail(reason);
-    } finally {
-      if (this._running === run) {
-        this._running = null;
-        this.composer.answering(false);
-        await this._settle();
-      }
-    }
+  async _read(id) {
+    const conversation = await askJson(pathOf(id));
+    if (this.id !== id) return null;
+    this.settings.show(conversation);
+    if (conversation.model_id) this.models.choose(conversation.model_id);
+    this._show(conversation);
+    return conversation;
   }
 
-  async _follow(run, from) {
-    await follow({
-      ...from,
-      signal: run.aborter.signal,
-      onState: (state, tries) => this.status.connection(state, tries),
-      onEvent: (name, data) => {
-        if (name === "start") this._begun(run, data.stream_id);
-        run.reply.take(name, data);
-        this.status.take(name, data);
-      },
+  async _deliver(message, edited = null) {
+    Object.assign(message, { state: "sending", reason: null });
+    this.outbox.save();
+    this._mode = message.mode;
+    const run = this._begin(message, message.mode);
+    if (message.replaces) this.transcript.cut(message.replaces);
+    this.transcript.addMessage(message);
+    run.reply = this.transcript.addReply(message);
+    await this._perform(run, async () => {
+      await run.ready;
+      if (edited && edited.state !== "refused") await this._takePlaceOf(edited, message);
+      run.conversation = message.conversation;
+      if (!run.conversation) await this._create(run);
+      else if (!run.detached) message.after = this._idBefore(message.replaces);
+      const { content, replaces } = message;
+      const body = { content, ...(replaces ? { replaces } : {}), ...run.parameters };
+      await this._generate(run, body, this._keyOf(message, body));
     });
   }
 
-  _begun(run, streamId) {
-    run.streamId = streamId;
-    this._onBegun();
+  async _regenerate(id, mode) {
+    this._regenerated = this._messages.at(-1)?.id;
+    const run = this._begin(null, mode);
+    this.transcript.cut(id, { keep: true });
+    run.reply = this.transcript.addReply();
+    await this._perform(run, async () => {
+      await run.ready;
+      await this._generate(run, { replaces: id, ...run.parameters }, randomKey());
+    });
   }
 
-  async _whole(run, say) {
-    this.status.begin("Waiting for the whole answer…");
-    const answer = await (await retried(() => say(run.aborter.signal), run.aborter.signal)).json();
-    run.reply.show({ ...answer, status: "complete" });
-    this.status.end(answer);
-  }
-
-  /** Follow a reply that somebody began: this page before it was loaded again, or another tab. */
+  /** Follow an answer that began before this page was loaded, or in another tab. */
   async _followRunning(conversation) {
-    const asked = this._messages.at(-2);
-    if (asked) this.transcript.cut(asked.id, { keep: true });
-    await this._answer(null, async (run) => {
-      run.streamId = conversation.answering;
+    const run = this._begin(null, "stream");
+    run.streamId = conversation.answering;
+    run.reply = this.transcript.growReply(conversation.messages.at(-1).id);
+    await this._perform(run, async () => {
       try {
         await this._follow(run, { streamId: run.streamId });
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        await this._waitUntilSettled(run); // the stream is lost, but what was kept of it will be found
+        await this._waitForEnd(run); // the stream is gone, but the conversation has what was stored of it
       }
     });
   }
 
-  async _waitUntilSettled(run) {
-    for (let n = 0; n < TRIES && this._running === run; n += 1) {
-      const conversation = await askJson(this.path);
-      if (!conversation.answering) return this._show(conversation);
-      await new Promise((resolve) => setTimeout(resolve, ANEW_MS));
+  /** Make an edited message replace its unconfirmed original, where the service has stored that. */
+  async _takePlaceOf(original, message) {
+    if (original.conversation && !original.id) {
+      const conversation = await askJson(pathOf(original.conversation));
+      if (original.state === "stored") original.id = findPair(conversation.messages, original.streamId).asked?.id ?? null;
+      else this.outbox.reconcile(conversation);
     }
-    throw new Broken("The answer cannot be followed any more.", run.streamId, 0);
+    if (original.state === "stored") message.replaces = original.id;
+    else Object.assign(message, { conversation: original.conversation, created: original.created });
+    this.discard(original);
   }
 
-  /** Find the stream of an answer that comes in one piece: the conversation knows it once it has begun. */
+  /** Create the conversation for its first message. */
+  async _create(run) {
+    const body = { ...run.ofConversation, model_id: run.parameters.model_id };
+    const created = await askJson("/api/conversations", { method: "POST", body });
+    run.conversation = created.id;
+    Object.assign(run.message, { conversation: created.id, created: true, after: null });
+    this.outbox.save();
+    if (run.detached) return;
+    this.id = created.id;
+    this._onChange(created);
+  }
+
+  /** Send a request for an answer, and show the answer. */
+  async _generate(run, body, key) {
+    const request = { method: "POST", body: { ...body, stream: run.mode === "stream" }, headers: { "Idempotency-Key": key } };
+    const begin = async (signal) => {
+      const response = await ask(`${pathOf(run.conversation)}/messages`, { ...request, signal });
+      this._stored(run, response.headers.get("X-Stream-Id"));
+      return response;
+    };
+    if (run.mode === "stream") return this._follow(run, { begin });
+    this.status.begin("Waiting for the complete response…");
+    const response = await retried(() => begin(run.aborter.signal), run.aborter.signal);
+    const answer = await response.json();
+    if (run.detached) return;
+    run.reply.show({ ...answer, status: "complete" });
+    this.status.end(answer);
+  }
+
+  _follow(run, from) {
+    return follow({
+      ...from,
+      signal: run.aborter.signal,
+      onState: (state, tries) => run.detached || this.status.connection(state, tries),
+      onEvent: (name, event) => {
+        if (run.detached) return;
+        run.reply.take(name, event);
+        this.status.take(name, event);
+      },
+    });
+  }
+
+  _begin(message, mode) {
+    const run = {
+      message,
+      mode,
+      conversation: this.id,
+      ofConversation: this.settings.ofConversation,
+      parameters: { ...this.settings.parameters, model_id: this.models.chosen ?? undefined },
+      ready: this._ready.then((opened) => opened?.model_id && (run.parameters.model_id = opened.model_id)),
+      aborter: new AbortController(),
+      streamId: null,
+      stored: message === null,
+      detached: false,
+    };
+    this._run = run;
+    if (message) this._inFlight.add(message);
+    this.composer.answering(true);
+    this.status.begin();
+    return run;
+  }
+
+  /** Do the work of a run, show its failure, and find out what the service has stored. */
+  async _perform(run, work) {
+    let failure = null;
+    try {
+      await work();
+    } catch (error) {
+      if (!run.aborter.signal.aborted) failure = error;
+    }
+    const reason = failure && reasonOf(failure);
+    if (failure && !run.detached) {
+      run.reply.fail(reason);
+      this.status.fail(reason);
+    }
+    const settled = this._settle(run, failure, reason);
+    if (this._run === run) {
+      this._run = null;
+      this._ready = settled;
+      this.composer.answering(false);
+    }
+    await settled;
+    this._onStored();
+  }
+
+  _stored(run, streamId) {
+    run.streamId = streamId;
+    run.stored = true;
+    if (run.message) {
+      Object.assign(run.message, { state: "stored", streamId });
+      this.outbox.remove(run.message);
+      this.transcript.confirm(run.message);
+    }
+    this._onStored();
+    if (run.detached) run.aborter.abort();
+  }
+
+  /** Give the stored pair its ids; a message that the conversation does not contain is refused or unconfirmed. */
+  async _settle(run, failure, reason) {
+    const { message, conversation: id } = run;
+    if (message) this._inFlight.delete(message);
+    const found = id ? await lookUp(id) : { conversation: NEW };
+    if (found.conversation) this.outbox.reconcile(found.conversation);
+    if (message && message.state !== "stored" && failure) await this._keepUnsent(run, found, failure, reason);
+    if (found.gone && message && message.state === "sending") {
+      this.forget(id);
+      if (!run.detached) this.status.fail(DELETED);
+    }
+    if (run.detached) return this._redrawAfter(run, failure, reason);
+    if (this._run || this.id !== id || !found.conversation || !id) return;
+    if (failure instanceof Refusal) this._show(found.conversation);
+    else this._name(run, found.conversation);
+  }
+
+  /** Keep a message that was not stored, with the reason. Its conversation is deleted if it was created for it. */
+  async _keepUnsent(run, { conversation, gone }, failure, reason) {
+    const { message } = run;
+    const refused = failure instanceof Refusal && failure.code !== "";
+    if (gone) message.reason = DELETED;
+    else if (refused && failure.code === "not_found" && message.replaces) {
+      Object.assign(message, { replaces: null, reason: NOT_REPLACED });
+    } else message.reason = reason;
+    if ((refused && conversation) || !run.conversation) message.state = "refused";
+    this.outbox.save();
+    if (!this.outbox.survives(message)) message.reason += " This message is too large to survive a reload of the page.";
+    if (!run.detached) run.reply.fail(message.reason);
+    if (message.state === "refused" && message.created && isEmpty(conversation)) await this._deleteEmpty(run);
+  }
+
+  async _deleteEmpty(run) {
+    const { conversation: id, detached } = run;
+    if (detached && this.id === id) return; // the user has opened it meanwhile
+    try {
+      await askJson(pathOf(id), { method: "DELETE" });
+    } catch {
+      return; // it stays, and the next attempt sends the message in it
+    }
+    this.outbox.orphan(id);
+    if (this.id !== id) return;
+    this.id = null;
+    this._onChange(NEW);
+  }
+
+  /** Show what became of a run that the page did not show, where it now shows its conversation. */
+  async _redrawAfter(run, failure, reason) {
+    if (this._run) return;
+    const conversation = run.message ? run.message.conversation : run.conversation;
+    if (this.id === null && conversation === null) this.reset();
+    else if (this.id === conversation) await this.open(conversation).catch((error) => this.status.fail(reasonOf(error)));
+    else if (failure && run.message) this.status.fail(`A message in another conversation was not sent: ${reason}`);
+  }
+
+  _name(run, conversation) {
+    this._remember(conversation);
+    const { asked, reply } = findPair(conversation.messages, run.streamId);
+    if (run.message && asked) run.message.id = asked.id;
+    if (reply) this.transcript.name(run.reply, asked?.id, reply.id);
+  }
+
+  /** The id of the stored message before the one that is replaced, or of the last one. */
+  _idBefore(replaced) {
+    const at = replaced ? this._messages.findIndex(({ id }) => id === replaced) : this._messages.length;
+    return at < 0 ? undefined : (this._messages[at - 1]?.id ?? null);
+  }
+
+  /** The key with which the service recognises a message that is sent twice: a changed request needs another one. */
+  _keyOf(message, { content, ...parameters }) {
+    const sent = JSON.stringify(parameters);
+    if (message.parameters !== sent) Object.assign(message, { parameters: sent, key: randomKey() });
+    this.outbox.save();
+    return message.key;
+  }
+
+  async _waitForEnd(run) {
+    for (let n = 0; n < MAX_POLLS && !run.detached; n += 1) {
+      const conversation = await askJson(pathOf(run.conversation));
+      if (!conversation.answering && !run.detached) return this._show(conversation);
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    throw new Failure("The answer can no longer be followed.");
+  }
+
+  /** Find the stream of a complete response: its conversation names it once the generation has begun. */
   async _streamOf(run) {
-    while (this._running === run) {
-      if (this.id) {
-        const { answering } = await askJson(this.path);
+    while (this._run === run) {
+      if (run.conversation) {
+        const { answering } = await askJson(pathOf(run.conversation));
         if (answering) return answering;
       }
       await new Promise((resolve) => setTimeout(resolve, 150));
@@ -197,21 +379,17 @@ export class Chat {
     return null;
   }
 
-  /** Take over what the service calls things, once an answer is over. */
-  async _settle() {
-    if (!this.id) return;
-    try {
-      const conversation = await askJson(`${this.path}?limit=200`);
-      this._remember(conversation);
-      this.transcript.name(conversation.messages);
-    } catch {
-      // Without a connection the names come with the next answer, or with "Try again".
-    }
-  }
-
   _show(conversation) {
+    if (conversation.id) this.outbox.reconcile(conversation);
     this._remember(conversation);
+    const unsent = this.outbox.of(this.id).filter((message) => message !== this._run?.message);
     this.transcript.show(conversation.messages, this._earlier(conversation.next_cursor));
+    for (const message of unsent) {
+      this.transcript.addMessage(message);
+      const reply = this.transcript.addReply(message);
+      if (!this._inFlight.has(message)) reply.fail(message.reason ?? UNCONFIRMED);
+    }
+    if (this._run?.message) this.transcript.append(this._run.message, this._run.reply);
   }
 
   _remember(conversation) {
@@ -228,35 +406,66 @@ export class Chat {
     };
   }
 
-  _leave() {
-    this._running?.aborter.abort();
-    this._running = null;
-    this._sent = null;
+  /** Stop showing the run. A message that is not stored yet is sent all the same. */
+  _detach() {
+    const run = this._run;
+    this.composer.stopEditing();
+    if (!run) return;
+    run.detached = true;
+    if (run.stored) run.aborter.abort();
+    this._run = null;
     this.composer.answering(false);
+  }
+
+  _clear() {
+    Object.assign(this, { id: null, _run: null, _messages: [], _updated: null, _regenerated: null, _mode: "stream" });
   }
 }
 
-/** Say a failure in a sentence. */
-function reasonOf(error) {
-  if (error instanceof Refusal || error instanceof Broken) return error.message;
-  if (error instanceof TypeError) return "The service cannot be reached."; // what fetch throws without a connection
-  console.error(error);
-  return "Something went wrong on this page.";
+const NEW = { id: null, title: null, messages: [], next_cursor: null };
+const UNCONFIRMED = "The page was reloaded before the service confirmed this message.";
+
+function pathOf(id) {
+  return `/api/conversations/${id}`;
 }
 
-/** Try again while there is no connection: the key lets the service know the question again. */
+/** Read a conversation after a run: `gone` when it does not exist, neither when the service cannot tell. */
+async function lookUp(id) {
+  try {
+    return { conversation: await askJson(pathOf(id)) };
+  } catch (error) {
+    return { gone: error instanceof Refusal && isGone(error) };
+  }
+}
+
+/** Whether a refusal says that the conversation does not exist. */
+export function isGone({ status }) {
+  return status === 404 || status === 400;
+}
+
+function isEmpty(conversation) {
+  return conversation?.id && conversation.messages.length === 0 && !conversation.answering;
+}
+
+/** Find the pair of messages whose reply is a stream. */
+function findPair(messages, streamId) {
+  const at = messages.findIndex((message) => message.role === "assistant" && message.stream_id === streamId);
+  return at < 0 ? {} : { asked: messages[at - 1], reply: messages[at] };
+}
+
+/** Repeat a request while the network is down. Its `Idempotency-Key` makes sure that it takes effect once. */
 async function retried(request, signal) {
-  for (let tries = 0; ; tries += 1) {
+  for (let attempt = 0; ; attempt += 1) {
     try {
       return await request();
     } catch (error) {
-      if (!(error instanceof TypeError) || signal.aborted || tries >= 5) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** tries));
+      if (!(error instanceof TypeError) || signal.aborted || attempt >= 5) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 500 * 2 ** attempt));
     }
   }
 }
 
-/** A word that nobody else has; `crypto.randomUUID` is there on secure pages only. */
-function unique() {
+/** A random key; `crypto.randomUUID` exists on pages served over HTTPS only. */
+function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16).padStart(8, "0")).join("");
 }

@@ -1,20 +1,25 @@
-// The message box: words, attached images, and how to send them.
+// The message box: the text, the attached images, and the buttons that send them.
 
 import { find, iconButton, ICONS, make } from "./element.js";
+import { textOf } from "./outbox.js";
 import { picture } from "./transcript.js";
 
 const TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
-const MOST_IMAGES = 5;
-const LONGEST_SIDE = 1568; // pixels; models scale larger ones down to about this
-const MOST_BYTES = 3_500_000; // Bedrock takes 3.75 MB for one image
+const MAX_IMAGES = 5;
+const MAX_SIDE = 1568; // pixels; models scale larger ones down to about this
+const MAX_BYTES = 3_500_000; // Bedrock takes 3.75 MB for one image
 
-/** The composer. `send(content, mode)` and `stop()` are what its buttons do; `mode` is "stream" or "complete". */
+/**
+ * The message box. `send(content, mode, edited)` sends a message in the mode "stream" or "complete" and returns whether
+ * it was accepted; `edited` is the message that it edits, or null. `stop()` stops the answer.
+ */
 export class Composer {
   constructor({ send, stop }) {
     this._send = send;
     this._field = find("message");
     this._images = [];
-    this._replaces = null;
+    this._edited = null;
+    this._draft = null; // what the box held before the edit
     this._buttons = { stream: find("stream"), complete: find("complete"), stop: find("stop") };
     find("composer").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -22,47 +27,58 @@ export class Composer {
     });
     this._buttons.complete.addEventListener("click", () => this._submit("complete"));
     this._buttons.stop.addEventListener("click", stop);
-    find("stop-editing").addEventListener("click", () => this.clear());
+    find("stop-editing").addEventListener("click", () => this.cancelEdit());
     this._field.addEventListener("keydown", (event) => this._key(event));
     this._field.addEventListener("input", () => this._fit());
     this._takeFiles();
     this.answering(false);
   }
 
-  /** Say whether an answer is being given: then it can be stopped, and nothing can be sent. */
-  answering(going) {
-    this._going = going;
-    this._buttons.stream.disabled = this._buttons.complete.disabled = going;
-    this._buttons.stop.disabled = !going;
+  /** Set whether an answer is running: then it can be stopped, and nothing can be sent. */
+  answering(running) {
+    this._running = running;
+    this._buttons.stream.disabled = this._buttons.complete.disabled = running;
+    this._buttons.stop.disabled = !running;
   }
 
-  /** Say whether the model looks at images. */
+  /** Set whether the model accepts images. */
   allowImages(allowed) {
     const attach = find("attach");
     attach.disabled = !allowed;
-    attach.title = allowed ? "Attach an image" : "This model does not look at images";
+    attach.title = allowed ? "Attach an image" : "This model does not accept images";
   }
 
-  /** Take a message up again, to be said anew. */
-  edit(id, content) {
-    this._replaces = id;
-    this._field.value = content.filter((block) => block.type === "text").map((block) => block.text).join("\n\n");
-    this._images = content.filter((block) => block.type === "image");
-    this._show();
+  /** Edit a message. What is in the box comes back when the edit is over. */
+  edit(message) {
+    if (!this._edited) this._draft = { text: this._field.value, images: this._images };
+    this._edited = message;
+    this._fill(textOf(message.content), message.content.filter((block) => block.type === "image"));
     this.focus();
   }
 
-  /** Put words into the box. */
+  /** Put the draft back in place of the edit. */
+  cancelEdit() {
+    const { text, images } = this._draft;
+    this._edited = this._draft = null;
+    this._fill(text, images);
+    this.focus();
+  }
+
+  /** Keep the text as a draft, which edits nothing: its message belongs to a conversation that is no longer shown. */
+  stopEditing() {
+    this._edited = this._draft = null;
+    this._show();
+  }
+
+  /** Write text into the box. */
   write(text) {
-    this._field.value = text;
-    this._show();
+    this._fill(text, this._images);
     this.focus();
   }
 
-  clear() {
-    this._field.value = "";
-    this._images = [];
-    this._replaces = null;
+  _fill(text, images) {
+    this._field.value = text;
+    this._images = images;
     this._show();
   }
 
@@ -75,20 +91,21 @@ export class Composer {
     if (sends && !matchMedia("(pointer: coarse)").matches) {
       event.preventDefault();
       this._submit("stream");
-    } else if (event.key === "Escape" && this._replaces) this.clear();
+    } else if (event.key === "Escape" && this._edited) this.cancelEdit();
   }
 
   _submit(mode) {
     const text = this._field.value.trim();
-    if (this._going || (!text && !this._images.length)) return this.focus();
+    if (this._running || (!text && !this._images.length)) return this.focus();
     const content = [...this._images, ...(text ? [{ type: "text", text }] : [])];
-    const replaces = this._replaces;
-    this.clear();
-    this._send(content, mode, replaces);
+    if (!this._send(content, mode, this._edited)) return;
+    const { text: draft, images } = this._draft ?? { text: "", images: [] };
+    this._edited = this._draft = null;
+    this._fill(draft, images);
   }
 
   _show() {
-    find("editing").hidden = this._replaces === null;
+    find("editing").hidden = this._edited === null;
     const attached = find("attached");
     attached.hidden = this._images.length === 0;
     attached.replaceChildren(...this._images.map((image) => this._thumbnail(image)));
@@ -104,7 +121,7 @@ export class Composer {
     return make("li", {}, picture(image), remove);
   }
 
-  /** Let the box be as high as its words, where CSS alone cannot (`field-sizing`). */
+  /** Fit the height of the box to its text in browsers without `field-sizing`. */
   _fit() {
     if (CSS.supports("field-sizing", "content")) return;
     this._field.style.height = "auto";
@@ -130,17 +147,17 @@ export class Composer {
     const images = files.filter((file) => TYPES.includes(file.type));
     if (images.length === 0 || find("attach").disabled) return;
     event?.preventDefault();
-    for (const file of images.slice(0, MOST_IMAGES - this._images.length)) this._images.push(await toBlock(file));
+    for (const file of images.slice(0, MAX_IMAGES - this._images.length)) this._images = [...this._images, await toBlock(file)];
     this._show();
     this.focus();
   }
 }
 
-/** Make a content block of a picture, smaller where it is larger than a model looks at. */
+/** Make a content block of an image file; a large image is scaled down. */
 async function toBlock(file) {
   const bitmap = await createImageBitmap(file);
-  const scale = LONGEST_SIDE / Math.max(bitmap.width, bitmap.height);
-  const fits = scale >= 1 && file.size <= MOST_BYTES;
+  const scale = MAX_SIDE / Math.max(bitmap.width, bitmap.height);
+  const fits = scale >= 1 && file.size <= MAX_BYTES;
   const blob = fits ? file : await scaled(bitmap, Math.min(1, scale));
   bitmap.close();
   return { type: "image", media_type: blob.type, data: toBase64(new Uint8Array(await blob.arrayBuffer())) };

@@ -1,26 +1,31 @@
 // The list of conversations beside the chat.
 
-import { askJson } from "./api.js";
+import { askJson, reasonOf, Refusal } from "./api.js";
 import { find, iconButton, ICONS, make } from "./element.js";
 
 const PAGE = 30;
 
-/** The list. `onGone(id)` is told of a conversation that was deleted. */
+/** The list. `onDeleted(id)`, `onRenamed(id, title)` and `onError(error)` are called after a change. */
 export class Conversations {
-  constructor({ onGone, onRenamed }) {
-    this._onGone = onGone;
+  constructor({ onDeleted, onRenamed, onError }) {
+    this._onDeleted = onDeleted;
     this._onRenamed = onRenamed;
+    this._onError = onError;
     this._list = find("conversations");
     this._more = find("more");
     this._current = null;
-    this._more.addEventListener("click", () => this._page(this._cursor));
+    this._more.addEventListener("click", () => this._page(this._cursor).catch(this._onError));
   }
 
-  /** Read the list anew. */
+  /** Load the first page of the list. */
   async load() {
-    const page = await askJson(`/api/conversations?limit=${PAGE}`);
-    this._list.replaceChildren();
-    this._take(page);
+    try {
+      const page = await askJson(`/api/conversations?limit=${PAGE}`);
+      this._list.replaceChildren();
+      this._take(page);
+    } catch (error) {
+      find("list-error").textContent = `The list is not up to date: ${reasonOf(error)}`;
+    }
   }
 
   /** Mark the conversation that is shown. */
@@ -37,6 +42,7 @@ export class Conversations {
   }
 
   _take({ conversations, next_cursor }) {
+    find("list-error").textContent = "";
     this._list.append(...conversations.map((conversation) => this._item(conversation)));
     this._cursor = next_cursor;
     this._more.hidden = next_cursor === null;
@@ -61,8 +67,12 @@ export class Conversations {
       field.replaceWith(link);
       const title = field.value.trim();
       if (!keep || !title || title === link.textContent) return;
+      try {
+        await askJson(`/api/conversations/${id}`, { method: "PATCH", body: { title } });
+      } catch (error) {
+        return this._onError(error);
+      }
       link.textContent = title;
-      await askJson(`/api/conversations/${id}`, { method: "PATCH", body: { title } });
       this._onRenamed(id, title);
     };
     field.onblur = () => end(true);
@@ -79,8 +89,12 @@ export class Conversations {
     dialog.showModal();
     await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
     if (dialog.returnValue !== "yes") return;
-    await askJson(`/api/conversations/${id}`, { method: "DELETE" });
+    try {
+      await askJson(`/api/conversations/${id}`, { method: "DELETE" });
+    } catch (error) {
+      if (!(error instanceof Refusal && error.status === 404)) return this._onError(error);
+    }
     item.remove();
-    this._onGone(id);
+    this._onDeleted(id);
   }
 }

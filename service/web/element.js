@@ -1,4 +1,4 @@
-// Builds DOM nodes. Nothing on this page is ever made from a string of HTML.
+// Builds DOM nodes. The page never parses a string of HTML.
 
 /** Make an element: `make("p", { className: "note" }, "text", anotherNode)`. */
 export function make(name, properties = {}, ...children) {
@@ -37,17 +37,17 @@ export const ICONS = {
   close: "M6 6l12 12M18 6L6 18",
 };
 
-/** A button that shows an icon and is named by a word. */
+/** A button with an icon and an accessible name. */
 export function iconButton(name, path, onclick) {
   return make("button", { type: "button", className: "quiet small", "aria-label": name, title: name, onclick }, icon(path));
 }
 
-/** A button that copies what `text()` gives, and says so for a moment. */
+/** A button that copies the result of `text()` and confirms it for a moment. */
 export function copyButton(text, name = "Copy") {
   const button = iconButton(name, ICONS.copy, async () => {
     const copied = await copy(text());
     button.replaceChildren(icon(copied ? ICONS.done : ICONS.close));
-    button.title = copied ? "Copied" : "The browser did not allow it";
+    button.title = copied ? "Copied" : "The browser did not allow copying";
     setTimeout(() => {
       button.replaceChildren(icon(ICONS.copy));
       button.title = name;
@@ -61,7 +61,7 @@ async function copy(text) {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copyBySelecting(text); // a page that is not served over HTTPS has no clipboard
+    return copyBySelecting(text); // the clipboard API needs HTTPS
   }
 }
 

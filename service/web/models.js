@@ -1,12 +1,12 @@
-// The model picker, and what the chosen model can do.
+// The model picker, and the capabilities of the chosen model.
 
 import { askJson } from "./api.js";
 import { find, make } from "./element.js";
 
 const CHOSEN = "artesian.model";
-const WORDS = { images: "images", documents: "documents", tools: "tools", reasoning: "reasoning", continuation: "goes on after a break" };
+const LABELS = { images: "images", documents: "documents", tools: "tools", reasoning: "reasoning", continuation: "resumable" };
 
-/** The picker. `onChange(id, capabilities)` is told of each choice. */
+/** The picker. `onChange(id, capabilities)` is called for each choice. */
 export class Models {
   constructor({ onChange }) {
     this._onChange = onChange;
@@ -14,21 +14,22 @@ export class Models {
     this._models = new Map();
     this._select.addEventListener("change", () => {
       sessionStorage.setItem(CHOSEN, this._select.value);
-      this._tell(true);
+      this._wanted = this._select.value;
+      this._changed(true);
     });
   }
 
-  /** The chosen model's id. */
+  /** The id of the chosen model; before the list is loaded the one that was chosen last in this tab, or null. */
   get chosen() {
-    return this._select.value || null;
+    return this._select.value || sessionStorage.getItem(CHOSEN);
   }
 
-  /** What the chosen model can do. */
+  /** The capabilities of the chosen model. */
   get capabilities() {
     return this._models.get(this._select.value)?.capabilities ?? {};
   }
 
-  /** Ask what there is. */
+  /** Load the list of models. */
   async load() {
     const { models, default: usual } = await askJson("/api/models");
     const groups = new Map();
@@ -39,30 +40,31 @@ export class Models {
     }
     const providers = [...groups.keys()].sort((one, other) => one.localeCompare(other));
     this._select.replaceChildren(...providers.map((name) => make("optgroup", { label: name }, ...groups.get(name))));
-    this._usual = usual ?? models[0]?.id; // a key may not be for the usual one
-    this.choose(sessionStorage.getItem(CHOSEN) ?? this._usual);
+    this._usual = usual ?? models[0]?.id; // a key may not include the default model
+    this.choose(this._wanted ?? sessionStorage.getItem(CHOSEN));
   }
 
-  /** Choose a model, one that is not in the list too. */
+  /** Choose a model, which need not be in the list. */
   choose(id) {
+    this._wanted = id; // the list may be loaded later
     const wanted = id ?? this._usual;
     if (wanted && !this._models.has(wanted)) {
       this._models.set(wanted, { id: wanted, capabilities: {} });
       this._select.prepend(make("option", { value: wanted }, wanted));
     }
     this._select.value = wanted;
-    this._tell(false);
+    this._changed(false);
   }
 
-  _tell(byHand) {
+  _changed(byUser) {
     const can = this.capabilities;
-    const words = Object.keys(WORDS).filter((name) => can[name]).map((name) => WORDS[name]);
-    find("abilities").textContent = [...words, ...(can.streaming === false ? ["comes in one piece"] : [])].join(" · ");
-    this._onChange(this._select.value, can, byHand);
+    const labels = Object.keys(LABELS).filter((name) => can[name]).map((name) => LABELS[name]);
+    find("abilities").textContent = [...labels, ...(can.streaming === false ? ["no streaming"] : [])].join(" · ");
+    this._onChange(this._select.value, can, byUser);
   }
 }
 
-/** A model's name, with its region's profile where several share the name. */
+/** The name of a model, with the region prefix of its inference profile where several share the name. */
 function label(model, models) {
   const twins = models.filter((other) => other.name === model.name);
   const profile = /^(global|us-gov|us|eu|apac|au|jp|ca|sa)\./.exec(model.id)?.[1];

@@ -1,27 +1,27 @@
-// One reply: it grows by the events of a stream, or is shown as it was kept. Text, reasoning and calls keep their order.
+// One reply: it grows with the events of a stream, or is drawn as it is stored. Text, reasoning and calls keep their order.
 
 import { copyButton, iconButton, ICONS, make } from "./element.js";
 import { Markdown } from "./markdown.js";
 
 const WHY = {
-  max_tokens: "It stopped at the limit of tokens that the settings allow.",
-  content_filtered: "The model's own filter stopped it here.",
-  guardrail_intervened: "A guardrail stepped in.",
-  context_window_exceeded: "The conversation has grown too long for this model.",
-  malformed_output: "The model wrote something it could not finish.",
+  max_tokens: "The answer reached the maximum of output tokens. Raise it in the settings.",
+  content_filtered: "The model's content filter stopped the answer.",
+  guardrail_intervened: "A guardrail intervened.",
+  context_window_exceeded: "The conversation is too long for this model.",
+  malformed_output: "The model wrote malformed output.",
   cancelled: "Stopped.",
-  tool_use: "The model waits for the result of a tool.",
+  tool_use: "The model is waiting for a tool result.",
 };
 
 const FRAME_MS = 16;
 
-/** A reply on the page. `onRegenerate` is called to have it given anew, `onAgain` to try again after a failure. */
+/** A reply on the page. `onRegenerate` and `onAgain` are called by its buttons "Regenerate" and "Try again". */
 export class Reply {
   constructor({ onRegenerate, onAgain }) {
     this._onRegenerate = onRegenerate;
     this._onAgain = onAgain;
     this._body = make("div", { className: "body" });
-    this._typing = make("p", { className: "typing" }, make("span", { className: "sr-only" }, "Waiting for the first word"), make("i"), make("i"), make("i"));
+    this._typing = make("p", { className: "typing" }, make("span", { className: "sr-only" }, "Waiting for the first token"), make("i"), make("i"), make("i"));
     this._foot = make("div", { className: "foot" });
     this.element = make("article", { className: "assistant" }, make("h2", { className: "sr-only" }, "Answer"), this._body, this._typing, this._foot);
     this._clear();
@@ -32,14 +32,14 @@ export class Reply {
     return this._parts.filter((part) => part.kind === "text").map((part) => part.markdown.text).join("\n\n");
   }
 
-  /** Show that an answer is on its way. */
+  /** Show that the answer is being generated. */
   begin() {
     this.element.classList.add("growing");
     this.element.setAttribute("aria-busy", "true");
     return this;
   }
 
-  /** Take a stream's event. */
+  /** Add an event of the stream. */
   take(name, data) {
     if (name === "message" && data.text !== undefined) this._text(data.text);
     else if (name === "message" && data.done) this.end(data);
@@ -52,7 +52,7 @@ export class Reply {
     else if (name === "status" && data.state === "restarted") this._clear();
   }
 
-  /** Show a reply as the service keeps it. */
+  /** Draw a reply as the service stores it. */
   show(message) {
     this._clear();
     for (const block of message.content) this._block(block);
@@ -61,7 +61,7 @@ export class Reply {
     return this;
   }
 
-  /** Let it be over, well or cancelled. */
+  /** End the reply, complete or cancelled. */
   end({ stop_reason, usage, metrics }) {
     this._over();
     const notes = [
@@ -74,7 +74,7 @@ export class Reply {
     this._foot.replaceChildren(...(WHY[stop_reason] ? [make("p", { className: "why" }, WHY[stop_reason])] : []), actions);
   }
 
-  /** Let it be over, because something failed. */
+  /** End the reply with a failure. */
   fail(reason) {
     this._over();
     const again = make("button", { type: "button", onclick: this._onAgain }, "Try again");
@@ -100,7 +100,7 @@ export class Reply {
     for (const part of this._parts) part.summary?.replaceChildren(part.name);
   }
 
-  /** Bring what is seen up to date. */
+  /** Draw what has arrived. */
   render() {
     clearTimeout(this._timer);
     this._timer = 0;
@@ -109,7 +109,7 @@ export class Reply {
     this._cost = performance.now() - began;
   }
 
-  /** Do so once a frame, however fast the words come; less often where a block is so long that it takes its time. */
+  /** Draw at most once a frame, and less often when a long block makes drawing slow. */
   _soon() {
     this._timer ||= setTimeout(() => this.render(), Math.max(FRAME_MS, 3 * this._cost));
   }
@@ -137,7 +137,7 @@ export class Reply {
     return { markdown, element: markdown.element, render: () => markdown.render() };
   }
 
-  /** A part that is folded away: its summary says `live` while it grows, and `name` once all is over. */
+  /** A collapsed part: its summary is `live` while it grows, and `name` afterwards. */
   _fold(kind, name, live = name) {
     const summary = make("summary", {}, live);
     const text = make("pre", { tabIndex: 0 });
@@ -146,19 +146,19 @@ export class Reply {
   }
 
   _reasoning({ text, redacted }) {
-    if (redacted !== undefined) this._fold("redacted", "Reasoning, which the provider keeps to itself");
+    if (redacted !== undefined) this._fold("redacted", "Reasoning (redacted by the provider)");
     else if (text) (this._last?.kind === "reasoning" ? this._last.text : this._fold("reasoning", "Reasoning", "Thinking…")).append(text);
   }
 
   _call({ index, id, name, arguments: pieces }) {
     if (name !== undefined) {
-      this._fold("call", `Asked the tool ${name}`, `Asking the tool ${name}…`);
+      this._fold("call", `Called the tool ${name}`, `Calling the tool ${name}…`);
       Object.assign(this._last, { id, index });
     } else this._parts.findLast((part) => part.kind === "call" && part.index === index)?.text.append(pieces);
   }
 
   _result({ content, is_error }) {
-    this._fold("result", is_error ? "The tool failed" : "The tool answered").append(JSON.stringify(content, null, 2));
+    this._fold("result", is_error ? "Tool error" : "Tool result").append(JSON.stringify(content, null, 2));
   }
 
   _cite(citation) {

@@ -1,12 +1,12 @@
-// The settings dialog: the conversation's own (system prompt, how many messages), and the parameters of each answer.
+// The settings dialog: settings of the conversation (system prompt, history length) and parameters of each answer.
 
 import { forgetKey, hasKey } from "./api.js";
 import { find } from "./element.js";
 
-const KEPT = "artesian.parameters";
-const USUAL = { max_tokens: 2000, max_messages: 10 };
+const STORAGE_KEY = "artesian.parameters";
+const DEFAULTS = { max_tokens: 2000, max_messages: 10 };
 
-/** The settings. `onChange({system, max_messages})` is told when those of the conversation were changed. */
+/** The settings. `onChange({system, max_messages})` is called when the dialog closes. */
 export class Settings {
   constructor({ onChange }) {
     this._fields = {
@@ -16,8 +16,8 @@ export class Settings {
       temperature: find("temperature"),
       reasoning: find("reasoning"),
     };
-    const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
-    this._fields.max_tokens.value = kept.max_tokens ?? USUAL.max_tokens;
+    const kept = JSON.parse(sessionStorage.getItem(STORAGE_KEY) ?? "{}");
+    this._fields.max_tokens.value = kept.max_tokens ?? DEFAULTS.max_tokens;
     this._fields.temperature.value = kept.temperature ?? "";
     this._fields.reasoning.value = kept.reasoning ?? "";
     this.show({});
@@ -31,45 +31,45 @@ export class Settings {
         forgetKey();
         location.reload();
       }
-      this._keep();
+      this._save();
       onChange(this.ofConversation);
     });
   }
 
-  /** What belongs to the conversation. */
+  /** The settings of the conversation. */
   get ofConversation() {
     return {
       system: this._fields.system.value.trim() || null,
-      max_messages: number(this._fields.max_messages) ?? USUAL.max_messages,
+      max_messages: number(this._fields.max_messages) ?? DEFAULTS.max_messages,
     };
   }
 
-  /** What goes along with each message. */
+  /** The parameters that are sent with each message. */
   get parameters() {
     const { temperature, reasoning } = this._fields;
-    const thinks = reasoning.value && !reasoning.disabled;
+    const reasons = reasoning.value && !reasoning.disabled;
     return {
-      max_tokens: (number(this._fields.max_tokens) ?? USUAL.max_tokens) + (thinks ? 4096 : 0),
-      ...(number(temperature) === null || thinks ? {} : { temperature: number(temperature) }),
-      ...(thinks ? { reasoning: { effort: reasoning.value } } : {}),
+      max_tokens: (number(this._fields.max_tokens) ?? DEFAULTS.max_tokens) + (reasons ? 4096 : 0),
+      ...(number(temperature) === null || reasons ? {} : { temperature: number(temperature) }),
+      ...(reasons ? { reasoning: { effort: reasoning.value } } : {}),
     };
   }
 
-  /** Show a conversation's own. */
-  show({ system = null, max_messages = USUAL.max_messages }) {
+  /** Show the settings of a conversation. */
+  show({ system = null, max_messages = DEFAULTS.max_messages }) {
     this._fields.system.value = system ?? "";
     this._fields.max_messages.value = max_messages;
   }
 
-  /** Offer what the model can. */
+  /** Enable what the model supports. */
   allow({ reasoning, system }) {
     this._fields.reasoning.disabled = reasoning === false;
     this._fields.system.disabled = system === false;
   }
 
-  _keep() {
+  _save() {
     const { max_tokens, temperature, reasoning } = this._fields;
-    sessionStorage.setItem(KEPT, JSON.stringify({ max_tokens: max_tokens.value, temperature: temperature.value, reasoning: reasoning.value }));
+    sessionStorage.setItem(STORAGE_KEY, JSON.stringify({ max_tokens: max_tokens.value, temperature: temperature.value, reasoning: reasoning.value }));
   }
 }
 

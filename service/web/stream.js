@@ -1,27 +1,19 @@
-// Follows a stream of the service to its end, over as many connections as it takes.
+// Follows a stream of the service to its end, and reconnects when the connection breaks.
 //
-// EventSource can neither POST nor send a key, so this is fetch and a reader of Server-Sent Events. A connection that
-// breaks is made again with the id of the last event seen: the service goes on there, and no question is asked twice.
+// EventSource can neither POST nor send a key, so this uses fetch and its own parser of Server-Sent Events. A reconnect
+// names the last event received: the service resumes after it, and the model is not called again.
 
-import { ask, Refusal } from "./api.js";
+import { ask, Failure, Refusal } from "./api.js";
 
 const PAUSES_MS = [0, 500, 1000, 2000, 4000, 5000, 5000, 5000, 5000, 5000];
 
-/** The stream could not be followed to its end; `streamId` is where to come back to, if it had begun. */
-export class Broken extends Error {
-  constructor(message, streamId, last) {
-    super(message);
-    this.streamId = streamId;
-    this.last = last;
-  }
-}
 
 /**
  * Follow a stream.
  *
- * `begin(signal)` opens it anew, and may be called again while no event has come: it has to be a call that the service
- * knows again. Without it `streamId` and `after` say where to go on. `onEvent(name, data)` is told each event,
- * `onState(state, detail)` what becomes of the connection.
+ * `begin(signal)` opens it. It is called again while no event has arrived, so its request needs an `Idempotency-Key`.
+ * Without it `streamId` and `after` say where to resume. `onEvent(name, data)` is called for each event,
+ * `onState(state, attempt)` when the connection changes.
  */
 export async function follow({ begin, streamId, after = 0, onEvent, onState, signal }) {
   const seen = { id: streamId, n: after };
@@ -40,7 +32,7 @@ export async function follow({ begin, streamId, after = 0, onEvent, onState, sig
       if (error instanceof Refusal && !(error.status >= 500 && seen.id)) throw error;
     }
     tries += 1;
-    if (tries > PAUSES_MS.length) throw new Broken("The connection was lost and could not be made again.", seen.id, seen.n);
+    if (tries > PAUSES_MS.length) throw new Failure("The connection was lost and could not be made again.");
     await pause(PAUSES_MS[tries - 1], signal);
   }
 }
@@ -51,13 +43,13 @@ function open(begin, seen, signal) {
   return ask(`/api/streams/${seen.id}`, { headers, signal });
 }
 
-/** Read one connection's events. Gives "end", "reconnect" (the service asks for it) or "cut". */
+/** Read the events of one connection. Returns "end", "reconnect" (the service asks for it) or "cut". */
 async function read(response, seen, onEvent, onFirst) {
   seen.id ??= response.headers.get("X-Stream-Id");
   let outcome = "cut";
   try {
     for await (const event of events(response.body)) {
-      if (outcome !== "cut") continue; // nothing but the connection's end can follow
+      if (outcome !== "cut") continue; // only the end of the connection can follow
       if (event.name === "reconnect") outcome = "reconnect";
       else if (take(event, seen, onEvent, onFirst)) outcome = "end";
     }
@@ -67,7 +59,7 @@ async function read(response, seen, onEvent, onFirst) {
   return outcome;
 }
 
-/** Pass an event on, once. Gives whether it is the stream's last. */
+/** Pass an event on, once. Returns whether it is the last one of the stream. */
 function take(event, seen, onEvent, onFirst) {
   const [id, n] = split(event.id);
   if (id === seen.id && n <= seen.n) return false;
@@ -84,7 +76,7 @@ function split(id) {
   return at < 0 ? [] : [id.slice(0, at), Number(id.slice(at + 1))];
 }
 
-/** Read Server-Sent Events (WHATWG HTML, section 9.2.6) from a response's body. */
+/** Parse Server-Sent Events (WHATWG HTML, section 9.2.6) from the body of a response. */
 export async function* events(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
@@ -93,7 +85,7 @@ export async function* events(body) {
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return;
-      const lines = (rest + value).split("\n"); // our service ends its lines so
+      const lines = (rest + value).split("\n"); // the service ends its lines with LF alone
       rest = lines.pop();
       for (const line of lines) {
         if (line === "") {
@@ -103,13 +95,13 @@ export async function* events(body) {
       }
     }
   } finally {
-    reader.cancel().catch(() => {}); // it may be broken already
+    reader.cancel().catch(() => {}); // the connection may be broken already
   }
 }
 
 function takeLine(event, line) {
   const at = line.indexOf(":");
-  if (at === 0) return; // a comment: the service is alive
+  if (at === 0) return; // a comment, sent as a heartbeat
   const field = at < 0 ? line : line.slice(0, at);
   const value = at < 0 ? "" : line.slice(at + 1).replace(/^ /, "");
   if (field === "data") event.data.push(value);
@@ -117,7 +109,7 @@ function takeLine(event, line) {
   else if (field === "id") event.id = value;
 }
 
-/** Wait, but no longer than until the network is back. */
+/** Wait, or until the network is back if that is sooner. */
 function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     const end = () => {

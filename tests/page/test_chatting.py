@@ -298,7 +298,7 @@ async def test_reasoning_is_folded_and_can_be_opened(chat: Chat) -> None:
 async def test_settings_go_along(chat: Chat, service: Service) -> None:
     await chat.button("Settings").click()
     await chat.page.get_by_label("System prompt").fill("Be brief.")
-    await chat.page.get_by_label("Messages the model is shown").fill("4")
+    await chat.page.get_by_label("History length").fill("4")
     await chat.page.get_by_label("Model", exact=True).select_option("amazon.nova-lite-v1:0", force=True)
     await chat.picture("settings")
     await chat.button("Done").click()
