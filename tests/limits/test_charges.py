@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import Json, Service, eventually, fault_header
+from tests.harness import Json, Service, fault_header
 from tests.limits.keyed import bearer, limited
 from tests.limits.test_limits import TOKENS, idle, left
 from tests.limits.test_queue import SURFACES
+from tests.waiting import eventually
 
 LIMIT = 4000
 PROMPT = "word " * 2400

@@ -324,9 +324,7 @@ async def test_images_that_are_too_large_to_keep_are_asked_for_again(chat: Chat)
     await expect(chat.page.locator("article.user")).to_contain_text("Attach them again.")
 
 
-async def test_a_message_waits_for_the_key_and_a_limit_of_the_key_loses_none(
-    chromium: Browser, tmp_path: Path
-) -> None:
+async def test_a_message_waits_for_the_key_and_a_limit_of_the_key_loses_none(chromium: Browser, tmp_path: Path) -> None:
     async with (
         limited(tmp_path, {"ann": {"requests_per_minute": 2}}, local_rate=2000) as service,
         tab(chromium, service.url) as chat,
