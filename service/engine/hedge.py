@@ -25,6 +25,7 @@ class Hedge:
         self._alone_since: float | None = None  # the second, after the first has failed
         self._winner: Attempt | None = None
         self._out: list[Attempt] = []
+        self._both: tuple[Attempt, ...] = ()
 
     async def run(self) -> Attempt:
         """Call, and call again where no event came in time; return the attempt that came to its end.
@@ -32,8 +33,11 @@ class Hedge:
         Raises:
             ServiceError: Bedrock refused, broke off or fell silent, both times.
         """
+        show = self._first.show
         async with asyncio.TaskGroup() as calls:
             attempt, error = await self._come_to_an_end(calls)
+        for either in self._both:
+            either.show = show  # the loser still has what `_first_words` made of it: a cycle
         if error:
             raise error
         return attempt
@@ -42,6 +46,7 @@ class Hedge:
         one = calls.create_task(_outcome(self._first))
         if not await self._is_silent(one) or not (second := self._spare()):
             return self._first, await one
+        self._both = self._first, second
         other = calls.create_task(_outcome(second))
         self._first.show = self._first_words(self._first, second, other)
         second.show = self._first_words(second, self._first, one)
@@ -131,5 +136,5 @@ async def _outcome(attempt: Attempt) -> ServiceError | None:
     try:
         await attempt.run()
     except ServiceError as error:
-        return error
+        return error.forget_frames()
     return None

@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Literal, Self
 
@@ -34,6 +35,7 @@ from service.bedrock.client.exchange import (
 from service.bedrock.client.prepared import repeat
 from service.bedrock.client.tap import ReadWindow
 from service.errors import UpstreamError
+from service.generation import LARGE_BYTES
 from service.settings import Settings
 
 __all__ = ["BedrockClient", "Endpoint", "Operation", "ReadWindow", "Response", "SdkCall", "open_client"]
@@ -137,7 +139,7 @@ class BedrockClient:
         Raises:
             UpstreamError: Bedrock refused, or could not be reached.
         """
-        exchange = SdkExchange(call.body, call.headers, self.onward())
+        exchange = SdkExchange(call.body, await self._signed_headers(call), self.onward())
         try:
             if prepared := self._prepared.get((call.operation, call.model_id)):
                 await self._repeat(exchange, prepared)
@@ -149,6 +151,16 @@ class BedrockClient:
                 self._credentials.forget()
             raise
         return exchange.response()
+
+    async def _signed_headers(self, call: SdkCall) -> Mapping[str, str]:
+        """Add a large body's hash, computed in a thread: botocore's signer takes it from this header if it is there.
+
+        The header is signed with the others. The JavaScript SDK sends it with every call to every service.
+        """
+        if len(call.body) <= LARGE_BYTES or self.auth_scheme == "bearer":
+            return call.headers
+        digest = await asyncio.to_thread(sha256, call.body)
+        return {**call.headers, "X-Amz-Content-SHA256": digest.hexdigest()}
 
     async def list_models(self) -> list[dict[str, Any]]:
         """The foundation models that write text, as the control plane describes them."""
@@ -193,6 +205,7 @@ class BedrockClient:
             exchange.close()
             raise
         finally:
+            exchange.body = None  # a connection that was opened on the way keeps this context, and the exchange in it
             current.reset(token)
 
     async def _repeat(self, exchange: SdkExchange, prepared: Prepared) -> None:
