@@ -9,7 +9,7 @@ Which code has which status, and whether we try again, is docs/reference.md, "Er
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 
 class Code(NamedTuple):
@@ -72,6 +72,17 @@ class ServiceError(Exception):
         self.status = status or self.code.status
         self.retry_after = retry_after
         super().__init__(self.message)
+
+    def __copy__(self) -> Self:
+        """Copy what the error says, without its traceback and its causes."""
+        other = type(self).__new__(type(self), *self.args)
+        other.__dict__.update(self.__dict__)
+        return other
+
+    def forget_frames(self) -> Self:
+        """Drop the traceback and the causes of an error that is kept: their frames hold whole requests."""
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
     @property
     def retryable(self) -> bool:

@@ -4,9 +4,16 @@ Values only: every dialect parses to `Request`, every family builds its body fro
 MessagePack) so that another process can go on with a generation.
 """
 
+import sys
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from msgspec import Struct
+
+LARGE_BYTES = 1_000_000
+"""A larger request is encoded, hashed and encrypted in a thread: 1 MB takes some milliseconds of the event loop."""
+
+_SCALAR_BYTES = 32  # an integer or a float with its slot; measured with CPython 3.11
 
 
 class _Value(Struct, frozen=True, tag_field="type"):
@@ -152,9 +159,34 @@ class Request(Struct, frozen=True):
     fault: str | None = None
 
     @property
+    def size_bytes(self) -> int:
+        """The memory that the request's strings take; what holds them is not counted."""
+        size = 0
+        for message in self.messages:
+            for block in message.content:
+                size += sys.getsizeof(block.text) if type(block) is Text else _size_of(block)
+        for part in (self.system, self.tools, self.stop_sequences, self.output_schema, self.extra, self.metadata):
+            if part:
+                size += _size_of(part)
+        return size
+
+    @property
     def system_text(self) -> str:
         """The system prompt as one text."""
         return "\n\n".join(block.text for block in self.system if isinstance(block, Text))
+
+
+def _size_of(value: object) -> int:
+    """Add up the strings of a value, however deep they are; it has at most 64 levels."""
+    if isinstance(value, str):
+        return sys.getsizeof(value)
+    if isinstance(value, Mapping):
+        return sum(sys.getsizeof(name) + _size_of(member) for name, member in value.items())
+    if isinstance(value, list | tuple):
+        return sum(_size_of(item) for item in value)
+    if isinstance(value, Struct):
+        return sum(_size_of(getattr(value, name)) for name in value.__struct_fields__)
+    return _SCALAR_BYTES
 
 
 OnInterruption = Literal["continue", "restart", "fail"]

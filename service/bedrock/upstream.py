@@ -1,5 +1,6 @@
 """The one door to Bedrock: a request in, batches of deltas out, each batch what one read of the network brought."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from service.bedrock.client import BedrockClient, Operation, Response, SdkCall
 from service.bedrock.response import StreamedAnswer, UpstreamResponse, WholeAnswer, expect_frames
 from service.bedrock.wires.families import wire_of
 from service.errors import InvalidRequest, UpstreamError
-from service.generation import Request
+from service.generation import LARGE_BYTES, Request
 
 _OPERATIONS: dict[tuple[str, bool], Operation] = {
     ("converse", True): "ConverseStream",
@@ -94,9 +95,9 @@ class Upstream:
             raise UpstreamError("upstream_corrupt", request_id=response.request_id) from mistake
         return tokens
 
-    async def send(self, operation: Operation, request: Request, target: Target, body: dict[str, Any]) -> Response:
+    async def send(self, operation: Operation, request: Request, target: Target, body: bytes) -> Response:
         """Send a body, and wait for the headers of the answer."""
-        call = SdkCall(operation, target.model_id, _encoded(body), _headers(request, target.api))
+        call = SdkCall(operation, target.model_id, body, _headers(request, target.api))
         try:
             return await self._client.send(call)
         except UpstreamError as refusal:
@@ -118,8 +119,12 @@ class UpstreamCall:
 
     async def __aenter__(self) -> UpstreamResponse:
         request, target, family = self._request, self._target, wire_of(self._target)
-        body = family.body(request, target.model, stream=target.streams, prefill=self._prefill)
-        self._response = response = await self._upstream.send(operation_of(target), request, target, body)
+
+        def body() -> bytes:
+            return _encoded(family.body(request, target.model, stream=target.streams, prefill=self._prefill))
+
+        content = await asyncio.to_thread(body) if request.size_bytes > LARGE_BYTES else body()
+        self._response = response = await self._upstream.send(operation_of(target), request, target, content)
         try:
             decoder = family.decoder(request, target.model, prefill=self._prefill)
             if not target.streams:

@@ -221,6 +221,8 @@ class Engine:
     async def _go_on(self, log: StreamLog) -> None:
         """Produce a stream whose lease is ours now; it must not be left without an end."""
         try:
+            if not log.record.request.messages:
+                raise ServiceError("interrupted", "The journal has lost the request.")  # noqa: TRY301 - as below
             target = await self.upstream.resolve(log.record.request)
         except ServiceError as error:  # the process that began it had other settings
             logger.warning("A stream cannot be gone on with: %s", error, extra={"stream_id": log.stream_id})

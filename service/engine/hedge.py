@@ -33,12 +33,16 @@ class Hedge:
         Raises:
             ServiceError: Bedrock refused, broke off or fell silent, both times.
         """
+        show = self._first.show
         try:
             async with asyncio.TaskGroup() as calls:
                 attempt, error = await self._come_to_an_end(calls)
         finally:
-            if self._second and self._second.account is not self._account:  # cancelled before either spoke
-                self._account.add(self._second.account)
+            if self._second:
+                for either in (self._first, self._second):
+                    either.show = show  # the loser still has what `_first_words` made of it: a cycle
+                if self._second.account is not self._account:  # cancelled before either spoke
+                    self._account.add(self._second.account)
         if error:
             raise error
         return attempt
@@ -137,5 +141,5 @@ async def _outcome(attempt: Attempt) -> ServiceError | None:
     try:
         await attempt.run()
     except ServiceError as error:
-        return error
+        return error.forget_frames()
     return None

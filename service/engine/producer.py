@@ -87,7 +87,7 @@ class Producer:
             if not self._stopping:
                 raise
         except ServiceError as error:
-            self._why = self._why or error
+            self._why = self._why or error.forget_frames()
         except Exception:
             logger.exception("A generation failed", extra={"stream_id": self.log.stream_id})
             self._why = ServiceError("internal")
@@ -197,7 +197,7 @@ class Producer:
             )
         except ServiceError as error:
             self._account.cut(self._meter.attempt_tokens)
-            await self._recover(error)
+            await self._recover(error.forget_frames())
             return False
         self._account.finished()
         self._stop = attempt.stop

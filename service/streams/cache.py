@@ -37,6 +37,7 @@ class Shelf:
         self.kept_elsewhere: Callable[[StreamLog], bool] = _nowhere
         self.on_evicted: Callable[[], None] = _nothing
         self.size = 0
+        self._finished_bytes = 0
         self.evicted = 0
 
     def __len__(self) -> int:
@@ -50,8 +51,8 @@ class Shelf:
 
     @property
     def full(self) -> bool:
-        """Whether running streams alone fill the memory: no further one should begin."""
-        return self.size > self._memory_bytes and not self._finished
+        """Whether running streams alone fill the memory: no further one may begin."""
+        return self.size - self._finished_bytes > self._memory_bytes
 
     @property
     def unstored(self) -> list[StreamLog]:
@@ -73,21 +74,21 @@ class Shelf:
         if archived and self.crowded:
             raise ServiceError("overloaded", _CROWDED, retry_after=5)
         if self.full:
-            raise ServiceError("overloaded", "The memory for streams is full of running ones.", retry_after=1)
+            raise ServiceError("overloaded", "The memory for streams is full of running generations.", retry_after=1)
 
     def put(self, log: StreamLog) -> None:
         """Hold a log and watch its growth."""
         self._logs[log.stream_id] = log
         self.size += log.size
-        log.watch_growth(lambda size: self._grown(log, size))
+        log.watch_growth(self._grown)
         if log.end:
             self._finish(log)
-            self._make_room()
+        self._make_room()
 
     def retain(self, log: StreamLog) -> None:
         """Neither expire nor evict a log until it is released."""
         self._retained.add(log.stream_id)
-        if self._finished.pop(log.stream_id, None):
+        if self._take_finished(log):
             self._finish(log)
 
     def release(self, log: StreamLog) -> None:
@@ -109,7 +110,7 @@ class Shelf:
         if self._logs.get(log.stream_id) is not log:
             return
         del self._logs[log.stream_id]
-        self._finished.pop(log.stream_id, None)
+        self._take_finished(log)
         self._retained.discard(log.stream_id)
         self._unstored_bytes -= self._unstored.pop(log.stream_id, 0)
         log.drop(error or ServiceError("gone"))
@@ -135,15 +136,31 @@ class Shelf:
     def _finish(self, log: StreamLog) -> None:
         if log.stream_id not in self._retained:
             self._finished[log.stream_id] = log
+            self._finished_bytes += log.size
         elif log.stream_id not in self._unstored:
             self._unstored[log.stream_id] = log.size
             self._unstored_bytes += log.size
 
+    def _take_finished(self, log: StreamLog) -> bool:
+        """Take a log out of those that may be evicted. False: it was not among them."""
+        if self._finished.pop(log.stream_id, None) is None:
+            return False
+        self._finished_bytes -= log.size
+        return True
+
     def _make_room(self) -> None:
-        while self._finished and self.size > self._memory_bytes:
+        """Evict finished streams, the oldest first.
+
+        One with readers goes only where finished streams alone fill the memory: its readers are about to get its end,
+        which running streams with large requests must not take from them.
+        """
+        while self.size > self._memory_bytes:
+            crowded = self._finished_bytes > self._memory_bytes
+            oldest = next((log for log in self._finished.values() if crowded or not log.busy), None)
+            if oldest is None:
+                return
             self.evicted += 1
             self.on_evicted()
-            oldest = next(iter(self._finished.values()))
             self.take_out(oldest, MadeRoom() if self.kept_elsewhere(oldest) else None)
 
 

@@ -4,12 +4,14 @@ Whatever leaves for a store passes through a `Codec` and nothing else does, so e
 stand: a batch is sealed for its stream and for the number of its first event.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 import msgspec
 
 from service.deltas import Event
 from service.encryption import Changed, NoSeal, Seal, Unopened
+from service.generation import LARGE_BYTES, Request
 from service.settings import SettingsError
 from service.streams.record import Record
 
@@ -21,6 +23,7 @@ _OTHER_KEY = (
 _encoder = msgspec.msgpack.Encoder()
 _events = msgspec.msgpack.Decoder(list[Event])
 _record = msgspec.msgpack.Decoder(Record)
+_request = msgspec.msgpack.Decoder(Request)
 
 
 class Unwritable(Exception):
@@ -46,12 +49,36 @@ class Codec:
         self._seal = seal or NoSeal()
 
     def write_record(self, record: Record) -> bytes:
-        """Write what a stream was begun with.
+        """Write what is kept of a stream to its end and beyond: all but the request.
 
         Raises:
             Unwritable: it cannot be.
         """
-        return self._seal.close(encode_record(record), _scope(record.stream_id), "record")
+        return self._seal.close(encode_record(record.without_request()), _scope(record.stream_id), "record")
+
+    async def write_request(self, stream_id: str, request: Request, size_bytes: int) -> bytes:
+        """Write the request of a stream, which is kept while the stream runs; a large one in a thread.
+
+        Raises:
+            Unwritable: it cannot be.
+        """
+
+        def write() -> bytes:
+            return self._seal.close(_encode(request), _scope(stream_id), "request")
+
+        return await asyncio.to_thread(write) if size_bytes > LARGE_BYTES else write()
+
+    async def read_request(self, stream_id: str, stored: bytes) -> Request:
+        """Read the request of a running stream; a large one in a thread.
+
+        Raises:
+            Unreadable: it is none.
+        """
+
+        def read() -> Request:
+            return decode_request(self._open(stored, stream_id, "request"))
+
+        return await asyncio.to_thread(read) if len(stored) > LARGE_BYTES else read()
 
     def read_record(self, stream_id: str, stored: bytes) -> Record:
         """Read what a stream was begun with.
@@ -142,6 +169,18 @@ def decode_record(stored: bytes) -> Record:
         return _record.decode(stored)
     except msgspec.MsgspecError as error:
         raise Unreadable("A stream's record cannot be read.") from error
+
+
+def decode_request(stored: bytes) -> Request:
+    """Read a request.
+
+    Raises:
+        Unreadable: it is none.
+    """
+    try:
+        return _request.decode(stored)
+    except msgspec.MsgspecError as error:
+        raise Unreadable("A stream's request cannot be read.") from error
 
 
 def _encode(value: object) -> bytes:

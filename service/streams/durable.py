@@ -14,7 +14,7 @@ from service.deltas import Event
 from service.encryption import Changed, Unopened
 from service.errors import ServiceError
 from service.streams.availability import PATIENCE_S, Link
-from service.streams.codec import Codec, Unwritable
+from service.streams.codec import Codec, Unreadable, Unwritable
 from service.streams.idempotency import check_fingerprint, stream_of_key_gone
 from service.streams.journal import IdempotencyKey, JournalListener, Nobody, Owner
 from service.streams.leases import Beat
@@ -263,8 +263,11 @@ class DurableJournal:
         record = log.record
         try:
             content = self._codec.write_record(record)
+            request = await self._codec.write_request(record.stream_id, record.request, log.size)
             await self._wait_for_store()
-            already = await self._link.call(self._store.begin(record.stream_id, content, key, archived=record.archived))
+            already = await self._link.call(
+                self._store.begin(record.stream_id, content, request, key, archived=record.archived)
+            )
         except Unwritable:
             logger.exception("A stream cannot be kept", extra={"stream_id": record.stream_id})
             return self._keep_here(log, key)
@@ -333,11 +336,22 @@ class DurableJournal:
         self._mirrors.leave(stream_id)
         if log.end:
             return None
+        if stored := await self._link.call(self._store.request(stream_id)):
+            await self._read_request(log, stored)
         log.epoch, log.numbered = epoch, len(log.events)
         self._outbox.hold(log)
         if log.record.archived:
             self.shelf.retain(log)
         return log
+
+    async def _read_request(self, log: StreamLog, stored: bytes) -> None:
+        """Read the request of a stream that was taken over; without it the engine can only end the stream."""
+        try:
+            log.hold_request(await self._codec.read_request(log.stream_id, stored))
+        except Unreadable as error:
+            if error.refusal:
+                raise error.refusal from None
+            logger.exception("A stream's request cannot be read", extra={"stream_id": log.stream_id})
 
     async def _wait_for_store(self) -> None:
         """Bear a short loss in silence.

@@ -8,9 +8,11 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 
 from service.deltas import Done, Event, Failed, Start, Status, StopReason, TextDelta, ToolCallDelta
 from service.errors import ServiceError
+from service.generation import Request
 from service.streams.record import Record, State
 
 BATCH = 512
@@ -44,12 +46,13 @@ class StreamLog:
         self.state: State = "queued"
         self.resumable = True
         self.ended_at: float | None = None
-        self.size = len(record.input)
+        self._request_bytes = record.request.size_bytes
+        self.size = self._request_bytes + len(record.input)
         self.heard: float | None = None  # when the newest of the answer came from upstream, where it is produced here
         self.readers = 0
         self.on_readers: Callable[[int], None] = _ignore
-        self.on_empty: Callable[[], None] = _nothing
-        self._on_growth: Callable[[int], None] = _ignore
+        self.on_empty: Callable[[StreamLog], None] = _nothing
+        self._on_growth: Callable[[StreamLog, int], None] = _no_cache
         self._told = 0  # of the size
         self._gone: ServiceError | None = None
         self._waiting: dict[asyncio.Future[None], Take | None] = {}
@@ -93,25 +96,41 @@ class StreamLog:
         if type(last) is Done or type(last) is Failed:
             self.state = _state_after(last)
             self.ended_at = self._loop.time()
-            self._tell_growth()
+            self.release_request()
         elif self.size - self._told >= _WORTH_TELLING:
             self._tell_growth()
         for waiting, take in self._waiting.items():
             if not (waiting.done() or (take and take(events))):
                 waiting.set_result(None)
 
-    def watch_growth(self, on_growth: Callable[[int], None]) -> None:
+    def release_request(self) -> None:
+        """Drop the request's content, which only the producer of a running stream needs."""
+        self.record = self.record.without_request()
+        self.size -= self._request_bytes
+        self._request_bytes = 0
+        self._tell_growth()
+
+    def hold_request(self, request: Request) -> None:
+        """Take back a request that was read from the journal: this process produces the stream from now on."""
+        self.record = self.record.with_request(request)
+        grown = request.size_bytes - self._request_bytes
+        self._request_bytes += grown
+        self.size += grown
+        self._tell_growth()
+
+    def watch_growth(self, on_growth: Callable[["StreamLog", int], None]) -> None:
         """Tell somebody of what is added from now on, some kilobytes at a time, and of what is dropped."""
         self._on_growth, self._told = on_growth, self.size
 
     def _tell_growth(self) -> None:
         grown, self._told = self.size - self._told, self.size
-        self._on_growth(grown)
+        self._on_growth(self, grown)
 
     def drop(self, error: ServiceError) -> None:
         """Forget the events: whoever still reads is told why, and sees no gap."""
         self._gone = error
-        self.size = 0
+        self.record = self.record.without_request()
+        self.size = self._request_bytes = 0
         self._tell_growth()
         self.events = []
         self.wake()
@@ -129,7 +148,7 @@ class StreamLog:
             ServiceError: the stream has been dropped.
         """
         if self._gone:
-            raise self._gone
+            raise copy(self._gone)  # its own: a traceback holds the frames of the reader that got it
         return self.events[after : after + BATCH]
 
     async def wait(self, after: int, take: Take | None = None) -> None:
@@ -172,7 +191,7 @@ class StreamLog:
             self.readers -= 1
             self.on_readers(self.readers)
             if not self.readers:
-                self.on_empty()
+                self.on_empty(self)
 
 
 def _state_after(end: Done | Failed) -> State:
@@ -185,5 +204,9 @@ def _ignore(_: int) -> None:
     """Nobody minds."""
 
 
-def _nothing() -> None:
-    """Nobody minds."""
+def _nothing(_: StreamLog) -> None:
+    """Ignore that the last reader has left."""
+
+
+def _no_cache(_: StreamLog, __: int) -> None:
+    """Ignore the growth of a log that no cache holds."""

@@ -2,9 +2,9 @@
 
 import re
 import secrets
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from service.errors import InvalidRequest
 from service.generation import Policies, Request
@@ -43,6 +43,14 @@ class Record(Struct, frozen=True):
     tokens_per_minute: int | None = None
     archived: bool = False
     input: bytes = b""
+
+    def without_request(self) -> Self:
+        """Keep the model's id of the request and nothing else."""
+        return structs.replace(self, request=Request(self.request.model_id, ()))
+
+    def with_request(self, request: Request) -> Self:
+        """Put a request that is stored elsewhere back in its place."""
+        return structs.replace(self, request=request)
 
 
 def new_stream_id() -> str:

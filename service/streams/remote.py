@@ -92,6 +92,7 @@ class Mirrors:
 
     def adopt(self, log: StreamLog) -> None:
         """Follow a stream that was produced here: what its readers have seen stays, and they go on with the rest."""
+        log.release_request()
         self._follow(log)
         self._unplaced.add(log.stream_id)
         self._attention.set()
@@ -170,7 +171,7 @@ class Mirrors:
     def _follow(self, log: StreamLog) -> None:
         self.followed[log.stream_id] = log
         self._idle_since[log.stream_id] = self._loop.time()
-        log.on_empty = lambda: self._emptied(log)
+        log.on_empty = self._emptied
 
     def _emptied(self, log: StreamLog) -> None:
         self._left.add(log.stream_id)

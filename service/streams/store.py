@@ -108,9 +108,11 @@ class JournalStore(Protocol):
         """Let go of everything, whatever state it is in."""
 
     async def begin(
-        self, stream_id: str, record: bytes, key: IdempotencyKey | None, *, archived: bool = False
+        self, stream_id: str, record: bytes, request: bytes, key: IdempotencyKey | None, *, archived: bool = False
     ) -> Bound | None:
         """Begin a stream with epoch 1 and a lease of this process, and bind `key`; or say what it is bound to.
+
+        `request` is deleted when the stream ends.
 
         An `archived` stream does not expire before it is noted as `stored`.
         """
@@ -123,6 +125,9 @@ class JournalStore(Protocol):
 
     async def read(self, stream_id: str) -> Stored | None:
         """Return all that is kept of a stream."""
+
+    async def request(self, stream_id: str) -> bytes | None:
+        """Return the request of a stream that has not ended."""
 
     async def sample(self) -> tuple[str, bytes] | None:
         """Return some stream's id and record, to see whether they can be read."""

@@ -83,9 +83,9 @@ class Generation:
         "_caller",
         "_last",
         "_model",
+        "_model_id",
         "_queued_at",
         "_queued_s",
-        "_request",
         "_span",
         "_stream_id",
         "_surface",
@@ -110,7 +110,7 @@ class Generation:
         self._stream_id = stream_id
         self._caller = caller
         self._surface = surface
-        self._request = request
+        self._model_id = request.model_id
         self._taken_over = taken_over
         self._model = told.names.label(request.model_id, base_id)
         self._between = told.metrics.between.of(self._model)
@@ -197,7 +197,7 @@ class Generation:
             "stream_id": self._stream_id,
             "key_id": self._caller,
             "surface": self._surface,
-            "model_id": self._request.model_id,
+            "model_id": self._model_id,
             "answered_by": metrics.model_id,
             "outcome": outcome,
             "stop_reason": end.stop_reason.value if isinstance(end, Done) else None,

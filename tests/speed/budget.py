@@ -247,7 +247,7 @@ class Bedrock(Upstream):
         """The one there is."""
         return self._chosen
 
-    async def send(self, operation: Operation, request: Request, target: Target, body: dict[str, Any]) -> Response:  # noqa: ARG002 - whatever is asked
+    async def send(self, operation: Operation, request: Request, target: Target, body: bytes) -> Response:  # noqa: ARG002 - whatever is asked
         """Answer."""
         return self.reads
 

@@ -71,7 +71,7 @@ async def test_readers_are_counted_for_the_producer_and_for_the_journal() -> Non
     counts: list[int] = []
     emptied: list[bool] = []
     log.on_readers = counts.append
-    log.on_empty = lambda: emptied.append(True)
+    log.on_empty = lambda _: emptied.append(True)
 
     with log.reader(), log.reader():
         assert (log.readers, emptied) == (2, [])

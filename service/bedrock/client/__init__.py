@@ -10,6 +10,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Literal, Self
 
@@ -34,6 +35,7 @@ from service.bedrock.client.exchange import (
 from service.bedrock.client.prepared import repeat
 from service.bedrock.client.tap import ReadWindow
 from service.errors import UpstreamError
+from service.generation import LARGE_BYTES
 from service.settings import Settings
 
 __all__ = ["BedrockClient", "Endpoint", "Operation", "ReadWindow", "Response", "SdkCall", "open_client"]
@@ -152,7 +154,7 @@ class BedrockClient:
         Raises:
             UpstreamError: Bedrock refused, or could not be reached.
         """
-        exchange = SdkExchange(call.body, call.headers, self.onward())
+        exchange = SdkExchange(call.body, await self._signed_headers(call), self.onward())
         try:
             plane = _COUNTING if call.operation == "CountTokens" else _GENERATING
             if prepared := self._prepared.get((call.operation, call.model_id)):
@@ -178,6 +180,16 @@ class BedrockClient:
         except TimeoutError as silence:
             limit = f"{self._control_timeout:g} s"
             raise UpstreamError("model_timeout", f"Bedrock did not count the tokens within {limit}.") from silence
+
+    async def _signed_headers(self, call: SdkCall) -> Mapping[str, str]:
+        """Add a large body's hash, computed in a thread: botocore's signer takes it from this header if it is there.
+
+        The header is signed with the others. The JavaScript SDK sends it with every call to every service.
+        """
+        if len(call.body) <= LARGE_BYTES or self.auth_scheme == "bearer":
+            return call.headers
+        digest = await asyncio.to_thread(sha256, call.body)
+        return {**call.headers, "X-Amz-Content-SHA256": digest.hexdigest()}
 
     async def list_models(self) -> list[dict[str, Any]]:
         """The foundation models that write text, as the control plane describes them."""
@@ -222,6 +234,7 @@ class BedrockClient:
             exchange.close()
             raise
         finally:
+            exchange.body = None  # a connection that was opened on the way keeps this context, and the exchange in it
             current.reset(token)
 
     async def _repeat(self, exchange: SdkExchange, plane: str, prepared: Prepared) -> None:

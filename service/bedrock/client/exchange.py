@@ -1,6 +1,7 @@
 """What goes past the SDK: our body and headers on the way out, the raw answer on the way back."""
 
 import asyncio
+import io
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
@@ -10,6 +11,7 @@ import aiohttp
 
 from service.bedrock.client.tap import CUT, Take, Tap
 from service.errors import UpstreamError
+from service.generation import LARGE_BYTES
 
 
 class Response:
@@ -95,8 +97,12 @@ class SdkExchange:
         self.answer_headers: Mapping[str, str] = {}
 
     def put_into(self, params: dict[str, Any]) -> None:
-        """Give the SDK our body and headers: before it signs, so that the length and the signature are right."""
-        params["body"] = self.body
+        """Give the SDK our body and headers: before it signs, so that the length and the signature are right.
+
+        A large body goes as a file, which aiohttp writes in pieces; bytes it would copy to the socket's buffer at once.
+        """
+        large = self.body is not None and len(self.body) > LARGE_BYTES
+        params["body"] = io.BytesIO(self.body or b"") if large else self.body
         params["headers"]["Content-Type"] = "application/json"
         params["headers"].update(self.headers)
 

@@ -48,7 +48,7 @@ async def repeat(sdk: Any, prepared: Prepared, exchange: SdkExchange) -> None:
     sdk._endpoint._update_retries_context(request.context, 1)  # noqa: SLF001 - it has no public way to sign and send
     await sdk._request_signer.sign(operation.name, request)  # noqa: SLF001 - the same
     add_retry_headers(request)  # unsigned, as a number that a proxy may change
-    headers = {**request.headers, "Content-Length": str(len(request.data)), **exchange.unsigned}
+    headers = {**request.headers, "Content-Length": str(len(exchange.body or b"")), **exchange.unsigned}
     streams = operation.has_event_stream_output or operation.has_streaming_output
     answer = await sdk._endpoint.http_session.send(  # noqa: SLF001 - the same
         AWSPreparedRequest(request.method, request.url, headers, request.data, streams)

@@ -98,6 +98,9 @@ class HttpExchange:
             watching.cancel()
             working.cancel()
             await asyncio.wait({working, watching})
-        if done:
-            working.result()
+        try:
+            if done:
+                working.result()
+        finally:
+            del working  # it holds its error, whose traceback holds this frame, and the request's body further down
         return done

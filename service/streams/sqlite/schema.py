@@ -40,6 +40,10 @@ CREATE TABLE presence (
 CREATE TABLE probe (n INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
 
+# Kept only while the stream runs, and in a table of its own: nothing else of a stream is deleted before it expires. A
+# file of an earlier build gets the table when it is opened.
+_REQUESTS = "CREATE TABLE IF NOT EXISTS request (stream INTEGER PRIMARY KEY, content BLOB NOT NULL)"
+
 
 class WrongSchema(Exception):
     """The file holds tables of another version."""
@@ -86,6 +90,7 @@ def _prepare(database: sqlite3.Connection) -> None:
             database.execute(f"PRAGMA user_version = {VERSION}")
         else:
             _check(version)
+        database.execute(_REQUESTS)
         database.execute("INSERT OR REPLACE INTO probe VALUES (1, ?)", (time.time(),))
         database.execute("COMMIT")
     except BaseException:

@@ -55,11 +55,11 @@ class SqliteStore:
         self._thread.shutdown(wait=False)
 
     async def begin(
-        self, stream_id: str, record: bytes, key: IdempotencyKey | None, *, archived: bool = False
+        self, stream_id: str, record: bytes, request: bytes, key: IdempotencyKey | None, *, archived: bool = False
     ) -> Bound | None:
         """Begin a stream."""
         self._produces = True
-        return await self._run(self._tables.begin, stream_id, record, key, archived=archived)
+        return await self._run(self._tables.begin, stream_id, record, request, key, archived=archived)
 
     async def bound(self, key: IdempotencyKey) -> Bound | None:
         """Say what a key is bound to."""
@@ -72,6 +72,10 @@ class SqliteStore:
     async def read(self, stream_id: str) -> Stored | None:
         """Return a stream."""
         return await self._run(self._tables.read, stream_id)
+
+    async def request(self, stream_id: str) -> bytes | None:
+        """Return a request."""
+        return await self._run(self._tables.request, stream_id)
 
     async def sample(self) -> tuple[str, bytes] | None:
         """Return some stream's id and record."""

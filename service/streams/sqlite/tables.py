@@ -45,9 +45,12 @@ AND (lease = 0 OR (NOT :released_only AND NOT lease BETWEEN :now AND :latest))
 RETURNING epoch
 """
 
+_END_REQUEST = "DELETE FROM request WHERE stream = (SELECT n FROM stream WHERE id = ? AND ended)"
+
 _EMPTY = (
     "DELETE FROM batch WHERE stream = ?",
     "DELETE FROM record WHERE stream = ?",
+    "DELETE FROM request WHERE stream = ?",
     "DELETE FROM presence WHERE stream = ?",
 )
 _FORGET = ("DELETE FROM binding WHERE stream = ?", "DELETE FROM stream WHERE n = ?")
@@ -97,7 +100,7 @@ class Tables:
             raise sqlite3.OperationalError("the file was replaced")
 
     def begin(
-        self, stream_id: str, record: bytes, key: IdempotencyKey | None, *, archived: bool = False
+        self, stream_id: str, record: bytes, request: bytes, key: IdempotencyKey | None, *, archived: bool = False
     ) -> Bound | None:
         """Begin a stream."""
         now = time.time()
@@ -110,6 +113,7 @@ class Tables:
                 (stream_id, self._process, now + self._lease_s, keep_until),
             ).lastrowid
             database.execute("INSERT INTO record VALUES (?, ?)", (stream, record))
+            database.execute("INSERT INTO request VALUES (?, ?)", (stream, request))
             if key:
                 row = (key.caller, key.key, key.fingerprint, stream)
                 database.execute("INSERT OR REPLACE INTO binding VALUES (?, ?, ?, ?)", row)
@@ -136,6 +140,8 @@ class Tables:
                 if batch.last and outcome is Outcome.KEPT
             ]
             database.executemany(_FINISH, ended)
+            with _overwriting(database):
+                database.executemany(_END_REQUEST, [(stream_id,) for _, stream_id in ended])
         return outcomes
 
     def read(self, stream_id: str) -> Stored | None:
@@ -151,6 +157,13 @@ class Tables:
             "SELECT first, content FROM batch WHERE stream = ? ORDER BY first", (stream,)
         ).fetchall()
         return Stored(record, epoch, batches, f"{stream}:{batches[-1][0] if batches else 0}", bool(ended))
+
+    def request(self, stream_id: str) -> bytes | None:
+        """Return the request of a stream that has not ended."""
+        row = self.database.execute(
+            "SELECT content FROM stream JOIN request ON stream = n WHERE id = ? AND NOT ended", (stream_id,)
+        ).fetchone()
+        return row[0] if row else None
 
     def sample(self) -> tuple[str, bytes] | None:
         """Return the id and the record of the latest stream."""
@@ -266,13 +279,11 @@ class Tables:
         """Forget a stream; its row stays for as long as a key may be bound to it.
 
         What is deleted is overwritten too, in the file and in its log, as far as no other process holds on to the log
-        just now. What only grows old is not: that would write everything a second time.
+        just now. So is a request when its stream ends, since a purge comes too late for it. What only grows old is not:
+        that would write everything a second time.
         """
-        self.database.execute("PRAGMA secure_delete = ON")
-        try:
+        with _overwriting(self.database):
             self._purge(stream_id, epoch)
-        finally:
-            self.database.execute("PRAGMA secure_delete = OFF")
         self.database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _purge(self, stream_id: str, epoch: int | None) -> None:
@@ -349,6 +360,16 @@ class Tables:
         with self._transaction() as database:
             for statement in (*_EMPTY, *_FORGET):
                 database.executemany(statement, old)
+
+
+@contextmanager
+def _overwriting(database: sqlite3.Connection) -> Iterator[None]:
+    """Overwrite with zeros what is deleted inside the block."""
+    database.execute("PRAGMA secure_delete = ON")
+    try:
+        yield
+    finally:
+        database.execute("PRAGMA secure_delete = OFF")
 
 
 def _outcome(lease: Lease, epoch: int, cancelled: int) -> Outcome:

@@ -31,19 +31,21 @@ local function number(n) return string.format('%.0f', n) end
 )
 
 # An `archived` stream has no expiry before its answer is stored.
-# KEYS: record, events, running, [binding]. ARGV: id, process, lease, keep (ms), content, archived, [binding's value]
+# KEYS: record, events, running, [binding].
+# ARGV: id, process, lease, keep (ms), content, request, archived, [binding's value]
 BEGIN = (
     _NOW
     + """
 if KEYS[4] then
     local bound = redis.call('GET', KEYS[4])
     if bound then return bound end
-    redis.call('SET', KEYS[4], ARGV[7], 'PX', ARGV[4])
+    redis.call('SET', KEYS[4], ARGV[8], 'PX', ARGV[4])
 end
 local lease = number(now + ARGV[3])
 redis.call('HSET', KEYS[1], 'content', ARGV[5], 'epoch', 1, 'owner', ARGV[2], 'lease', lease, 'binding', KEYS[4] or '')
+redis.call('HSET', KEYS[1], 'request', ARGV[6])
 redis.call('XADD', KEYS[2], '1-0', 'begun', '')
-if ARGV[6] == '1' then
+if ARGV[7] == '1' then
     redis.call('HSET', KEYS[1], 'archived', 1)
 else
     redis.call('PEXPIRE', KEYS[1], ARGV[4])
@@ -74,6 +76,7 @@ for i = 2, #ARGV, 3 do
     answers[#answers + 1] = answer
     if type(answer) == 'string' then
         redis.call('HSET', record(id), 'ended', 1)
+        redis.call('HDEL', record(id), 'request')
         if redis.call('HEXISTS', record(id), 'archived') == 1 then
             redis.call('SADD', KEYS[2], id)
         else

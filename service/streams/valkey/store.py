@@ -46,11 +46,11 @@ class ValkeyStore:
         await self._follower.close()
 
     async def begin(
-        self, stream_id: str, content: bytes, key: IdempotencyKey | None, *, archived: bool = False
+        self, stream_id: str, content: bytes, request: bytes, key: IdempotencyKey | None, *, archived: bool = False
     ) -> Bound | None:
         """Begin a stream."""
         keys = [record(stream_id), events(stream_id), scripts.RUNNING]
-        args: list[Arg] = [stream_id, self._process, self._lease_ms, self._keep_ms, content, int(archived)]
+        args: list[Arg] = [stream_id, self._process, self._lease_ms, self._keep_ms, content, request, int(archived)]
         if key:
             keys.append(_binding(key))
             args.append(f"{key.fingerprint} {stream_id}")
@@ -85,6 +85,11 @@ class ValkeyStore:
         if content is None or position == "0-0":
             return None
         return Stored(content, int(epoch), batches, position, ended is not None)
+
+    async def request(self, stream_id: str) -> bytes | None:
+        """Return the request of a stream that has not ended."""
+        request: bytes | None = await self._client.do("HGET", record(stream_id), "request")
+        return request
 
     async def sample(self) -> tuple[str, bytes] | None:
         """Return the id and the record of a stream that runs."""
