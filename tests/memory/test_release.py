@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from tests.harness import Json, Service, eventually, running
+from tests.harness import Json, Service, running
+from tests.waiting import eventually
 
 MB = 1_000_000
 BODY = 4 * MB

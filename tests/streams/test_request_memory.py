@@ -13,8 +13,9 @@ from service.generation import Message, Request, Text
 from service.streams.journal import Journal
 from service.streams.log import StreamLog
 from service.streams.record import Record
-from tests.streams.parts import DONE, Remembering, journal_at, record, said, until
+from tests.streams.parts import DONE, Remembering, journal_at, record, said
 from tests.streams.servers import Server
+from tests.waiting import eventually
 
 MB = 1_000_000
 WORD = "unmistakable"
@@ -95,7 +96,7 @@ async def test_a_process_that_takes_a_stream_over_reads_its_request(shared_url: 
         assert there.size < 10_000
 
         await here.release(log)
-        await until(lambda: log.stream_id in owner.abandonments)
+        await eventually(lambda: log.stream_id in owner.abandonments)
         taken = await there.take_over(log.stream_id)
 
         assert taken
@@ -147,7 +148,7 @@ async def test_a_stream_whose_request_is_damaged_is_taken_over_without_one(tmp_p
             file.execute("UPDATE request SET content = x'00'")
             file.commit()
         await here.release(log)
-        await until(lambda: log.stream_id in owner.abandonments)
+        await eventually(lambda: log.stream_id in owner.abandonments)
 
         taken = await there.take_over(log.stream_id)
 
