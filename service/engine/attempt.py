@@ -86,7 +86,13 @@ class Attempt:
             UpstreamError: Bedrock refused, broke off or fell silent.
             ServiceError: it did not come to the call.
         """
-        self._task = task = asyncio.current_task()
+        self._task = asyncio.current_task()
+        try:
+            await self._run()
+        finally:
+            self._task = None  # a cancelled task keeps its error, whose frames keep this attempt: a cycle
+
+    async def _run(self) -> None:
         leg, watchdog = self._leg, self._watchdog
         async with self._way as self._passage:
             self._made()
@@ -104,9 +110,9 @@ class Attempt:
                     raise
                 except asyncio.CancelledError:
                     self.account.sent = True
-                    if task is None or not self._stalled:
+                    if self._task is None or not self._stalled:
                         raise
-                    task.uncancel()
+                    self._task.uncancel()
                     raise self._stall() from None  # in here: the listener and the breaker are to hear of it
                 finally:
                     watch.since = None

@@ -22,7 +22,7 @@ HASH = hashed("a key").hex()
 GOOD = {"id": "key_1", "name": "web", "sha256": HASH, "created": "2026-11-24T12:00:00Z"}
 
 WRONG: dict[str, tuple[bytes, str]] = {
-    "nothing": (b"", "empty; `artesian keys create NAME`"),
+    "nothing": (b"", "keys.json is empty. Create it with: artesian keys create NAME"),
     "blanks": (b" \n", "empty"),
     "no JSON": (b'{"keys": [}', "should be JSON, and is none, line 1 column 11"),
     "no UTF-8": (b'{"keys": "\xff"}', "should be JSON"),
@@ -95,10 +95,10 @@ def test_what_is_left_out_has_no_bound() -> None:
 
 def test_a_service_does_not_start_without_a_key(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
-    with pytest.raises(SettingsError, match="not there; `artesian keys create NAME`"):
+    with pytest.raises(SettingsError, match="not found. Create it with: artesian keys create NAME"):
         read_some(str(file))
     file.write_text('{"keys": []}')
-    with pytest.raises(SettingsError, match="holds no key; `artesian keys create NAME`"):
+    with pytest.raises(SettingsError, match="holds no key. Create it with: artesian keys create NAME"):
         read_some(str(file))
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
         read_some(str(tmp_path))
@@ -157,14 +157,14 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 
 WRITER = """
 import sys
-from service.access.keys import Key
+from service.access.keys import KeyEntry
 from service.access.keys_file import editing
 
 for number in range(10):
     name = f"key_{sys.argv[2]}_{number}"
     sha256 = f"{sys.argv[2]}{number}".rjust(64, "0")
     with editing(sys.argv[1]) as keys:
-        keys.append(Key(id=name, name=name, sha256=sha256, created="2026-11-24T12:00:00Z"))
+        keys.append(KeyEntry(id=name, name=name, sha256=sha256, created="2026-11-24T12:00:00Z"))
 """
 
 

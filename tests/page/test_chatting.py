@@ -185,7 +185,7 @@ async def test_what_could_not_be_sent_is_sent_when_there_is_a_database_again(chr
     async with running(database_url=address) as service, tab(chromium, service.url) as chat:
         await chat.load()
         await chat.ask('Say "There it is."')
-        await expect(chat.answer).to_contain_text("The database of conversations cannot be used just now.")
+        await expect(chat.answer).to_contain_text("The database is unavailable. Retry in a few seconds.")
         folder.mkdir()
         await eventually(lambda: _made(service))
         await chat.button("Try again").click()
