@@ -95,10 +95,10 @@ def test_what_is_left_out_has_no_bound() -> None:
 
 def test_a_service_does_not_start_without_a_key(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
-    with pytest.raises(SettingsError, match="not found. Create it with: artesian keys create NAME"):
+    with pytest.raises(SettingsError, match=r"not found\. Create it with: artesian keys create NAME"):
         read_some(str(file))
     file.write_text('{"keys": []}')
-    with pytest.raises(SettingsError, match="holds no key. Create it with: artesian keys create NAME"):
+    with pytest.raises(SettingsError, match=r"holds no key\. Create it with: artesian keys create NAME"):
         read_some(str(file))
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
         read_some(str(tmp_path))
