@@ -58,6 +58,9 @@ class Broken(Upstream):
     def __init__(self) -> None:
         """Need nothing."""
 
+    def asks(self, model_id: str) -> bool:  # noqa: ARG002 - the target is fixed
+        return False
+
     async def resolve(self, request: Request) -> Target:
         return resolution.resolve(request)
 

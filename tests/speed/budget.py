@@ -243,6 +243,10 @@ class Bedrock(Upstream):
         """Any."""
         return "us-east-1"
 
+    def asks(self, model_id: str) -> bool:  # noqa: ARG002 - the target is fixed
+        """No call of the control plane is needed."""
+        return False
+
     async def resolve(self, request: Request) -> Target:  # noqa: ARG002 - there is one
         """The one there is."""
         return self._chosen

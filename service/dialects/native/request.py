@@ -15,7 +15,7 @@ from pydantic import (
 
 from service import generation
 from service.dialects import bounds, media_types
-from service.dialects.native.values import Base64, Characters, Object, Said, Whole
+from service.dialects.native.values import Base64, Characters, Count, CountOrZero, Object, Said
 
 DEFAULT_MAX_TOKENS = 500
 _MOST_MISTAKES = 1000
@@ -190,7 +190,7 @@ class Reasoning(_Strict):
     """How much to reason: `effort` or `budget_tokens`."""
 
     effort: Literal["low", "medium", "high"] | None = None
-    budget_tokens: Whole | None = Field(default=None, ge=1, le=bounds.LARGEST)
+    budget_tokens: Count | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -249,15 +249,13 @@ class Parameters(RawBody):
         description="An id, an inference profile, an ARN or an alias; `ARTESIAN_DEFAULT_MODEL_ID` where it is absent",
     )
     system: Said | None = Field(default=None, description="The system prompt")
-    max_tokens: Whole | None = Field(
+    max_tokens: Count | None = Field(
         default=None,
-        ge=1,
-        le=bounds.LARGEST,
         description=f"The longest answer; {DEFAULT_MAX_TOKENS} where it is absent, and the reasoning's budget on top",
     )
     temperature: float | None = Field(default=None, ge=0, le=1, description="The model's own where it is absent")
     top_p: float | None = Field(default=None, ge=0, le=1, description="The model's own where it is absent")
-    top_k: Whole | None = Field(default=None, ge=0, le=bounds.LARGEST, description="The model's own where it is absent")
+    top_k: CountOrZero | None = Field(default=None, description="The model's own where it is absent")
     stop_sequences: list[Annotated[Characters, Field(min_length=1)]] = _empty(
         list, max_length=bounds.STOP_SEQUENCES, description="Texts before which the answer ends"
     )

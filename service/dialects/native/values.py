@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from service.dialects import bounds
 from service.json_depth import values_of
 
 
@@ -51,5 +52,7 @@ Characters = Annotated[str, AfterValidator(_of_characters)]
 Said = Annotated[Characters, AfterValidator(_not_blank)]
 Object = Annotated[dict[str, Any], AfterValidator(_plain)]
 
-Whole = Annotated[int, BeforeValidator(_no_boolean)]
-"""A whole number."""
+# The bounds stand before the validator: behind it, pydantic writes no `minimum` and `maximum` into the schema.
+Count = Annotated[int, Field(ge=1, le=bounds.LARGEST), BeforeValidator(_no_boolean)]
+CountOrZero = Annotated[int, Field(ge=0, le=bounds.LARGEST), BeforeValidator(_no_boolean)]
+MessageCount = Annotated[int, Field(ge=1, le=1000), BeforeValidator(_no_boolean)]

@@ -15,14 +15,13 @@ from service.dialects.native.request import (
     TextBlock,
     ToolResultBlock,
 )
-from service.dialects.native.values import Said, Whole
+from service.dialects.native.values import MessageCount, Said
 
 MAX_MESSAGES = 10
 """Messages of the history that the model is shown, where a conversation does not say."""
 
 Title = Annotated[Said, Field(max_length=200)]
 ModelId = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^[^\x00-\x20]+$")]
-Count = Annotated[Whole, Field(ge=1, le=1000)]
 Block = Annotated[
     TextBlock | ImageBlock | DocumentBlock | ToolResultBlock | CachePointBlock, Field(discriminator="type")
 ]
@@ -34,7 +33,7 @@ class NewConversation(RawBody):
     title: Title | None = Field(default=None, description="Made from the first message where it is absent")
     system: Said | None = None
     model_id: ModelId | None = None
-    max_messages: Count = Field(default=MAX_MESSAGES, description="How many messages the model is shown")
+    max_messages: MessageCount = Field(default=MAX_MESSAGES, description="How many messages the model is shown")
 
 
 class Changes(RawBody):
@@ -43,7 +42,7 @@ class Changes(RawBody):
     title: Title | None = None
     system: Said | None = None
     model_id: ModelId | None = None
-    max_messages: Count = MAX_MESSAGES
+    max_messages: MessageCount = MAX_MESSAGES
 
 
 class Send(Parameters):
