@@ -33,4 +33,4 @@ async def test_a_call_more_a_delta_is_seen() -> None:
     wasteful = await cost(lambda: nullcontext(lambda: [abs(n) for n in range(400)]))
     thrifty = await cost(lambda: nullcontext(lambda: [n for n in range(400)]))  # noqa: C416 - without the call
 
-    assert wasteful.calls == pytest.approx(thrifty.calls + 1, abs=0.01)
+    assert wasteful.calls == pytest.approx(thrifty.calls + 1, abs=0.1)

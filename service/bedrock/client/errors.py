@@ -1,7 +1,4 @@
-"""The seam where the SDK's exceptions become ours."""
-
-from collections.abc import Iterator
-from contextlib import contextmanager
+"""Translate the SDK's exceptions into ours."""
 
 from botocore import exceptions as sdk
 
@@ -26,7 +23,7 @@ _MISSING = (
     sdk.SSOError,
 )
 
-# What kept us from Bedrock, most special first.
+# Errors of the network, the most specific first.
 _UNREACHED = {
     sdk.ProxyConnectionError: "The proxy before Bedrock cannot be reached.",
     sdk.SSLError: "Bedrock cannot be reached: the TLS connection failed.",
@@ -42,28 +39,37 @@ _UNSENT = (sdk.ProxyConnectionError, sdk.SSLError, sdk.ConnectTimeoutError, sdk.
 """No connection was made, so Bedrock has not seen the request."""
 
 
-@contextmanager
-def sdk_errors(exchange: SdkExchange) -> Iterator[None]:
-    """Raise the SDK's exceptions as ours. Cancellation passes through."""
-    try:
-        yield
-    except sdk.ClientError as error:
-        if exchange.status:
-            raise refused(exchange.status, exchange.answer_headers, exchange.answer) from error
-        # Another service refused what was needed on the way: a role that may not be assumed, a token that has expired.
-        raise _unusable(_NO_CREDENTIALS, error) from error
-    except _MISSING as error:
-        raise _unusable(_NO_CREDENTIALS, error) from error
-    except sdk.NoRegionError as error:
-        raise _unusable(_NO_REGION, error) from error
-    except tuple(_UNREACHED) as error:
-        sentence = next(text for kind, text in _UNREACHED.items() if isinstance(error, kind))
-        sent = not isinstance(error, _UNSENT)
-        raise UpstreamError("upstream_unavailable", sentence, aws_code=type(error).__name__, sent=sent) from error
-    except (sdk.BotoCoreError, ValueError) as error:
+class sdk_errors:  # noqa: N801 - used as a context manager only
+    """Raise the SDK's exceptions as ours. Cancellation passes through.
+
+    A class, because the frame of a generator would stand in the exception's traceback and hold the exception: a cycle
+    that keeps the request until the garbage collector runs.
+    """
+
+    def __init__(self, exchange: SdkExchange) -> None:
+        self._exchange = exchange
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, (sdk.BotoCoreError, sdk.ClientError, ValueError)):
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> UpstreamError:
+        exchange = self._exchange
+        if isinstance(error, sdk.ClientError) and exchange.status:
+            return refused(exchange.status, exchange.answer_headers, exchange.answer)
+        # Without a status, another service refused: a role that may not be assumed, a token that has expired.
+        if isinstance(error, (sdk.ClientError, *_MISSING)):
+            return _unusable(_NO_CREDENTIALS, error)
+        if isinstance(error, sdk.NoRegionError):
+            return _unusable(_NO_REGION, error)
+        for kind, sentence in _UNREACHED.items():
+            if isinstance(error, kind):
+                sent = not isinstance(error, _UNSENT)
+                return UpstreamError("upstream_unavailable", sentence, aws_code=type(error).__name__, sent=sent)
         # Settings that contradict themselves or name what does not exist; the SDK's sentence says which.
-        sentence = f"The AWS configuration cannot be used: {without_accounts(str(error))}"
-        raise _unusable(sentence, error) from error
+        return _unusable(f"The AWS configuration cannot be used: {without_accounts(str(error))}", error)
 
 
 def _unusable(sentence: str, error: Exception) -> UpstreamError:
