@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -36,7 +36,8 @@ class Bedrock:
 
     def stream(self, model: str = CLAUDE, prompt: str = QUESTION, **extra: Any) -> list[Json]:
         """Ask for a streamed answer and read it to its end."""
-        return list(self.runtime.converse_stream(**_asked(model, prompt, extra))["stream"])
+        with closing(self.runtime.converse_stream(**_asked(model, prompt, extra))["stream"]) as events:
+            return list(events)
 
     def invoke(self, model: str, body: Json, **extra: Any) -> Json:
         """Ask a family's own way."""
@@ -48,7 +49,8 @@ class Bedrock:
     def chunks(self, model: str, body: Json, **extra: Any) -> list[Any]:
         """Ask a family's own way, streamed."""
         answer = self.runtime.invoke_model_with_response_stream(modelId=model, body=json.dumps(body), **extra)
-        return [json.loads(event["chunk"]["bytes"]) for event in answer["body"]]
+        with closing(answer["body"]) as events:
+            return [json.loads(event["chunk"]["bytes"]) for event in events]
 
     @contextmanager
     def fault(self, script: str) -> Iterator[None]:
