@@ -19,7 +19,9 @@ def speak(prompt: LocalPrompt) -> str:
     before = prompt.turns[:-1]
     asked = intent.read((prompt.last.text or prompt.asked).strip(), _context(prompt))
     random = Random(asked.seed)  # noqa: S311 nothing secret
-    parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt), *_about_history(before)]
+    parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt)]
+    if not asked.echo:
+        parts += _about_history(before)
     return "\n\n".join(part for part in (" ".join(parts), _said(asked, prompt, random)) if part)
 
 
