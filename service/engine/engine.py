@@ -187,7 +187,7 @@ class Engine:
         if producer.taken_over:
             attendance.note(log.readers)
 
-    def cancel_asked(self, stream_id: str) -> None:
+    def cancel_requested(self, stream_id: str) -> None:
         """Stop a generation that was cancelled in another process."""
         if producer := self._producers.get(stream_id):
             producer.stop()
@@ -271,7 +271,7 @@ class Engine:
         if producer := self._producers.get(stream_id):
             producer.stop()
         elif not log.end:
-            await self.journal.ask_cancel(stream_id)
+            await self.journal.request_cancel(stream_id)
         with suppress(TimeoutError):
             async with asyncio.timeout(_CANCEL_S):
                 await log.wait_for_end()
