@@ -48,7 +48,7 @@ async def test_a_request_counts_only_while_its_stream_runs(url: str) -> None:
 async def test_running_requests_fill_the_memory_and_are_never_evicted(url: str) -> None:
     async with journal_at(url, memory_bytes=3 * MB) as journal:
         logs = [await journal.begin(large(2 * MB)) for _ in range(2)]  # the second exceeds the bound and is accepted
-        with pytest.raises(ServiceError, match="full of running generations"):
+        with pytest.raises(ServiceError, match="Running generations fill the memory"):
             await journal.begin(large(10))
 
         journal.append(logs[0], [DONE], "done")
@@ -62,7 +62,7 @@ async def test_running_requests_fill_the_memory_and_are_never_evicted(url: str) 
 async def test_a_request_larger_than_the_whole_memory_is_accepted_alone(url: str) -> None:
     async with journal_at(url, memory_bytes=MB) as journal:
         log = await journal.begin(large(4 * MB))
-        with pytest.raises(ServiceError, match="full of running generations"):
+        with pytest.raises(ServiceError, match="Running generations fill the memory"):
             await journal.begin(large(10))
         journal.append(log, text_deltas("Served."), "streaming")
         journal.append(log, [DONE], "done")
