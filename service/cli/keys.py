@@ -43,14 +43,14 @@ def create(
     """Create an API key. It is printed once, as the last line; only its hash is stored."""
     from datetime import UTC, datetime
 
-    from service.access.keys import hashed, new_id, new_key
+    from service.access.keys import hash_key, new_id, new_key
 
     now = datetime.now(UTC)
     made = new_key()
     entry = _entry(
         id=new_id(),
         name=name,
-        sha256=hashed(made).hex(),
+        sha256=hash_key(made).hex(),
         scopes=scope or ["generate", "read"],
         models=model or ["*"],
         requests_per_minute=requests_per_minute,
@@ -116,10 +116,10 @@ def _entry(**members: object) -> "KeyEntry":
 
 
 def _moment(expires: str, now: "datetime") -> "datetime":
-    from service.access.keys import moment
+    from service.access.keys import parse_expiry
 
     try:
-        return moment(expires, now)
+        return parse_expiry(expires, now)
     except ValueError as error:
         fail(f"--expires: {error}", WRONG_USE)
 
@@ -138,11 +138,11 @@ def _path(file: str | None) -> str:
 
 @contextmanager
 def _editing(path: str) -> Iterator[list["KeyEntry"]]:
-    from service.access.keys_file import editing
+    from service.access.keys_file import edit
     from service.settings import SettingsError
 
     try:
-        with editing(path) as entries:
+        with edit(path) as entries:
             yield entries
     except SettingsError as error:
         fail_settings(error)
@@ -163,12 +163,12 @@ def _read(path: str) -> list["KeyEntry"]:
 def _state(entry: "KeyEntry", now: "datetime") -> str:
     if entry.revoked is not None:
         return "revoked"
-    return "expired" if entry.trouble(now) else "good"
+    return "expired" if entry.invalid_reason(now) else "good"
 
 
 def _powers(entry: "KeyEntry") -> str:
     """Describe a key's permissions in one line."""
-    from service.access.keys import told
+    from service.access.keys import format_time
 
     bounds = {
         "requests a minute": entry.requests_per_minute,
@@ -179,5 +179,5 @@ def _powers(entry: "KeyEntry") -> str:
     said = [" ".join(entry.scopes), f"models {' '.join(entry.models)}"]
     said += [f"{bound} {of}" for of, bound in bounds.items() if bound is not None]
     if entry.expires is not None:
-        said.append(f"until {told(entry.expires)}")
+        said.append(f"until {format_time(entry.expires)}")
     return ", ".join(said)

@@ -23,14 +23,14 @@ class RequestContext:
 _asked: ContextVar[RequestContext | None] = ContextVar("asked", default=None)
 
 
-def ask(headers: Mapping[str, str]) -> RequestContext:
+def bind_request(headers: Mapping[str, str]) -> RequestContext:
     """Remember the request that this task and those it starts work for."""
-    asked = RequestContext(headers)
-    _asked.set(asked)
-    return asked
+    current_request = RequestContext(headers)
+    _asked.set(current_request)
+    return current_request
 
 
-def asked() -> RequestContext | None:
+def current_request() -> RequestContext | None:
     """The request that is worked for."""
     return _asked.get()
 

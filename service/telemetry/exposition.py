@@ -19,21 +19,21 @@ def render(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     """Write the metrics down: the text, and its content type. Reads files where there are workers."""
     encode, content_type = exposition.choose_encoder(accept)
     if folder := os.environ.get(VARIABLE):
-        bury(Path(folder))
+        remove_gauges_of_dead_workers(Path(folder))
         registry = CollectorRegistry()
         collector: Any = MultiProcessCollector  # without types of its own
         collector(registry, folder)
     return encode(registry), content_type
 
 
-def bury(folder: Path) -> None:
+def remove_gauges_of_dead_workers(folder: Path) -> None:
     """Take away what workers that are dead said of the present; what they have counted stays counted."""
     for file in folder.glob("gauge_live*_*.db"):
         if not _lives(int(file.stem.rpartition("_")[2])):
             file.unlink(missing_ok=True)
 
 
-def leave() -> None:
+def remove_gauges() -> None:
     """Take away what this process has said of the present: it ends."""
     if folder := os.environ.get(VARIABLE):
         for file in Path(folder).glob(f"gauge_live*_{os.getpid()}.db"):

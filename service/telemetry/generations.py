@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol
 
 from service.deltas import Done, Failed, Metrics, StopReason, Usage
 from service.generation import Request
-from service.telemetry.context import asked
+from service.telemetry.context import current_request
 from service.telemetry.labels import ModelNames
 from service.telemetry.metrics import MetricSet as Counted
 
@@ -24,7 +24,7 @@ CANCELLED = "cancelled"
 OK = "ok"
 
 
-def harmless(method: Callable[P, None]) -> Callable[P, None]:
+def log_errors(method: Callable[P, None]) -> Callable[P, None]:
     """Let a mistake in the counting stop the counting alone: it is logged, and the answer goes on."""
 
     @wraps(method)
@@ -60,7 +60,7 @@ class CallListener:
         """Keep AWS's name for it."""
         self._request_id = request_id
 
-    @harmless
+    @log_errors
     def ended(self, outcome: str, request_id: str | None = None) -> None:
         """Count it."""
         request_id = self._request_id or request_id
@@ -123,7 +123,7 @@ class Generation:
             self._span = told.traces.generation(stream_id, caller, surface, request, taken_over=taken_over)
         if taken_over:
             told.metrics.takeovers.labels(self._model).inc()
-        elif request_under_way := asked():
+        elif request_under_way := current_request():
             request_under_way.began = True
 
     def queued(self, place: int) -> None:  # noqa: ARG002 - how long it takes is what counts
@@ -131,7 +131,7 @@ class Generation:
         if self._queued_at is None:
             self._queued_at = monotonic()
 
-    @harmless
+    @log_errors
     def admitted(self) -> None:
         """Count the wait, if there was one."""
         if self._queued_at is not None:
@@ -152,13 +152,13 @@ class Generation:
         elif not self._taken_over:
             self._first(now - self._began)
 
-    @harmless
+    @log_errors
     def _first(self, seconds: float) -> None:
         self.told.metrics.first_token.of(self._model).note(seconds)
         if self._span:
             self._span.first_token(seconds)
 
-    @harmless
+    @log_errors
     def turned(self, turn: str, code: str, delay_s: float = 0.0) -> None:
         """Count why a further call is made."""
         metrics = self.told.metrics
@@ -176,12 +176,12 @@ class Generation:
         if self._span:
             self._span.turned(turn, code, delay_s)
 
-    @harmless
+    @log_errors
     def detached(self) -> None:
         """Count a reader's leaving that left nobody."""
         self.told.metrics.left.inc()
 
-    @harmless
+    @log_errors
     def ended(self, end: Done | Failed, usage: Usage, metrics: Metrics, events: int) -> None:
         """Count it, close its span, and leave its line in the log."""
         outcome = outcome_of(end)
@@ -218,7 +218,7 @@ class Generation:
             "Generation ended: %s", outcome, extra={name: said for name, said in line.items() if said is not None}
         )
 
-    @harmless
+    @log_errors
     def moved(self) -> None:
         """Say that another process goes on with it, which counts it when it ends."""
         logger.info("Generation moved", extra={"stream_id": self._stream_id, "key_id": self._caller})

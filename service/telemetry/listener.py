@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from service.generation import Request
-from service.telemetry.exposition import leave, render
+from service.telemetry.exposition import remove_gauges, render
 from service.telemetry.gauges import Gauges
-from service.telemetry.generations import Generation, harmless
+from service.telemetry.generations import Generation, log_errors
 from service.telemetry.labels import ModelNames
 from service.telemetry.metrics import MetricSet
 from service.telemetry.readers import ReaderListener
@@ -37,23 +37,23 @@ class Telemetry:
         """Begin to listen to a reader."""
         return ReaderListener(self.metrics, surface, resumed=resumed)
 
-    @harmless
+    @log_errors
     def committed(self, seconds: float) -> None:
         """Count a commit of the journal."""
         self.metrics.journal_commit.observe(seconds)
 
-    @harmless
+    @log_errors
     def evicted(self) -> None:
         """Count a stream that memory had no room for."""
         self.metrics.evicted.inc()
 
-    @harmless
+    @log_errors
     def refused(self, surface: str, caller: str, code: str) -> None:
         """Count a request for an answer that came to no generation. Its model is nobody's business yet."""
         self.metrics.requests.note(surface, "none", code)
         self.metrics.key_requests.note(caller, code)
 
-    @harmless
+    @log_errors
     def answered(self, route: str, method: str, status: int) -> None:
         """Count an HTTP request."""
         self.metrics.http.note(route, method, str(status))
@@ -92,6 +92,6 @@ async def open_telemetry(
             yield telemetry
     finally:
         with suppress(OSError):
-            leave()
+            remove_gauges()
         if traces:
             await traces.close()

@@ -27,7 +27,7 @@ from opentelemetry.util.types import AttributeValue
 from service import __version__
 from service.deltas import Done, Failed, Metrics, Usage
 from service.generation import Request
-from service.telemetry.context import asked
+from service.telemetry.context import current_request
 
 FLUSH_S = 1.5
 """How long the end of the process waits for the last spans to be taken."""
@@ -150,7 +150,7 @@ class Traces:
             "artesian.surface": surface,
             "artesian.taken_over": taken_over or None,
         }
-        under_way = None if taken_over else asked()
+        under_way = None if taken_over else current_request()
         parent = _propagator.extract(under_way.headers) if under_way else None
         attributes = {name: value for name, value in own.items() if value is not None}
         span = self.tracer.start_span(f"chat {request.model_id}", parent, SpanKind.SERVER, attributes)
@@ -180,7 +180,7 @@ class Traces:
             logging.getLogger(__name__).warning("The last spans could not be sent in time")
 
 
-class Seldom(logging.Filter):
+class OncePerMinute(logging.Filter):
     """Lets a line through once a minute: a collector that is away is worth no more."""
 
     def __init__(self) -> None:
@@ -201,7 +201,7 @@ def open_traces(endpoint: str | None, upstream: str) -> Traces | None:
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none":
         return None
     for name in ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.sdk._shared_internal"):
-        logging.getLogger(name).addFilter(Seldom())
+        logging.getLogger(name).addFilter(OncePerMinute())
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of each connection that fails
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     resource = Resource.create(

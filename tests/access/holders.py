@@ -11,8 +11,8 @@ from typing import Any
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
-from service.access.keys import KeyEntry, hashed, new_key
-from service.access.keys_file import editing
+from service.access.keys import KeyEntry, hash_key, new_key
+from service.access.keys_file import edit
 from tests.harness import Json, Service, events_of, running
 
 SECRET = "a secret that replicas share"
@@ -58,8 +58,8 @@ class Holder:
 def add_key(file: Path, name: str, **powers: Any) -> str:
     """Add a key to a file as `artesian keys create` does; its id is its name."""
     made = new_key()
-    entry: Json = {"id": name, "name": name, "sha256": hashed(made).hex(), "created": datetime.now(UTC)}
-    with editing(str(file)) as keys:
+    entry: Json = {"id": name, "name": name, "sha256": hash_key(made).hex(), "created": datetime.now(UTC)}
+    with edit(str(file)) as keys:
         keys.append(KeyEntry.model_validate(entry | powers))
     return made
 

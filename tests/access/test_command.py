@@ -80,7 +80,7 @@ async def test_what_a_key_may_do_is_said_when_it_is_made(tmp_path: Path) -> None
     ("arguments", "status", "said"),
     [
         (("create", "x", "--scope", "root"), 2, "scope: Input should be 'generate'"),
-        (("create", "x", "--expires", "soon"), 2, "--expires: should be a span"),
+        (("create", "x", "--expires", "soon"), 2, "--expires: must be a time span"),
         (("create", ""), 2, "name: "),
         (("create", "x", "--streams", "0"), 2, "--streams"),
         (("create", "x", "--file", "nowhere/keys.json"), 1, "Cannot write nowhere/keys.json: No such file"),
@@ -125,8 +125,8 @@ async def test_a_key_revoked_twice_stays_revoked_since_the_first_time(tmp_path: 
     [
         (None, "keys.json not found. Create it with: artesian keys create NAME"),
         ("", "keys.json is empty"),
-        ('{"keys": []}', "keys.json holds no key. Create it with: artesian keys create NAME"),
-        ('{"keys": [{"name": "web"}]}', "(keys.0.id) of the key named 'web': is needed"),
+        ('{"keys": []}', "keys.json has no keys. Create it with: artesian keys create NAME"),
+        ('{"keys": [{"name": "web"}]}', "(keys.0.id) of the key named 'web': is missing"),
     ],
 )
 async def test_a_file_of_no_use_stops_the_start(tmp_path: Path, content: str | None, said: str, workers: str) -> None:

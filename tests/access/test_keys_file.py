@@ -11,43 +11,43 @@ from typing import Any
 
 import pytest
 
-from service.access.keys import PREFIX, KeyEntry, hashed, moment, new_key
-from service.access.keys_file import editing, parse, read, read_some
+from service.access.keys import PREFIX, KeyEntry, hash_key, new_key, parse_expiry
+from service.access.keys_file import edit, parse, read, read_some
 from service.settings import SettingsError
 from tests.access.holders import add_key
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ROOT = str(Path(__file__).parents[2])
-HASH = hashed("a key").hex()
+HASH = hash_key("a key").hex()
 GOOD = {"id": "key_1", "name": "web", "sha256": HASH, "created": "2026-11-24T12:00:00Z"}
 
 WRONG: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "keys.json is empty. Create it with: artesian keys create NAME"),
     "blanks": (b" \n", "empty"),
-    "no JSON": (b'{"keys": [}', "should be JSON, and is none, line 1 column 11"),
-    "no UTF-8": (b'{"keys": "\xff"}', "should be JSON"),
-    "a bare list": (b"[]", 'should be {"keys": [...]}'),
-    "another word": (b'{"key": []}', 'should be {"keys": [...]}'),
-    "one key for all": (b'{"keys": {}}', 'should be {"keys": [...]}'),
+    "no JSON": (b'{"keys": [}', "must be JSON, line 1 column 11"),
+    "no UTF-8": (b'{"keys": "\xff"}', "must be JSON"),
+    "a bare list": (b"[]", 'must be {"keys": [...]}'),
+    "another word": (b'{"key": []}', 'must be {"keys": [...]}'),
+    "one key for all": (b'{"keys": {}}', 'must be {"keys": [...]}'),
     "no object": (b'{"keys": ["art_x"]}', "(keys.0)"),
 }
 WRONG_ENTRY: dict[str, tuple[dict[str, Any], str]] = {
     "no hash": ({"sha256": None}, "(keys.1.sha256) of the key named 'web'"),
-    "the key itself": ({"sha256": "art_secret"}, "should be the SHA-256 of the key"),
-    "a scope nobody knows": ({"scopes": ["root"]}, "(keys.1.scopes.0) of the key named 'web': Input should be"),
+    "the key itself": ({"sha256": "art_secret"}, "must be the SHA-256 of the key"),
+    "a scope nobody knows": ({"scopes": ["root"]}, "(keys.1.scopes.0) of the key named 'web': must be"),
     "no scope": ({"scopes": []}, "(keys.1.scopes)"),
     "no model": ({"models": []}, "(keys.1.models)"),
     "no stream": (
         {"streams": 0},
-        "(keys.1.streams) of the key named 'web': Input should be greater than or equal to 1",
+        "(keys.1.streams) of the key named 'web': must be greater than or equal to 1",
     ),
     "a time without an offset": ({"expires": "2027-01-01T00:00:00"}, "(keys.1.expires)"),
     "a word too many": ({"limit": 5}, "(keys.1.limit) of the key named 'web': is not a member of a key"),
-    "the id of those without a key": ({"id": "anonymous"}, "belongs to those who have no key"),
+    "the id of those without a key": ({"id": "anonymous"}, "is reserved for requests without a key"),
     "an id with a blank": ({"id": "key 1"}, "(keys.1.id)"),
     "a name of two lines": ({"name": "a\nb"}, "(keys.1.name)"),
     "an id twice": ({}, "two keys have the id key_0"),
-    "a key twice": ({"id": "key_2", "sha256": hashed("another").hex()}, "key_2 holds the same key as another one"),
+    "a key twice": ({"id": "key_2", "sha256": hash_key("another").hex()}, "key_2 has the same key as another entry"),
 }
 
 
@@ -63,7 +63,7 @@ def test_a_file_that_is_none_is_one_line(content: bytes, said: str) -> None:
 
 @pytest.mark.parametrize(("members", "said"), WRONG_ENTRY.values(), ids=WRONG_ENTRY)
 def test_a_wrong_entry_is_named_without_its_hash(members: dict[str, Any], said: str) -> None:
-    first = GOOD | {"id": "key_0", "sha256": hashed("another").hex()}
+    first = GOOD | {"id": "key_0", "sha256": hash_key("another").hex()}
     second = GOOD | ({"id": "key_0"} if not members else {}) | members
 
     with pytest.raises(SettingsError) as caught:
@@ -98,7 +98,7 @@ def test_a_service_does_not_start_without_a_key(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"not found\. Create it with: artesian keys create NAME"):
         read_some(str(file))
     file.write_text('{"keys": []}')
-    with pytest.raises(SettingsError, match=r"holds no key\. Create it with: artesian keys create NAME"):
+    with pytest.raises(SettingsError, match=r"has no keys\. Create it with: artesian keys create NAME"):
         read_some(str(file))
     with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
         read_some(str(tmp_path))
@@ -134,7 +134,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path)
     before = file.read_bytes()
 
     def half() -> None:
-        with editing(str(file)) as keys:
+        with edit(str(file)) as keys:
             keys.append(KeyEntry.model_validate(GOOD | {"name": "\ud800"}))  # which no file in UTF-8 can hold
 
     with pytest.raises(ValueError, match=r"surrogate|string"):
@@ -200,22 +200,22 @@ def test_a_key_is_256_random_bits_behind_a_known_prefix() -> None:
     ],
 )
 def test_a_key_expires_after_a_span_or_at_a_moment(text: str, expected: datetime) -> None:
-    assert moment(text, NOW) == expected
+    assert parse_expiry(text, NOW) == expected
 
 
 @pytest.mark.parametrize("text", ["", "soon", "0d", "-1d", "5y", "2026-11-24", "2026-02-30", "9999999d", "999999w"])
 def test_a_moment_that_is_none_or_past_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"should be a span|is past|further away"):
-        moment(text, NOW)
+    with pytest.raises(ValueError, match=r"must be a time span|has passed|too far in the future"):
+        parse_expiry(text, NOW)
 
 
 def test_a_file_that_its_group_may_read_stays_so(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
-    with editing(str(file)) as keys:
+    with edit(str(file)) as keys:
         assert not keys
     file.chmod(0o644)
 
-    with editing(str(file)) as keys:
+    with edit(str(file)) as keys:
         assert not keys
 
     assert file.stat().st_mode & 0o777 == 0o640

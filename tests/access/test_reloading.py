@@ -63,11 +63,11 @@ async def test_a_file_gone_wrong_keeps_the_keys_and_the_log_says_so(
             return any("ARTESIAN_API_KEYS_FILE" in record.getMessage() for record in caplog.records)
 
         await eventually(told)
-        wrong = [record for record in caplog.records if "The keys stay as they were" in record.getMessage()]
+        wrong = [record for record in caplog.records if "The keys are not changed" in record.getMessage()]
         assert {record.levelno for record in wrong} == {logging.ERROR}
         before = len(wrong)
         assert await status(ann, "art_nobody") == 401  # which looks again, and has nothing new to say
-        assert sum("The keys stay as they were" in record.getMessage() for record in caplog.records) == before
+        assert sum("The keys are not changed" in record.getMessage() for record in caplog.records) == before
         file.write_text(good)
         made = add_key(file, "bob")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.access.keys import hashed
+from service.access.keys import hash_key
 from tests.access.holders import EVENTS, add_key, held
 
 
@@ -34,7 +34,7 @@ async def test_keys_and_tickets_stand_in_no_log_and_no_answer(tmp_path: Path, ca
         await ann.generate()
         (tmp_path / "keys.json").write_text("{")
         await http.get("/api/models", headers={"x-api-key": "art_nobody"})
-        secrets = [ann.key, reader.key, hashed(ann.key).hex(), hashed(reader.key).hex(), ticket]
+        secrets = [ann.key, reader.key, hash_key(ann.key).hex(), hash_key(reader.key).hex(), ticket]
 
     ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
     logged = [f"{record.getMessage()} {record.__dict__}" for record in ours]
