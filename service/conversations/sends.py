@@ -51,7 +51,7 @@ class Sends:
         if fingerprint is None:
             return None
         if fingerprint != key.fingerprint:
-            raise InvalidRequest("Idempotency-Key was already used with another body; use a new one.")
+            raise InvalidRequest("Idempotency-Key: already used with another body; use a new one.")
         return str(stream_id)
 
     async def claim(

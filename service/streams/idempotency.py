@@ -66,7 +66,7 @@ def check_fingerprint(key: IdempotencyKey, fingerprint: str) -> None:
         InvalidRequest: the key was used with another body.
     """
     if key.fingerprint != fingerprint:
-        raise InvalidRequest(f"{key.of} was already used with another body; use a new one.")
+        raise InvalidRequest(f"{key.of}: already used with another body; use a new one.")
 
 
 def stream_of_key_gone(key: IdempotencyKey) -> ServiceError:

@@ -130,7 +130,7 @@ async def test_more_than_the_ceiling_is_refused_natively_and_named(powers: dict[
     answer = await brief.generate(max_tokens=41)
 
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"field": "max_tokens", "message": "this key's answers have at most 40"}]
+    assert answer.json()["errors"] == [{"field": "max_tokens", "message": "must be at most 40 for this key"}]
     assert (await brief.generate(max_tokens=40)).status_code == 200
 
 

@@ -228,7 +228,7 @@ async def test_an_error_about_one_keys_value_is_no_outage_for_the_others(
     finally:
         await counters.close()
 
-    assert caplog.text.count("counted in this process alone") == 1
+    assert caplog.text.count("counted in this process only") == 1
 
 
 async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(
@@ -244,7 +244,7 @@ async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(
         finally:
             server.resume()
 
-    assert caplog.text.count("in this process alone") == 1
+    assert caplog.text.count("in this process only") == 1
 
 
 async def test_a_crowd_waits_for_valkey_rather_than_take_it_for_away(server: Server) -> None:
