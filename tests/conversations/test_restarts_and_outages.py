@@ -148,7 +148,7 @@ async def test_a_shutdown_stores_the_content_of_a_reply_so_far(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "address", ["sqlite+aiosqlite:////there/is/no/such/folder/a.db", "postgresql+asyncpg://nobody@127.0.0.1:1/none"]
+    "address", ["sqlite+aiosqlite:////there/is/no/such/folder/a.db", "postgresql+asyncpg://someuser@127.0.0.1:1/none"]
 )
 async def test_an_unavailable_database_stops_no_generation(address: str) -> None:
     async with running(database_url=address) as service:
@@ -156,7 +156,7 @@ async def test_an_unavailable_database_stops_no_generation(address: str) -> None
         ready = await service.http.get("/readyz")
 
         assert (refused.status_code, refused.json()["retryable"]) == (503, True)
-        assert "nobody" not in refused.text
+        assert "someuser" not in refused.text
         assert (ready.status_code, ready.json()["database"]["ok"]) == (503, False)
         assert (await service.ask())["text"]
 
