@@ -22,21 +22,21 @@ class ComposedAnswer(Struct, frozen=True):
     live: bool = False
 
 
-def answer(prompt: LocalPrompt, *, ids: str = "tooluse_", live: bool = False) -> ComposedAnswer:
-    """Answer a prompt. `ids`: how the ids of calls begin; empty for a plain UUID.
+def compose_answer(prompt: LocalPrompt, *, id_prefix: str = "tooluse_", live: bool = False) -> ComposedAnswer:
+    """Answer a prompt. `id_prefix`: how the id_prefix of calls begin; empty for a plain UUID.
 
     `live`: somebody else finds the words; what is composed is everything before them.
     """
-    blocked = guardrail.blocked(prompt)
-    trace = guardrail.trace(prompt)
+    blocked = guardrail.blocked_answer(prompt)
+    trace = guardrail.write_trace(prompt)
     if blocked:
         return ComposedAnswer((Block(0, "text", blocked),), "guardrail_intervened", trace=trace)
     blocks: list[Block] = []
     if prompt.reasoning and not prompt.prefill:
         blocks.append(_thinking(prompt))
-    called = tool_choice.calls(prompt)
+    called = tool_choice.choose_calls(prompt)
     if called:
-        _add_calls(blocks, prompt, called, ids)
+        _add_calls(blocks, prompt, called, id_prefix)
     elif not live or prompt.schema is not None:
         _add_words(blocks, prompt)
     else:
@@ -46,11 +46,11 @@ def answer(prompt: LocalPrompt, *, ids: str = "tooluse_", live: bool = False) ->
 
 
 def _thinking(prompt: LocalPrompt) -> Block:
-    said = rest(reasoning_text.reason(prompt), prompt.thought)
+    said = continue_text(reasoning_text.write_reasoning(prompt), prompt.reasoning_so_far)
     if prompt.model.family == "claude_messages" and reasoning_text.is_redacted(prompt):
         return Block(0, "redacted", reasoning_text.redact(said))
     if prompt.model.family == "nova":
-        return Block(0, "thinking", reasoning_text.HIDDEN)
+        return Block(0, "thinking", reasoning_text.REDACTED)
     return Block(
         0, "thinking", said, signature=reasoning_text.sign(said) if prompt.model.family == "claude_messages" else ""
     )
@@ -58,20 +58,20 @@ def _thinking(prompt: LocalPrompt) -> Block:
 
 def _add_words(blocks: list[Block], prompt: LocalPrompt) -> None:
     if prompt.schema is not None:
-        written = json.dumps(sample(prompt.schema, Material(prompt.asked)), ensure_ascii=False)
-        blocks.append(Block(len(blocks), "text", rest(written, prompt.prefill)))
+        written = json.dumps(sample(prompt.schema, Material(prompt.question)), ensure_ascii=False)
+        blocks.append(Block(len(blocks), "text", continue_text(written, prompt.prefill)))
         return
-    for text, citation in citations.cited(prompt):
+    for text, citation in citations.quote_documents(prompt):
         blocks.append(Block(len(blocks), "text", text, citation=citation))
-    blocks.append(Block(len(blocks), "text", rest(words(prompt), prompt.prefill)))
+    blocks.append(Block(len(blocks), "text", continue_text(write_text(prompt), prompt.prefill)))
 
 
-def words(prompt: LocalPrompt) -> str:
+def write_text(prompt: LocalPrompt) -> str:
     """Find the words of an answer, as its family begins them."""
-    return prompt.lead + speech.speak(prompt)
+    return prompt.leading_space + speech.speak(prompt)
 
 
-def rest(said: str, so_far: str) -> str:
+def continue_text(said: str, so_far: str) -> str:
     """Go on from the answer so far, where it is the beginning of this one; otherwise say the whole of it."""
     if said.startswith(so_far):
         return said[len(so_far) :]
@@ -80,7 +80,7 @@ def rest(said: str, so_far: str) -> str:
     return said[len(begun) :] if so_far.strip() and said.startswith(begun) else said
 
 
-def _add_calls(blocks: list[Block], prompt: LocalPrompt, called: list[tuple[PromptTool, str]], ids: str) -> None:
+def _add_calls(blocks: list[Block], prompt: LocalPrompt, called: list[tuple[PromptTool, str]], id_prefix: str) -> None:
     if prompt.choice == "auto" and not prompt.prefill:
         names = " and ".join(dict.fromkeys(tool.name for tool, _ in called))
         said = f"Let me look that up with {names}."
@@ -88,21 +88,23 @@ def _add_calls(blocks: list[Block], prompt: LocalPrompt, called: list[tuple[Prom
             said = f"<thinking> {names} can tell me what the user wants to know.</thinking>\n"
         blocks.append(Block(len(blocks), "text", said))
     for number, (tool, written) in enumerate(called):
-        id_ = call_id(prompt, number, ids, tool.name)
+        id_ = call_id(prompt, number, id_prefix, tool.name)
         blocks.append(tool_choice.call_block(len(blocks), tool, written, id_))
         if tool.server:
-            blocks.append(Block(len(blocks), "server_result", tool_choice.served(tool), id=id_, name=tool.name))
+            blocks.append(
+                Block(len(blocks), "server_result", tool_choice.run_server_tool(tool), id=id_, name=tool.name)
+            )
     if all(tool.server for tool, _ in called):
         blocks.append(Block(len(blocks), "text", "That is what the tool says: 42."))
 
 
-def call_id(prompt: LocalPrompt, number: int, ids: str, name: str) -> str:
-    """Make a call's id in the manner of the model and the API (recorded)."""
-    if ids == "functions.":
+def call_id(prompt: LocalPrompt, number: int, id_prefix: str, name: str) -> str:
+    """Make a call's id in the form of the model and the API (recorded)."""
+    if id_prefix == "functions.":
         return f"functions.{name}:{number}"
-    if not ids:
-        return str(UUID(bytes=tool_choice.token(prompt, number, 16).encode()))
-    return ids + tool_choice.token(prompt, number)
+    if not id_prefix:
+        return str(UUID(bytes=tool_choice.make_token(prompt, number, 16).encode()))
+    return id_prefix + tool_choice.make_token(prompt, number)
 
 
 def _limited(blocks: list[Block], prompt: LocalPrompt) -> ComposedAnswer:

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from service.bedrock.catalog.resolution import MODELS
-from service.local.meter import Counted, TokenCounter
+from service.local.meter import InputTokens, TokenCounter
 from service.local.prompt import LocalPrompt, PromptCachePoint, PromptText, PromptTurn
 from service.local.text.tokens import count
 from tests.local.bedrock import CLAUDE, QUESTION, Bedrock, Json, blocks_of, body_for, refused, said, text_of, user
@@ -446,7 +446,7 @@ def test_beginnings_are_remembered_within_bounds() -> None:
     meter = TokenCounter()
     model = SERIES["claude_3"]
 
-    def ask(number: int) -> Counted:
+    def ask(number: int) -> InputTokens:
         text = PromptText(f"{number} " + "water " * 1_100)
         return meter.measure(LocalPrompt(model, (PromptTurn("user", (text, PromptCachePoint())),), 100))
 

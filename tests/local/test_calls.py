@@ -16,7 +16,7 @@ async def test_a_gate_holds_after_so_many_deltas_until_it_is_released(local: Loc
             await anext(frames)
         call = local.calls[-1]
         async with patience():
-            await local.calls.until(lambda _: call.state == "waiting")
+            await local.calls.wait_until(lambda _: call.state == "waiting")
         assert call.deltas == 2
 
         call.release()
@@ -32,7 +32,7 @@ async def test_a_gate_holds_after_so_many_deltas_until_it_is_released(local: Loc
 async def test_a_release_that_comes_early_is_kept(local: Local) -> None:
     asked = asyncio.create_task(_read(local, "gate"))
     async with patience():
-        call = await local.calls.opened(1)
+        call = await local.calls.wait_for_call(1)
     call.release()
     async with patience():
         assert await asked > 10
@@ -52,7 +52,7 @@ async def test_a_stepped_answer_waits_before_every_delta(local: Local) -> None:
             call.release()
             await anext(frames)
             async with patience():
-                await local.calls.until(lambda _: call.waiting and call.deltas >= count)  # noqa: B023 awaited at once
+                await local.calls.wait_until(lambda _: call.waiting and call.deltas >= count)  # noqa: B023 awaited at once
             assert call.deltas == count
 
 
@@ -70,7 +70,7 @@ async def test_a_client_that_leaves_is_noticed(local: Local) -> None:
 async def test_a_client_that_leaves_before_the_headers_is_noticed(local: Local, fault: str) -> None:
     asked = asyncio.create_task(_read(local, fault))
     async with patience():
-        call = await local.calls.opened(1)
+        call = await local.calls.wait_for_call(1)
     asked.cancel()
     await asyncio.wait({asked})
 
@@ -84,7 +84,7 @@ async def test_a_whole_answer_is_given_up_when_its_client_leaves(local: Local) -
     headers = {"X-Artesian-Fault": "rate=1"}
     asked = asyncio.create_task(local.http.post(f"/model/{CLAUDE}/converse", json=body, headers=headers))
     async with patience():
-        call = await local.calls.opened(1)
+        call = await local.calls.wait_for_call(1)
     asked.cancel()
     await asyncio.wait({asked})
 

@@ -261,7 +261,7 @@ async def test_a_body_that_is_not_streamed_can_stall(local: Local, fault: str) -
     path = f"/model/{CLAUDE}/converse"
     asked = asyncio.create_task(local.http.post(path, json={"messages": [_user()]}, headers=headers))
     async with patience():
-        call = await local.calls.opened(1)
+        call = await local.calls.wait_for_call(1)
     asked.cancel()
     await asyncio.wait({asked})
 
@@ -275,8 +275,8 @@ async def test_a_body_that_is_not_streamed_can_be_held_back(local: Local) -> Non
     path = f"/model/{CLAUDE}/converse"
     asked = asyncio.create_task(local.http.post(path, json={"messages": [_user()]}, headers=headers))
     async with patience():
-        call = await local.calls.opened(1)
-        await local.calls.until(lambda _: call.waiting)
+        call = await local.calls.wait_for_call(1)
+        await local.calls.wait_until(lambda _: call.waiting)
         call.release()
         answer = await asked
     assert answer.json()["stopReason"] == "end_turn"

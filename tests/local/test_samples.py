@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.local.text.schema_samples import Material, from_pattern, sample
+from service.local.text.schema_samples import Material, sample, write_match
 from tests.examples import examples
 
 PROMPT = 'Send "Hello there" to Ada Lovelace at 10:30 with 3 copies, priority high, in Oslo'
@@ -109,7 +109,7 @@ def test_words_of_the_prompt_become_values() -> None:
 
 
 def test_a_pattern_is_written_out() -> None:
-    assert from_pattern(r"^(?:red|blue)-\d{2}[a-f]+$") == "red-44a"
+    assert write_match(r"^(?:red|blue)-\d{2}[a-f]+$") == "red-44a"
 
 
 CORNERS = {

@@ -12,15 +12,15 @@ def plan(body: object, model: Model, *, streaming: bool) -> Plan:
     """Plan the answer to a request.
 
     Raises:
-        Refused: Bedrock would not take it.
+        LocalRefusal: Bedrock would not take it.
     """
-    request = reading.request_of(body, model, streaming=streaming)
-    echo = answer.Echo.of(request)
+    request = reading.parse_request(body, model, streaming=streaming)
+    echo = answer.EchoedFields.of(request)
     return Plan(
-        prompt=reading.prompt_of(request, model),
-        manner=answer.manner(model),
-        ids=answer.ids(model),
-        writer=lambda _: answer.ConverseWriter(model, echo),
-        whole=partial(answer.whole, model, echo=echo),
-        wild=answer.WILD,
+        prompt=reading.build_prompt(request, model),
+        chunking=answer.chunking_of(model),
+        id_prefix=answer.call_id_prefix(model),
+        make_writer=lambda _: answer.ConverseWriter(model, echo),
+        write_body=partial(answer.write_whole, model, echo=echo),
+        unknown_frame=answer.UNKNOWN_DELTA,
     )

@@ -8,41 +8,41 @@ from service.bedrock.catalog.resolution import Model
 from service.local.answer import Block, End, Piece
 from service.local.converse.shapes import ConverseRequest
 from service.local.text import tool_choice
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame, Phase
 
-_CLAUDE = Manner(1, 4, opens_calls=True)
+_CLAUDE = Chunking(1, 4, opens_calls=True)
 _MANNERS = {
     "claude_messages": _CLAUDE,
     "claude_text": _CLAUDE,
-    "nova": Manner(1, 4, whole_calls=True),
-    "titan": Manner(80, 160),
-    "command": Manner(1, 2),
+    "nova": Chunking(1, 4, whole_calls=True),
+    "titan": Chunking(80, 160),
+    "command": Chunking(1, 2),
 }
-_CALM = Manner(1, 3)
+_CALM = Chunking(1, 3)
 
-WILD = LocalFrame({"contentBlockIndex": 0, "delta": {"hologram": {"depth": 3}}}, event="contentBlockDelta")
+UNKNOWN_DELTA = LocalFrame({"contentBlockIndex": 0, "delta": {"hologram": {"depth": 3}}}, event="contentBlockDelta")
 """A kind of delta that nobody has met."""
 
 
-def manner(model: Model) -> Manner:
+def chunking_of(model: Model) -> Chunking:
     """How a model speaks on ConverseStream."""
     return _MANNERS.get(model.family, _CALM)
 
 
-def ids(model: Model) -> str:
+def call_id_prefix(model: Model) -> str:
     """How the ids of calls begin."""
     return "functions." if model.series.startswith("kimi") else "tooluse_"
 
 
-class Echo(Struct, frozen=True):
+class EchoedFields(Struct, frozen=True):
     """What of the request comes back in the answer."""
 
     paths: tuple[str, ...] = ()
     members: Json = {}
 
     @classmethod
-    def of(cls, request: ConverseRequest) -> "Echo":
+    def of(cls, request: ConverseRequest) -> "EchoedFields":
         """Take it from a request: the latency and the tier that were asked for, and the fields to be told."""
         members: Json = {}
         if request.performance_config:
@@ -55,7 +55,7 @@ class Echo(Struct, frozen=True):
 class ConverseWriter:
     """Writes the events of one answer. Text and reasoning open without a contentBlockStart (recorded)."""
 
-    def __init__(self, model: Model, echo: Echo) -> None:
+    def __init__(self, model: Model, echo: EchoedFields) -> None:
         self._model = model
         self._echo = echo
         # Ordinary tools say so too with Claude 4.5 and later (recorded, outside the modelled enum).
@@ -71,7 +71,7 @@ class ConverseWriter:
             frames.append(self._delta(0, {"text": ""}))
         return frames
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece of a block, and the block's edges."""
         block, frames = piece.block, []
         if piece.first and (start := _start(block, typed=self._typed)):
@@ -94,11 +94,11 @@ class ConverseWriter:
     def end(self, end: End) -> list[LocalFrame]:
         """Close the answer: why it stopped, then what it cost."""
         stop: Json = {"stopReason": end.stop}
-        if (fields := extra_fields(end, self._echo.paths, "/delta")) is not None:
+        if (fields := find_response_fields(end, self._echo.paths, "/delta")) is not None:
             stop = {"additionalModelResponseFields": fields, **stop}
         return [
             LocalFrame(stop, "stop", "messageStop"),
-            LocalFrame(metadata(self._model, end, self._echo), "last", "metadata"),
+            LocalFrame(write_metadata(self._model, end, self._echo), "last", "metadata"),
         ]
 
     def _sprinkled(self, block: Block) -> list[LocalFrame]:
@@ -143,16 +143,16 @@ def _delta(block: Block, text: str) -> Json:
             return {"text": text}
 
 
-def whole(model: Model, blocks: list[Block], end: End, *, echo: Echo) -> Json:
+def write_whole(model: Model, blocks: list[Block], end: End, *, echo: EchoedFields) -> Json:
     """Write the answer of Converse."""
     ordered = sorted(blocks, key=lambda block: block.kind == "thinking") if model.series == "deepseek_r1" else blocks
     answer: Json = {
         "metrics": {"latencyMs": end.latency_ms},
         "output": {"message": {"content": [_content(block) for block in ordered], "role": "assistant"}},
         "stopReason": end.stop,
-        "usage": usage(model, end),
+        "usage": write_usage(model, end),
     }
-    if (fields := extra_fields(end, echo.paths, "")) is not None:
+    if (fields := find_response_fields(end, echo.paths, "")) is not None:
         answer["additionalModelResponseFields"] = fields
     if end.trace:
         answer["trace"] = {"guardrail": end.trace}
@@ -170,7 +170,7 @@ def _content(block: Block) -> Json:
             server = {"type": "server_tool_use"} if block.kind == "server_call" else {}
             return {
                 "toolUse": {
-                    "input": tool_choice.parsed(block.text),
+                    "input": tool_choice.parse_arguments(block.text),
                     "name": block.name,
                     "toolUseId": block.id,
                     **server,
@@ -185,15 +185,15 @@ def _content(block: Block) -> Json:
             return {"text": block.text}
 
 
-def metadata(model: Model, end: End, echo: Echo) -> Json:
+def write_metadata(model: Model, end: End, echo: EchoedFields) -> Json:
     """Write the true end of a stream."""
-    said: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": usage(model, end), **echo.members}
+    said: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": write_usage(model, end), **echo.members}
     if end.trace:
         said["trace"] = {"guardrail": end.trace}
     return dict(sorted(said.items()))
 
 
-def usage(model: Model, end: End) -> Json:
+def write_usage(model: Model, end: End) -> Json:
     """Write the tokens; what was cached stands there where the model can cache, old names beside new (recorded)."""
     spent = end.usage
     counted: Json = {}
@@ -213,7 +213,7 @@ def usage(model: Model, end: End) -> Json:
     }
 
 
-def extra_fields(end: End, paths: tuple[str, ...], under: str) -> Json | None:
+def find_response_fields(end: End, paths: tuple[str, ...], under: str) -> Json | None:
     """Return what `additionalModelResponseFieldPaths` asks for: the stop sequence that hit."""
     if f"{under}/stop_sequence" not in paths:
         return None

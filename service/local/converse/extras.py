@@ -7,9 +7,14 @@ from msgspec import Struct
 from service.bedrock.catalog.resolution import Model
 from service.local import chat_shapes
 from service.local.converse.shapes import ConverseRequest
-from service.local.reasoning import Sampling, claude_thinking, nova_reasoning, thought_first
+from service.local.reasoning_config import (
+    Sampling,
+    check_claude_thinking,
+    check_nova_reasoning,
+    format_missing_reasoning,
+)
 from service.local.refusal import LocalRefusal
-from service.local.shapes import malformed
+from service.local.shapes import format_schema_error
 
 _EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max", "none")
 
@@ -48,7 +53,7 @@ def read_extras(request: ConverseRequest, model: Model) -> Extras:
     """Read and check the additional fields.
 
     Raises:
-        Refused: the model does not take them.
+        LocalRefusal: the model does not take them.
     """
     fields = request.additional_model_request_fields
     if fields is None:
@@ -68,7 +73,7 @@ def _claude(fields: dict[str, Any], request: ConverseRequest, model: Model) -> E
         raise LocalRefusal("top_k is not supported for this model.")
     config = request.inference_config
     sampling = Sampling(config.temperature, config.top_p, fields.get("top_k"))
-    thinks = claude_thinking(fields.get("thinking"), model, config.max_tokens, sampling)
+    thinks = check_claude_thinking(fields.get("thinking"), model, config.max_tokens, sampling)
     config_choice = request.tool_config.tool_choice if request.tool_config else None
     forced = config_choice is not None and (config_choice.any is not None or config_choice.tool is not None)
     if thinks and forced:
@@ -98,7 +103,7 @@ def _check_thought_first(request: ConverseRequest) -> None:
     if answering and spoken:
         first = request.messages[spoken[-1]].content[0]
         if first.reasoning_content is None:
-            raise LocalRefusal(thought_first(spoken[-1], "text" if first.text is not None else "tool_use"))
+            raise LocalRefusal(format_missing_reasoning(spoken[-1], "text" if first.text is not None else "tool_use"))
 
 
 def _nova(fields: dict[str, Any], request: ConverseRequest, model: Model) -> Extras:
@@ -109,12 +114,12 @@ def _nova(fields: dict[str, Any], request: ConverseRequest, model: Model) -> Ext
     )
     config = request.inference_config
     limited = config.max_tokens is not None or config.temperature is not None or config.top_p is not None
-    return Extras(reasoning=nova_reasoning(fields.get("reasoningConfig"), model, limited=limited))
+    return Extras(reasoning=check_nova_reasoning(fields.get("reasoningConfig"), model, limited=limited))
 
 
 def _others(fields: dict[str, Any], model: Model) -> Extras:
     """Read what the remaining families take: the members of their own body, reasoning by one of three words."""
-    _only(fields, _TAKEN.get(model.family, _CHAT), malformed("", "Object contains unknown field `{}`"))
+    _only(fields, _TAKEN.get(model.family, _CHAT), format_schema_error("", "Object contains unknown field `{}`"))
     style = model.on("converse").reasoning
     if style in {False, "inherent"} and fields.keys() & _REASONING:
         raise LocalRefusal("This model doesn't support the reasoning field in additionalModelRequestFields. Remove it.")

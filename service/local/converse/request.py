@@ -15,36 +15,36 @@ from service.local.converse.shapes import (
     ConverseSource,
     ConverseToolConfig,
 )
-from service.local.models import most_of
+from service.local.models import default_max_tokens
 from service.local.prompt import (
     LocalPrompt,
     Media,
     Part,
     PromptCachePoint,
     PromptGuardrail,
+    PromptReasoning,
     PromptText,
     PromptTool,
     PromptToolResult,
     PromptToolUse,
     PromptTurn,
-    Thought,
 )
 from service.local.refusal import LocalRefusal
 from service.local.text import reasoning_text
 
 
-def request_of(body: object, model: Model, *, streaming: bool) -> ConverseRequest:
+def parse_request(body: object, model: Model, *, streaming: bool) -> ConverseRequest:
     """Read and check a body.
 
     Raises:
-        Refused: Bedrock would not take it.
+        LocalRefusal: Bedrock would not take it.
     """
-    request = shapes.read(body, ConverseRequest, shapes.converse)
+    request = shapes.read(body, ConverseRequest, shapes.format_converse_error)
     rules.check(request, model, streaming=streaming)
     return request
 
 
-def prompt_of(request: ConverseRequest, model: Model) -> LocalPrompt:
+def build_prompt(request: ConverseRequest, model: Model) -> LocalPrompt:
     """Understand a checked request."""
     extras = read_extras(request, model)
     turns = [
@@ -61,7 +61,7 @@ def prompt_of(request: ConverseRequest, model: Model) -> LocalPrompt:
         tools=tools,
         choice=extras.choice or _choice(config),
         parallel=extras.parallel,
-        max_tokens=request.inference_config.max_tokens or most_of(model),
+        max_tokens=request.inference_config.max_tokens or default_max_tokens(model),
         stop_sequences=tuple(request.inference_config.stop_sequences),
         reasoning=extras.reasoning or model.always_reasons or model.on("converse").reasoning == "inherent",
         prefill=prefill,
@@ -96,11 +96,11 @@ def _part(block: ConverseContentBlock, model: Model, place: str) -> Iterator[Par
     if block.text is not None:
         yield PromptText(block.text)
     elif block.image:
-        yield media.image(block.image.format, media.decoded(block.image.source.bytes or "", place))
+        yield media.read_image(block.image.format, media.decode_base64(block.image.source.bytes or "", place))
     elif block.document:
         yield _document(block.document, place)
     elif block.video:
-        yield Media("video", block.video.format, len(media.decoded(block.video.source.bytes or "", place)))
+        yield Media("video", block.video.format, len(media.decode_base64(block.video.source.bytes or "", place)))
     elif block.tool_use:
         yield PromptToolUse(block.tool_use.tool_use_id, block.tool_use.name, block.tool_use.input)
     elif block.tool_result:
@@ -116,20 +116,20 @@ def _part(block: ConverseContentBlock, model: Model, place: str) -> Iterator[Par
         yield from (PromptText(said.text) for said in block.search_result.content)
     elif block.reasoning_content and block.reasoning_content.reasoning_text:
         said = block.reasoning_content.reasoning_text
-        handed_back = Thought(said.text, said.signature or "")
+        handed_back = PromptReasoning(said.text, said.signature or "")
         if model.family == "claude_messages":
-            reasoning_text.check(handed_back, place)
+            reasoning_text.check_signature(handed_back, place)
         yield handed_back
 
 
 def _document(document: ConverseDocument, place: str) -> Media:
     cited = document.citations is not None and document.citations.enabled
-    return media.document(document.format, document.name, _content(document.source, place), cited=cited)
+    return media.read_document(document.format, document.name, _content(document.source, place), cited=cited)
 
 
 def _content(source: ConverseSource, place: str) -> bytes:
     if source.bytes:
-        return media.decoded(source.bytes, place)
+        return media.decode_base64(source.bytes, place)
     texts = [source.text] if source.text is not None else [part.text for part in source.content or ()]
     return "\n".join(texts).encode()
 

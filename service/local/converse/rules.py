@@ -22,7 +22,7 @@ def check(request: ConverseRequest, model: Model, *, streaming: bool, api: Api =
     """Check a request; `api` says on which one the model is asked, since Nova speaks the same on both.
 
     Raises:
-        Refused: Bedrock would not take it.
+        LocalRefusal: Bedrock would not take it.
     """
     abilities = model.on(api)
     if not request.messages:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from service.bedrock.catalog.resolution import Model
 from service.local import media, shapes
 from service.local.chat_shapes import OpenAIBody, OpenAIImagePart, OpenAIMessage, OpenAINamedTool, OpenAITextPart, Part
-from service.local.families.common import InvokeBody
-from service.local.models import most_of
+from service.local.families.common import InvokeRequest
+from service.local.models import default_max_tokens
 from service.local.prompt import LocalPrompt, Media, PromptText, PromptTool, PromptToolResult, PromptToolUse, PromptTurn
 from service.local.prompt import Part as PromptPart
 from service.local.refusal import LocalRefusal
@@ -17,14 +17,14 @@ _DATA = re.compile(r"data:image/(\w+);base64,(.*)", re.DOTALL)
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
-def prompt_of(body: OpenAIBody, asked: InvokeBody) -> LocalPrompt:
+def build_prompt(body: OpenAIBody, request: InvokeRequest) -> LocalPrompt:
     """Check a body and understand it.
 
     Raises:
-        Refused: the model would not take it.
+        LocalRefusal: the model would not take it.
     """
-    model = asked.model
-    _check(body, model, streaming=asked.streaming)
+    model = request.model
+    _check(body, model, streaming=request.streaming)
     system = [_text(message.content) for message in body.messages if message.role in {"system", "developer"}]
     turns = [_turn(message) for message in body.messages if message.role not in {"system", "developer"}]
     prefill = turns.pop().text if turns and turns[-1].role == "assistant" and not body.messages[-1].tool_calls else ""
@@ -39,12 +39,12 @@ def prompt_of(body: OpenAIBody, asked: InvokeBody) -> LocalPrompt:
         ),
         choice=_choice(body),
         parallel=body.parallel_tool_calls is not False,
-        max_tokens=body.max_completion_tokens or body.max_tokens or most_of(model),
+        max_tokens=body.max_completion_tokens or body.max_tokens or default_max_tokens(model),
         stop_sequences=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
         reasoning=_reasons(body, model),
         prefill=prefill,
         schema=schema,
-        guardrail=asked.guardrail,
+        guardrail=request.guardrail,
     )
 
 
@@ -66,7 +66,9 @@ def _check(body: OpenAIBody, model: Model, *, streaming: bool) -> None:
         if takes is False and getattr(body, name):
             raise LocalRefusal(f"Unsupported parameter: '{name}' is not supported with this model.")
     if body.temperature is not None and body.temperature > abilities.max_temperature:
-        raise LocalRefusal(shapes.malformed("temperature", f"Expected `float` <= {abilities.max_temperature:g}"))
+        raise LocalRefusal(
+            shapes.format_schema_error("temperature", f"Expected `float` <= {abilities.max_temperature:g}")
+        )
     limit, ceiling = body.max_completion_tokens or body.max_tokens, model.output_ceiling
     if limit is not None and ceiling is not None and limit > ceiling:
         raise LocalRefusal(
@@ -150,7 +152,7 @@ def _image(part: OpenAIImagePart) -> Media:
     found = _DATA.fullmatch(url)
     if not found:
         raise LocalRefusal("image_url: only data URLs in base64 are supported.")
-    return media.image(found[1], media.decoded(found[2], "image_url"))
+    return media.read_image(found[1], media.decode_base64(found[2], "image_url"))
 
 
 def _choice(body: OpenAIBody) -> str:

@@ -15,7 +15,7 @@ from service.local.families.claude_shapes import (
     ClaudeToolUseBlock,
     Content,
 )
-from service.local.reasoning import Sampling, claude_thinking, thought_first
+from service.local.reasoning_config import Sampling, check_claude_thinking, format_missing_reasoning
 from service.local.refusal import LocalRefusal
 
 _NEWER = "2026-10-21"  # the anthropic SDK 2.x sends it to every model, whatever its age (2.9.0)
@@ -25,7 +25,7 @@ def check(body: ClaudeBody, model: Model) -> bool:
     """Check a body, and tell whether the model is to think.
 
     Raises:
-        Refused: Anthropic would not take it.
+        LocalRefusal: Anthropic would not take it.
     """
     abilities = model.invoke
     for place, message in enumerate(body.messages):
@@ -45,7 +45,7 @@ def check(body: ClaudeBody, model: Model) -> bool:
     if any(not sequence.strip() for sequence in body.stop_sequences):
         raise LocalRefusal("stop_sequences: each stop sequence must contain non-whitespace")
     sampling = Sampling(body.temperature, body.top_p, body.top_k)
-    thinks = claude_thinking(body.thinking, model, body.max_tokens, sampling)
+    thinks = check_claude_thinking(body.thinking, model, body.max_tokens, sampling)
     if thinks and body.thinking and body.thinking.get("type") == "enabled":
         _check_thought_first(body.messages)
     _check_tools(body, model, thinks=thinks)
@@ -53,13 +53,13 @@ def check(body: ClaudeBody, model: Model) -> bool:
     return thinks
 
 
-def blocks(content: str | Sequence[Content]) -> list[Content]:
+def as_blocks(content: str | Sequence[Content]) -> list[Content]:
     """Read a content that may be a mere text."""
     return [ClaudeTextBlock(text=content)] if isinstance(content, str) else list(content)
 
 
 def _check_message(message: ClaudeMessage, place: str, *, last: bool, newer: bool, images: bool | None) -> None:
-    content = blocks(message.content)
+    content = as_blocks(message.content)
     if not content or (message.content == "" and not (last and message.role == "assistant")):
         raise LocalRefusal(
             f"{place}: all messages must have non-empty content except for the optional final assistant message"
@@ -81,23 +81,23 @@ def _check_message(message: ClaudeMessage, place: str, *, last: bool, newer: boo
 
 
 def _check_results(messages: Sequence[ClaudeMessage]) -> None:
-    asked: set[str] = set()
+    request: set[str] = set()
     for place, message in enumerate(_merged(messages)):
         content = message[1]
         given = {block.tool_use_id for block in content if isinstance(block, ClaudeToolResultBlock)}
-        if message[0] == "user" and given - asked:
+        if message[0] == "user" and given - request:
             raise LocalRefusal(
                 f"messages.{place}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: "
-                f"{', '.join(sorted(given - asked))}. Each `tool_result` block must have a corresponding `tool_use` "
+                f"{', '.join(sorted(given - request))}. Each `tool_result` block must have a corresponding `tool_use` "
                 "block in the previous message."
             )
-        if asked - given:
+        if request - given:
             raise LocalRefusal(
                 f"messages.{place - 1}: `tool_use` ids were found without `tool_result` blocks immediately after: "
-                f"{', '.join(sorted(asked - given))}. Each `tool_use` block must have a corresponding `tool_result` "
+                f"{', '.join(sorted(request - given))}. Each `tool_use` block must have a corresponding `tool_result` "
                 "block in the next message."
             )
-        asked = {block.id for block in content if isinstance(block, ClaudeToolUseBlock)}
+        request = {block.id for block in content if isinstance(block, ClaudeToolUseBlock)}
 
 
 def _merged(messages: Sequence[ClaudeMessage]) -> list[tuple[str, list[Content]]]:
@@ -105,9 +105,9 @@ def _merged(messages: Sequence[ClaudeMessage]) -> list[tuple[str, list[Content]]
     joined: list[tuple[str, list[Content]]] = []
     for message in messages:
         if joined and joined[-1][0] == message.role:
-            joined[-1][1].extend(blocks(message.content))
+            joined[-1][1].extend(as_blocks(message.content))
         else:
-            joined.append((message.role, blocks(message.content)))
+            joined.append((message.role, as_blocks(message.content)))
     return joined
 
 
@@ -120,7 +120,7 @@ def _check_tools(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
         held = any(
             isinstance(block, ClaudeToolUseBlock | ClaudeToolResultBlock)
             for message in body.messages
-            for block in blocks(message.content)
+            for block in as_blocks(message.content)
         )
         if held:
             raise LocalRefusal("Requests which include `tool_use` or `tool_result` blocks must define tools")
@@ -139,12 +139,14 @@ def _check_tools(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
 
 def _check_thought_first(messages: Sequence[ClaudeMessage]) -> None:
     """An answer whose tools are just being answered must have begun with its reasoning."""
-    answering = isinstance(blocks(messages[-1].content)[0], ClaudeToolResultBlock)
+    answering = isinstance(as_blocks(messages[-1].content)[0], ClaudeToolResultBlock)
     spoken = [place for place, message in enumerate(messages) if message.role == "assistant"]
     if answering and spoken:
-        first = blocks(messages[spoken[-1]].content)[0]
+        first = as_blocks(messages[spoken[-1]].content)[0]
         if not isinstance(first, ClaudeThinkingBlock | ClaudeRedactedBlock):
-            raise LocalRefusal(thought_first(spoken[-1], "text" if isinstance(first, ClaudeTextBlock) else "tool_use"))
+            raise LocalRefusal(
+                format_missing_reasoning(spoken[-1], "text" if isinstance(first, ClaudeTextBlock) else "tool_use")
+            )
 
 
 def _check_prefill(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
@@ -159,6 +161,6 @@ def _check_prefill(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
         raise LocalRefusal(
             "Expected the final message not to be an assistant message: no prefill when thinking is enabled."
         )
-    final = blocks(last.content)[-1]
+    final = as_blocks(last.content)[-1]
     if isinstance(final, ClaudeTextBlock) and final.text != final.text.rstrip():
         raise LocalRefusal("messages: final assistant content cannot end with trailing whitespace")

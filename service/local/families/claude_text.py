@@ -8,11 +8,11 @@ from msgspec import Meta, Struct
 from service.local import shapes, templates
 from service.local.answer import Block, End, Piece
 from service.local.families import claude_messages, common
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
 from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _HUMAN, _ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
@@ -31,11 +31,11 @@ class ClaudeTextBody(Struct, frozen=True, forbid_unknown_fields=True):
     anthropic_version: str | None = None
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body; Claude 2 takes messages too."""
-    if isinstance(asked.body, dict) and "messages" in asked.body:
-        return claude_messages.plan(asked)
-    body = shapes.read(asked.body, ClaudeTextBody, shapes.malformed)
+    if isinstance(request.body, dict) and "messages" in request.body:
+        return claude_messages.plan(request)
+    body = shapes.read(request.body, ClaudeTextBody, shapes.format_schema_error)
     if _HUMAN not in body.prompt or (before := body.prompt.split(_HUMAN)[0]) != before.replace(_ASSISTANT, ""):
         raise LocalRefusal('Invalid prompt: prompt must start with "\n\nHuman:" turn after an optional system prompt')
     if body.prompt.rfind(_ASSISTANT) < body.prompt.rfind(_HUMAN):
@@ -44,16 +44,16 @@ def plan(asked: InvokeBody) -> Plan:
         raise LocalRefusal("Invalid prompt: prompt cannot end with a space")
     stop = [sequence for sequence in body.stop_sequences if sequence]
     prompt = common.raw_prompt(
-        asked, templates.CLAUDE, body.prompt, max_tokens=body.max_tokens_to_sample, stop=stop, lead=" "
+        request, templates.CLAUDE, body.prompt, max_tokens=body.max_tokens_to_sample, stop=stop, leading_space=" "
     )
     return Plan(
         prompt=prompt,
-        manner=Manner(1, 3),
-        ids="",
-        writer=common.measured(lambda _: ClaudeTextChunks(), prompt),
-        whole=partial(_whole, prompt),
-        wild=common.WILD,
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+        chunking=Chunking(1, 3),
+        id_prefix="",
+        make_writer=common.with_metrics(lambda _: ClaudeTextChunks(), prompt),
+        write_body=partial(_whole, prompt),
+        unknown_frame=common.UNKNOWN_CHUNK,
+        headers=common.STREAM_HEADERS if request.streaming else (),
     )
 
 
@@ -64,7 +64,7 @@ class ClaudeTextChunks:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece of text."""
         if not piece.text:
             return []
@@ -79,7 +79,7 @@ class ClaudeTextChunks:
 
 def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
     text = "".join(block.text for block in said)
-    return common.guarded({"type": "completion", "completion": text, **_stop(end)}, prompt, end)
+    return common.with_guardrail_action({"type": "completion", "completion": text, **_stop(end)}, prompt, end)
 
 
 def _stop(end: End) -> Json:

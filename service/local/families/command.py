@@ -8,11 +8,11 @@ from msgspec import Meta, Struct
 from service.local import shapes, templates
 from service.local.answer import End, Piece
 from service.local.families import common, completions
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
 from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 
@@ -33,25 +33,27 @@ class CommandBody(Struct, frozen=True, forbid_unknown_fields=True):
     end_sequences: list[str] = []
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, CommandBody, shapes.malformed)
-    if body.stream and not asked.streaming:
+    body = shapes.read(request.body, CommandBody, shapes.format_schema_error)
+    if body.stream and not request.streaming:
         raise LocalRefusal(
             "Malformed input request: stream is not permitted here, please reformat your input and try again."
         )
     stop = [*body.stop_sequences, *body.end_sequences]
-    prompt = common.raw_prompt(asked, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=stop, lead=" ")
+    prompt = common.raw_prompt(
+        request, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=stop, leading_space=" "
+    )
 
     def whole(prompt: LocalPrompt, text: str, end: End) -> Json:
         return _whole(prompt, text, end, body.num_generations)
 
     numbered = body.num_generations
     return completions.plan(
-        asked,
+        request,
         prompt,
-        Manner(1, 2),
-        lambda _: CommandChunks(numbered) if body.stream else Whole(prompt, numbered),
+        Chunking(1, 2),
+        lambda _: CommandChunks(numbered) if body.stream else WholeAnswerChunk(prompt, numbered),
         whole,
     )
 
@@ -67,7 +69,7 @@ class CommandChunks:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
         if not piece.text:
             return []
@@ -83,7 +85,7 @@ class CommandChunks:
         return {**({"index": number} if self._generations > 1 else {}), "is_finished": False, "text": text}
 
 
-class Whole:
+class WholeAnswerChunk:
     """Writes the whole form as a single chunk."""
 
     def __init__(self, prompt: LocalPrompt, generations: int) -> None:
@@ -95,7 +97,7 @@ class Whole:
         """Nothing comes before it."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Keep a piece for the end."""
         self._said.append(piece.text)
         return []
@@ -106,12 +108,12 @@ class Whole:
 
 
 def _whole(prompt: LocalPrompt, text: str, end: End, generations: int) -> Json:
-    asked = prompt.counted
+    request = prompt.raw_text
     made: list[dict[str, Any]] = [
-        {"finish_reason": _reason(end), "id": str(uuid5(NAMESPACE_URL, f"{n}{asked[:500]}")), "text": text}
+        {"finish_reason": _reason(end), "id": str(uuid5(NAMESPACE_URL, f"{n}{request[:500]}")), "text": text}
         for n in range(generations)
     ]
-    return {"generations": made, "id": str(uuid5(NAMESPACE_URL, asked[:500])), "prompt": asked}
+    return {"generations": made, "id": str(uuid5(NAMESPACE_URL, request[:500])), "prompt": request}
 
 
 def _reason(end: End) -> str:

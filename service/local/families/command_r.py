@@ -11,17 +11,17 @@ from msgspec import Meta, Struct
 from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.families import common
-from service.local.families.common import InvokeBody
-from service.local.models import most_of
+from service.local.families.common import InvokeRequest
+from service.local.models import default_max_tokens
 from service.local.plan import Plan
 from service.local.prompt import LocalPrompt, Part, PromptText, PromptTool, PromptToolResult, PromptTurn
 from service.local.refusal import LocalRefusal
 from service.local.text import tool_choice
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 
-class Said(Struct, frozen=True, forbid_unknown_fields=True):
+class HistoryMessage(Struct, frozen=True, forbid_unknown_fields=True):
     """A message of the history."""
 
     role: Literal["USER", "CHATBOT", "SYSTEM", "TOOL"]
@@ -30,7 +30,7 @@ class Said(Struct, frozen=True, forbid_unknown_fields=True):
     tool_results: list[dict[str, Any]] | None = None
 
 
-class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
+class CohereParameter(Struct, frozen=True, forbid_unknown_fields=True):
     """A parameter of a tool, in Python's words for types."""
 
     type: str
@@ -43,14 +43,14 @@ class CohereTool(Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1)]
     description: str
-    parameter_definitions: dict[str, Parameter] = {}
+    parameter_definitions: dict[str, CohereParameter] = {}
 
 
 class CommandRBody(Struct, frozen=True, forbid_unknown_fields=True):
     """InvokeModel's body."""
 
     message: str
-    chat_history: list[Said] = []
+    chat_history: list[HistoryMessage] = []
     preamble: str | None = None
     documents: list[dict[str, Any]] = []
     max_tokens: Annotated[int, Meta(ge=1)] | None = None
@@ -70,40 +70,40 @@ class CommandRBody(Struct, frozen=True, forbid_unknown_fields=True):
     force_single_step: bool = False
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, CommandRBody, shapes.malformed)
-    ceiling = asked.model.output_ceiling
+    body = shapes.read(request.body, CommandRBody, shapes.format_schema_error)
+    ceiling = request.model.output_ceiling
     if body.max_tokens and ceiling and body.max_tokens > ceiling:
-        raise LocalRefusal(shapes.malformed("max_tokens", f"Expected `int` <= {ceiling}"))
+        raise LocalRefusal(shapes.format_schema_error("max_tokens", f"Expected `int` <= {ceiling}"))
     if not body.message.strip() and not body.tool_results:
         raise LocalRefusal("invalid request: message must be at least 1 token long or tool results must be specified.")
-    prompt = _prompt(body, asked)
+    prompt = _prompt(body, request)
     form = CommandREnvelope(body)
     return Plan(
         prompt=prompt,
-        manner=Manner(1, 2, whole_calls=True),
-        ids="call_",
-        writer=common.measured(lambda _: CommandRChunks(form), prompt),
-        whole=partial(_whole, form, prompt),
-        wild=LocalFrame({"is_finished": False, "event_type": "hologram-generation", "depth": 3}),
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+        chunking=Chunking(1, 2, whole_calls=True),
+        id_prefix="call_",
+        make_writer=common.with_metrics(lambda _: CommandRChunks(form), prompt),
+        write_body=partial(_whole, form, prompt),
+        unknown_frame=LocalFrame({"is_finished": False, "event_type": "hologram-generation", "depth": 3}),
+        headers=common.STREAM_HEADERS if request.streaming else (),
     )
 
 
-def _prompt(body: CommandRBody, asked: InvokeBody) -> LocalPrompt:
+def _prompt(body: CommandRBody, request: InvokeRequest) -> LocalPrompt:
     before = [
         PromptTurn("assistant" if said.role == "CHATBOT" else "user", (PromptText(said.message),))
         for said in body.chat_history
     ]
     return LocalPrompt(
-        model=asked.model,
+        model=request.model,
         turns=(*before, PromptTurn("user", tuple(_parts(body)))),
         system=(PromptText(body.preamble),) if body.preamble else (),
         tools=tuple(PromptTool(tool.name, tool.description, _schema(tool)) for tool in body.tools),
-        max_tokens=body.max_tokens or most_of(asked.model),
+        max_tokens=body.max_tokens or default_max_tokens(request.model),
         stop_sequences=tuple(body.stop_sequences),
-        guardrail=asked.guardrail,
+        guardrail=request.guardrail,
     )
 
 
@@ -160,7 +160,7 @@ class CommandRChunks:
         start = {"event_type": "stream-start", "generation_id": self._form.generation_id}
         return [LocalFrame({"is_finished": False, **start}, "open")]
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece of text; calls are told together at the end."""
         if piece.block.kind == "call":
             self._calls.append(_call(piece.block))
@@ -182,7 +182,7 @@ class CommandRChunks:
 
 
 def _call(block: Block) -> Json:
-    return {"name": block.name, "parameters": tool_choice.parsed(block.text)}
+    return {"name": block.name, "parameters": tool_choice.parse_arguments(block.text)}
 
 
 def _reason(end: End) -> str:
@@ -196,4 +196,4 @@ def _whole(form: CommandREnvelope, prompt: LocalPrompt, said: list[Block], end: 
     calls = [_call(block) for block in said if block.kind == "call"]
     units = {"input_tokens": end.usage.prompt, "output_tokens": end.usage.output}
     answer = {**form.response(text, calls, end), "meta": {"billed_units": units}}
-    return common.guarded(answer, prompt, end)
+    return common.with_guardrail_action(answer, prompt, end)

@@ -8,26 +8,26 @@ from msgspec import Struct
 from service.bedrock.catalog.resolution import Model
 from service.local import compose, guardrail
 from service.local.answer import End, Piece
-from service.local.plan import Opening, Writer
+from service.local.plan import StreamStart, Writer
 from service.local.prompt import LocalPrompt, Media, PromptGuardrail, PromptText, PromptTurn
 from service.local.refusal import LocalRefusal
-from service.local.templates import Remembered, Template
+from service.local.templates import PromptMemory, Template
 from service.local.wire.frames import Json, LocalFrame
 
-WILD = LocalFrame({"type": "hologram", "hologram": {"depth": 3}})
+UNKNOWN_CHUNK = LocalFrame({"type": "hologram", "hologram": {"depth": 3}})
 """A kind of chunk that nobody has met."""
 
 STREAM_HEADERS = (("X-Amzn-Bedrock-Content-Type", "application/json"),)
 
 
-class InvokeBody(Struct, frozen=True):
+class InvokeRequest(Struct, frozen=True):
     """A body of InvokeModel, and where it came."""
 
     body: object
     model: Model
     streaming: bool
     headers: dict[str, str]
-    prompts: Remembered
+    prompts: PromptMemory
 
     @property
     def guardrail(self) -> PromptGuardrail | None:
@@ -41,40 +41,40 @@ class InvokeBody(Struct, frozen=True):
 
 
 def raw_prompt(
-    asked: InvokeBody,
+    request: InvokeRequest,
     template: Template,
     prompt: str,
     *,
     max_tokens: int,
     stop: Sequence[str] = (),
-    lead: str = "",
+    leading_space: str = "",
     images: Sequence[Media] = (),
 ) -> LocalPrompt:
     """Understand a raw prompt: its turns, and how far the answer has come."""
     read: list[LocalPrompt] = []
-    for script in asked.prompts.read(template, prompt):
+    for script in request.prompts.read(template, prompt):
         turns = script.turns or (PromptTurn("user", (PromptText(prompt),)),)
         meant = LocalPrompt(
-            model=asked.model,
+            model=request.model,
             turns=(*turns[:-1], PromptTurn("user", (*turns[-1].parts, *images))),
             system=(PromptText(script.system),) if script.system else (),
             max_tokens=max_tokens,
             stop_sequences=tuple(stop),
             prefill=script.so_far,
-            guardrail=asked.guardrail,
-            counted=prompt,
-            lead=lead,
+            guardrail=request.guardrail,
+            raw_text=prompt,
+            leading_space=leading_space,
         )
         read.append(meant)
-    return next((one for one in read if one.prefill and goes_on(one)), read[-1])
+    return next((one for one in read if one.prefill and continues_prefill(one)), read[-1])
 
 
-def goes_on(prompt: LocalPrompt) -> bool:
+def continues_prefill(prompt: LocalPrompt) -> bool:
     """Tell whether the answer so far is the beginning of the answer there would be."""
-    return compose.rest(compose.words(prompt), prompt.prefill) != compose.words(prompt)
+    return compose.continue_text(compose.write_text(prompt), prompt.prefill) != compose.write_text(prompt)
 
 
-class Measured:
+class MetricsWriter:
     """Puts the invocation metrics into the last chunk of whatever a family's own writer writes.
 
     With a guardrail every chunk says what it did, the last one also its trace.
@@ -88,9 +88,9 @@ class Measured:
         """Open the answer."""
         return self._guarded(self._inner.begin())
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
-        return self._guarded(self._inner.piece(piece))
+        return self._guarded(self._inner.write(piece))
 
     def end(self, end: End) -> list[LocalFrame]:
         """Close the answer, metrics last."""
@@ -103,22 +103,22 @@ class Measured:
     def _guarded(self, frames: list[LocalFrame]) -> list[LocalFrame]:
         if self._prompt.guardrail is None:
             return frames
-        action = action_of(self._prompt)
+        action = guardrail_action(self._prompt)
         return [
             LocalFrame({**frame.payload, "amazon-bedrock-guardrailAction": action}, frame.phase) for frame in frames
         ]
 
 
-def action_of(prompt: LocalPrompt) -> str:
+def guardrail_action(prompt: LocalPrompt) -> str:
     """What the guardrail did."""
-    return "INTERVENED" if guardrail.blocked(prompt) else "NONE"
+    return "INTERVENED" if guardrail.blocked_answer(prompt) else "NONE"
 
 
-def guarded(answer: Json, prompt: LocalPrompt, end: End) -> Json:
+def with_guardrail_action(answer: Json, prompt: LocalPrompt, end: End) -> Json:
     """Add to a whole answer what the guardrail did."""
     if prompt.guardrail is None:
         return answer
-    said: Json = {**answer, "amazon-bedrock-guardrailAction": action_of(prompt)}
+    said: Json = {**answer, "amazon-bedrock-guardrailAction": guardrail_action(prompt)}
     if end.trace:
         said["amazon-bedrock-trace"] = {"guardrail": _trace(end.trace)}
     return said
@@ -141,6 +141,6 @@ def metrics(model: Model, end: End) -> Json:
     }
 
 
-def measured(writer: Callable[[Opening], Writer], prompt: LocalPrompt) -> Callable[[Opening], Writer]:
+def with_metrics(writer: Callable[[StreamStart], Writer], prompt: LocalPrompt) -> Callable[[StreamStart], Writer]:
     """Wrap a family's writer."""
-    return lambda opening: Measured(writer(opening), prompt)
+    return lambda opening: MetricsWriter(writer(opening), prompt)

@@ -5,30 +5,34 @@ from functools import partial
 
 from service.local.answer import Block, End
 from service.local.families import common
-from service.local.families.common import InvokeBody
-from service.local.plan import Opening, Plan, Writer
+from service.local.families.common import InvokeRequest
+from service.local.plan import Plan, StreamStart, Writer
 from service.local.prompt import LocalPrompt
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json
 
-Whole = Callable[[LocalPrompt, str, End], Json]
+BodyWriter = Callable[[LocalPrompt, str, End], Json]
 
 
 def plan(
-    asked: InvokeBody, prompt: LocalPrompt, manner: Manner, writer: Callable[[Opening], Writer], whole: Whole
+    request: InvokeRequest,
+    prompt: LocalPrompt,
+    chunking: Chunking,
+    writer: Callable[[StreamStart], Writer],
+    whole: BodyWriter,
 ) -> Plan:
     """Plan an answer that is one text."""
     return Plan(
         prompt=prompt,
-        manner=manner,
-        ids="",
-        writer=common.measured(writer, prompt),
-        whole=partial(_whole, prompt, whole),
-        wild=common.WILD,
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+        chunking=chunking,
+        id_prefix="",
+        make_writer=common.with_metrics(writer, prompt),
+        write_body=partial(_whole, prompt, whole),
+        unknown_frame=common.UNKNOWN_CHUNK,
+        headers=common.STREAM_HEADERS if request.streaming else (),
     )
 
 
-def _whole(prompt: LocalPrompt, whole: Whole, said: list[Block], end: End) -> Json:
+def _whole(prompt: LocalPrompt, whole: BodyWriter, said: list[Block], end: End) -> Json:
     text = "".join(block.text for block in said if block.kind == "text")
-    return common.guarded(whole(prompt, text, end), prompt, end)
+    return common.with_guardrail_action(whole(prompt, text, end), prompt, end)

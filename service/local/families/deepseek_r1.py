@@ -8,10 +8,10 @@ from msgspec import Meta, Struct, structs
 from service.local import shapes, templates
 from service.local.answer import Block, End, Piece
 from service.local.families import common
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
 from service.local.prompt import LocalPrompt
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
@@ -27,20 +27,20 @@ class DeepSeekR1Body(Struct, frozen=True, forbid_unknown_fields=True):
     stop: Annotated[list[str], Meta(max_length=10)] = []
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, DeepSeekR1Body, shapes.malformed)
+    body = shapes.read(request.body, DeepSeekR1Body, shapes.format_schema_error)
     prompt = _split(
-        common.raw_prompt(asked, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
+        common.raw_prompt(request, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
     )
     return Plan(
         prompt=prompt,
-        manner=Manner(1, 2),
-        ids="",
-        writer=common.measured(lambda _: DeepSeekR1Chunks(), prompt),
-        whole=partial(_whole, prompt),
-        wild=common.WILD,
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+        chunking=Chunking(1, 2),
+        id_prefix="",
+        make_writer=common.with_metrics(lambda _: DeepSeekR1Chunks(), prompt),
+        write_body=partial(_whole, prompt),
+        unknown_frame=common.UNKNOWN_CHUNK,
+        headers=common.STREAM_HEADERS if request.streaming else (),
     )
 
 
@@ -49,7 +49,7 @@ def _split(prompt: LocalPrompt) -> LocalPrompt:
     thought, closed, said = prompt.prefill.removeprefix(_OPEN).partition(_CLOSE.strip())
     if closed:
         return structs.replace(prompt, prefill=said.lstrip(), reasoning=False)
-    return structs.replace(prompt, prefill="", thought=thought, reasoning=True)
+    return structs.replace(prompt, prefill="", reasoning_so_far=thought, reasoning=True)
 
 
 class DeepSeekR1Chunks:
@@ -59,7 +59,7 @@ class DeepSeekR1Chunks:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece; reasoning ends in its tag."""
         frames = [LocalFrame(_choice(piece.text, None), "delta")] if piece.text else []
         if piece.last and piece.block.kind == "thinking":
@@ -81,4 +81,4 @@ def _stop(end: End) -> str:
 
 def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
     text = "".join(block.text + (_CLOSE if block.kind == "thinking" else "") for block in said)
-    return common.guarded({"choices": [{"text": text, "stop_reason": _stop(end)}]}, prompt, end)
+    return common.with_guardrail_action({"choices": [{"text": text, "stop_reason": _stop(end)}]}, prompt, end)

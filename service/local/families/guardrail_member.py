@@ -29,10 +29,10 @@ def check_guardrail(config: object, guardrail: PromptGuardrail | None) -> None:
     """Check what was taken out.
 
     Raises:
-        Refused: it is malformed, or no guardrail is named in the headers.
+        LocalRefusal: it is malformed, or no guardrail is named in the headers.
     """
     if config is None:
         return
-    shapes.read(config, GuardrailMember, shapes.malformed)
+    shapes.read(config, GuardrailMember, shapes.format_schema_error)
     if guardrail is None:
         raise LocalRefusal(f"{_MEMBER} is only permitted with a guardrail; name one in the headers.")

@@ -7,16 +7,16 @@ from msgspec import Meta, Struct
 from service.local import shapes, templates
 from service.local.answer import End
 from service.local.families import common, completions
-from service.local.families.common import InvokeBody
-from service.local.plan import Opening, Plan, Writer
+from service.local.families.common import InvokeRequest
+from service.local.plan import Plan, StreamStart, Writer
 from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
 from service.local.text import tokens
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json
 
 
-class Penalty(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class JurassicPenalty(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """How much repetition costs."""
 
     scale: float
@@ -35,23 +35,23 @@ class JurassicBody(Struct, frozen=True, forbid_unknown_fields=True, rename="came
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     stop_sequences: list[str] = []
-    count_penalty: Penalty | None = None
-    presence_penalty: Penalty | None = None
-    frequency_penalty: Penalty | None = None
+    count_penalty: JurassicPenalty | None = None
+    presence_penalty: JurassicPenalty | None = None
+    frequency_penalty: JurassicPenalty | None = None
     num_results: Annotated[int, Meta(ge=1, le=16)] = 1
     min_tokens: int = 0
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, JurassicBody, shapes.malformed)
+    body = shapes.read(request.body, JurassicBody, shapes.format_schema_error)
     prompt = common.raw_prompt(
-        asked, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=body.stop_sequences, lead="\n"
+        request, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=body.stop_sequences, leading_space="\n"
     )
-    return completions.plan(asked, prompt, Manner(4, 8), _unstreamed, _whole)
+    return completions.plan(request, prompt, Chunking(4, 8), _unstreamed, _whole)
 
 
-def _unstreamed(opening: Opening) -> Writer:
+def _unstreamed(opening: StreamStart) -> Writer:
     """Refuse to stream."""
     del opening
     raise LocalRefusal("The model is unsupported for streaming.")
@@ -66,7 +66,7 @@ def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
     said = {"text": text, "tokens": _tokens(text)}
     return {
         "id": 1234,
-        "prompt": {"text": prompt.counted, "tokens": _tokens(prompt.counted)},
+        "prompt": {"text": prompt.raw_text, "tokens": _tokens(prompt.raw_text)},
         "completions": [{"data": said, "finishReason": reason}],
     }
 

@@ -8,12 +8,12 @@ from msgspec import Meta, Struct
 from service.local import media, shapes, templates
 from service.local.answer import End, Piece
 from service.local.families import common, completions
-from service.local.families.common import InvokeBody
-from service.local.plan import Opening, Plan
+from service.local.families.common import InvokeRequest
+from service.local.plan import Plan, StreamStart
 from service.local.prompt import LocalPrompt, Media
 from service.local.refusal import LocalRefusal
 from service.local.text import tokens
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _MOST = {"llama2": 2_048, "llama3": 2_048}
@@ -29,33 +29,33 @@ class LlamaBody(Struct, frozen=True, forbid_unknown_fields=True):
     images: list[str] | None = None
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, LlamaBody, shapes.malformed)
-    most = _MOST.get(asked.model.series) or asked.model.output_ceiling
+    body = shapes.read(request.body, LlamaBody, shapes.format_schema_error)
+    most = _MOST.get(request.model.series) or request.model.output_ceiling
     if most and body.max_gen_len > most:
-        raise LocalRefusal(shapes.malformed("max_gen_len", f"Expected `int` <= {most}"))
-    if body.images is not None and not asked.model.invoke.images:
-        raise LocalRefusal(shapes.malformed("", "Object contains unknown field `images`"))
-    images = [_image(media.decoded(image, "images")) for image in body.images or ()]
-    prompt = common.raw_prompt(asked, _template(asked), body.prompt, max_tokens=body.max_gen_len, images=images)
-    return completions.plan(asked, prompt, Manner(1, 1), partial(LlamaChunks), _whole)
+        raise LocalRefusal(shapes.format_schema_error("max_gen_len", f"Expected `int` <= {most}"))
+    if body.images is not None and not request.model.invoke.images:
+        raise LocalRefusal(shapes.format_schema_error("", "Object contains unknown field `images`"))
+    images = [_image(media.decode_base64(image, "images")) for image in body.images or ()]
+    prompt = common.raw_prompt(request, _template(request), body.prompt, max_tokens=body.max_gen_len, images=images)
+    return completions.plan(request, prompt, Chunking(1, 1), partial(LlamaChunks), _whole)
 
 
-def _template(asked: InvokeBody) -> templates.Template:
-    if asked.model.series == "llama2":
+def _template(request: InvokeRequest) -> templates.Template:
+    if request.model.series == "llama2":
         return templates.INSTRUCTIONS
-    return templates.LLAMA_4 if asked.model.series == "llama4" else templates.LLAMA_3
+    return templates.LLAMA_4 if request.model.series == "llama4" else templates.LLAMA_3
 
 
 def _image(content: bytes) -> Media:
-    return media.image("png" if content.startswith(b"\x89PNG") else "jpeg", content)
+    return media.read_image("png" if content.startswith(b"\x89PNG") else "jpeg", content)
 
 
 class LlamaChunks:
     """Writes the chunks. The prompt's count stands in the first one, the answer's adds up."""
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: StreamStart) -> None:
         self._prompt: int | None = opening.input_tokens
         self._spent = 0
 
@@ -63,7 +63,7 @@ class LlamaChunks:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
         self._spent += piece.tokens
         return [LocalFrame(self._chunk(piece.text, None), "delta")] if piece.text else []
@@ -89,7 +89,7 @@ def _stop(end: End) -> str:
 def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
     return {
         "generation": text,
-        "prompt_token_count": tokens.count(prompt.counted),
+        "prompt_token_count": tokens.count(prompt.raw_text),
         "generation_token_count": tokens.count(text),
         "stop_reason": _stop(end),
     }

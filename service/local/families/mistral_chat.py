@@ -6,25 +6,25 @@ from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.chat_shapes import OpenAIBody
 from service.local.families import chat_request, common
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
 from service.local.prompt import LocalPrompt
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame, Phase
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, OpenAIBody, shapes.malformed)
-    prompt = chat_request.prompt_of(body, asked)
+    body = shapes.read(request.body, OpenAIBody, shapes.format_schema_error)
+    prompt = chat_request.build_prompt(body, request)
     return Plan(
         prompt=prompt,
-        manner=Manner(1, 2, whole_calls=True),
-        ids="call_",
-        writer=common.measured(lambda _: MistralChatChunks(), prompt),
-        whole=partial(_whole, prompt),
-        wild=LocalFrame({"object": "hologram", "depth": 3}),
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+        chunking=Chunking(1, 2, whole_calls=True),
+        id_prefix="call_",
+        make_writer=common.with_metrics(lambda _: MistralChatChunks(), prompt),
+        write_body=partial(_whole, prompt),
+        unknown_frame=LocalFrame({"object": "hologram", "depth": 3}),
+        headers=common.STREAM_HEADERS if request.streaming else (),
     )
 
 
@@ -38,7 +38,7 @@ class MistralChatChunks:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
         message: Json = {"role": "assistant", "content": piece.text}
         if piece.block.kind == "call":
@@ -68,4 +68,6 @@ def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
     message: Json = {"role": "assistant", "content": text}
     if calls := [block for block in said if block.kind == "call"]:
         message["tool_calls"] = [_call(block, number) for number, block in enumerate(calls)]
-    return common.guarded({"choices": [{"index": 0, "message": message, "stop_reason": _stop(end)}]}, prompt, end)
+    return common.with_guardrail_action(
+        {"choices": [{"index": 0, "message": message, "stop_reason": _stop(end)}]}, prompt, end
+    )

@@ -7,11 +7,11 @@ from msgspec import Meta, Struct
 from service.local import shapes, templates
 from service.local.answer import End, Piece
 from service.local.families import common, completions
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
 from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _MOST = 8_192  # tokens, but for Mixtral
@@ -29,16 +29,16 @@ class MistralPromptBody(Struct, frozen=True, forbid_unknown_fields=True):
     top_k: Annotated[int, Meta(ge=0, le=200)] | None = None
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, MistralPromptBody, shapes.malformed)
-    most = _MOST_OF_MIXTRAL if "mixtral" in asked.model.id else _MOST
+    body = shapes.read(request.body, MistralPromptBody, shapes.format_schema_error)
+    most = _MOST_OF_MIXTRAL if "mixtral" in request.model.id else _MOST
     if body.max_tokens > most:
-        raise LocalRefusal(shapes.malformed("max_tokens", f"Expected `int` <= {most}"))
+        raise LocalRefusal(shapes.format_schema_error("max_tokens", f"Expected `int` <= {most}"))
     prompt = common.raw_prompt(
-        asked, templates.INSTRUCTIONS, body.prompt, max_tokens=body.max_tokens, stop=body.stop, lead=" "
+        request, templates.INSTRUCTIONS, body.prompt, max_tokens=body.max_tokens, stop=body.stop, leading_space=" "
     )
-    return completions.plan(asked, prompt, Manner(1, 1), lambda _: MistralPromptChunks(), _whole)
+    return completions.plan(request, prompt, Chunking(1, 1), lambda _: MistralPromptChunks(), _whole)
 
 
 class MistralPromptChunks:
@@ -48,7 +48,7 @@ class MistralPromptChunks:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece."""
         return [LocalFrame(_outputs(piece.text, None), "delta")] if piece.text else []
 

@@ -19,18 +19,18 @@ from service.local.converse.shapes import (
     NonEmpty,
 )
 from service.local.families import common
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
 from service.local.prompt import LocalPrompt
-from service.local.reasoning import nova_reasoning
+from service.local.reasoning_config import check_nova_reasoning
 from service.local.text import tool_choice
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
-WILD = LocalFrame({"contentBlockDelta": {"delta": {"hologram": {"depth": 3}}, "contentBlockIndex": 0}})
+UNKNOWN_CHUNK = LocalFrame({"contentBlockDelta": {"delta": {"hologram": {"depth": 3}}, "contentBlockIndex": 0}})
 
 
-class Inference(Struct, frozen=True, forbid_unknown_fields=True):
+class NovaInferenceConfig(Struct, frozen=True, forbid_unknown_fields=True):
     """Old and new names both work."""
 
     new_tokens: Annotated[int, Meta(ge=1)] | None = field(default=None, name="maxTokens")
@@ -54,31 +54,31 @@ class NovaBody(ConverseShape, frozen=True):
     messages: Annotated[list[ConverseMessage], Meta(min_length=1)]
     schema_version: Literal["messages-v1"] | None = None
     system: list[ConverseSystemContent] = field(default_factory=list)
-    inference_config: Inference = field(default_factory=Inference)
+    inference_config: NovaInferenceConfig = field(default_factory=NovaInferenceConfig)
     tool_config: ConverseToolConfig | None = None
     reasoning_config: dict[str, Any] | None = None
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, NovaBody, shapes.malformed)
-    request = _as_converse(body)
-    rules.check(request, asked.model, streaming=asked.streaming, api="invoke")
+    body = shapes.read(request.body, NovaBody, shapes.format_schema_error)
+    converse_request = _as_converse(body)
+    rules.check(converse_request, request.model, streaming=request.streaming, api="invoke")
     said = body.inference_config
     limited = any(value is not None for value in (said.max_tokens, said.temperature, said.top_p))
     prompt = structs.replace(
-        reading.prompt_of(request, asked.model),
-        reasoning=nova_reasoning(body.reasoning_config, asked.model, limited=limited),
-        guardrail=asked.guardrail,
+        reading.build_prompt(converse_request, request.model),
+        reasoning=check_nova_reasoning(body.reasoning_config, request.model, limited=limited),
+        guardrail=request.guardrail,
     )
     return Plan(
         prompt=prompt,
-        manner=Manner(1, 4, whole_calls=True),
-        ids="",
-        writer=common.measured(lambda _: NovaChunks(), prompt),
-        whole=partial(_whole, prompt),
-        wild=WILD,
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+        chunking=Chunking(1, 4, whole_calls=True),
+        id_prefix="",
+        make_writer=common.with_metrics(lambda _: NovaChunks(), prompt),
+        write_body=partial(_whole, prompt),
+        unknown_frame=UNKNOWN_CHUNK,
+        headers=common.STREAM_HEADERS if request.streaming else (),
     )
 
 
@@ -100,7 +100,7 @@ class NovaChunks:
         """Open the message."""
         return [LocalFrame({"messageStart": {"role": "assistant"}}, "open")]
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece as a block of its own; calls leave a gap in the numbers (recorded: 2, then 4)."""
         block = piece.block
         if not piece.text and block.kind != "call":
@@ -143,13 +143,15 @@ def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
         "stopReason": stop,
         "usage": _usage(end),
     }
-    return common.guarded(answer, prompt, end)
+    return common.with_guardrail_action(answer, prompt, end)
 
 
 def _content(block: Block) -> Json:
     match block.kind:
         case "call":
-            return {"toolUse": {"name": block.name, "toolUseId": block.id, "input": tool_choice.parsed(block.text)}}
+            return {
+                "toolUse": {"name": block.name, "toolUseId": block.id, "input": tool_choice.parse_arguments(block.text)}
+            }
         case "thinking":
             return {"reasoningContent": {"reasoningText": {"text": block.text}}}
         case _:

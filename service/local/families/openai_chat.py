@@ -8,30 +8,30 @@ from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.chat_shapes import OpenAIBody
 from service.local.families import chat_request, common
-from service.local.families.common import InvokeBody
-from service.local.plan import Opening, Plan
+from service.local.families.common import InvokeRequest
+from service.local.plan import Plan, StreamStart
 from service.local.prompt import LocalPrompt
 from service.local.text import tool_choice
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _FILLER = "aiaRsHQ4sjhkwbQqJNSm7gY3"
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, OpenAIBody, shapes.malformed)
-    prompt = chat_request.prompt_of(body, asked)
+    body = shapes.read(request.body, OpenAIBody, shapes.format_schema_error)
+    prompt = chat_request.build_prompt(body, request)
     usage = body.stream_options is not None and body.stream_options.include_usage
-    form = ChatEnvelope(asked.model, f"chatcmpl-{tool_choice.token(prompt, -1, 12)}", usage=usage)
+    form = ChatEnvelope(request.model, f"chatcmpl-{tool_choice.make_token(prompt, -1, 12)}", usage=usage)
     return Plan(
         prompt=prompt,
-        manner=Manner(1, 2, opens_calls=True),
-        ids="functions." if asked.model.series.startswith("kimi") else "call_",
-        writer=common.measured(lambda opening: OpenAIChatChunks(form, opening), prompt),
-        whole=partial(_whole, form, prompt),
-        wild=LocalFrame({"object": "hologram", "depth": 3}),
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+        chunking=Chunking(1, 2, opens_calls=True),
+        id_prefix="functions." if request.model.series.startswith("kimi") else "call_",
+        make_writer=common.with_metrics(lambda opening: OpenAIChatChunks(form, opening), prompt),
+        write_body=partial(_whole, form, prompt),
+        unknown_frame=LocalFrame({"object": "hologram", "depth": 3}),
+        headers=common.STREAM_HEADERS if request.streaming else (),
     )
 
 
@@ -92,7 +92,7 @@ class ChatEnvelope:
 class OpenAIChatChunks:
     """Writes the chunks of one answer."""
 
-    def __init__(self, form: ChatEnvelope, opening: Opening) -> None:
+    def __init__(self, form: ChatEnvelope, opening: StreamStart) -> None:
         self._form = form
         self._created = opening.created
         self._calls = -1
@@ -106,7 +106,7 @@ class OpenAIChatChunks:
         frames = [self._frame(role, "open")]
         return [*frames, self._frame({}, "other")] if self._form.series == "gpt_oss" else frames
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write a piece. Jamba holds its last one back, for the end."""
         frames = self._delayed() if self._form.is_jamba else []
         delta = self._delta(piece)
@@ -118,7 +118,7 @@ class OpenAIChatChunks:
         return [*frames, self._frame(delta, "delta")]
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped; then what it cost, where that was asked for."""
+        """Say why it stopped; then what it cost, where that was request for."""
         form, finish = self._form, _finish(end.stop)
         if form.is_jamba:
             choice = {"index": 0, "delta": self._held or {}, "finish_reason": finish}
@@ -183,7 +183,7 @@ def _whole(form: ChatEnvelope, prompt: LocalPrompt, said: list[Block], end: End)
         answer["meta"] = {"requestDurationMillis": end.latency_ms}
     else:
         answer |= {"created": 0, "object": "chat.completion", "service_tier": "default"}
-    return common.guarded(answer, prompt, end)
+    return common.with_guardrail_action(answer, prompt, end)
 
 
 def _tagged(form: ChatEnvelope, thought: str) -> str:

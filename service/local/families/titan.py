@@ -8,18 +8,18 @@ from msgspec import Meta, Struct
 from service.local import guardrail, shapes, templates
 from service.local.answer import End, Piece
 from service.local.families import common, completions
-from service.local.families.common import InvokeBody
-from service.local.plan import Opening, Plan
+from service.local.families.common import InvokeRequest
+from service.local.plan import Plan, StreamStart
 from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
 from service.local.text import tokens
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _REASONS = {"max_tokens": "LENGTH", "stop_sequence": "STOP_CRITERIA_MET", "content_filtered": "CONTENT_FILTERED"}
 
 
-class Config(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class TitanConfig(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """How to write."""
 
     max_token_count: Annotated[int, Meta(ge=0)] = 512
@@ -32,31 +32,35 @@ class TitanBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel")
     """InvokeModel's body."""
 
     input_text: str
-    text_generation_config: Config = Config()
+    text_generation_config: TitanConfig = TitanConfig()
 
 
-def plan(asked: InvokeBody) -> Plan:
+def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body."""
-    body = shapes.read(asked.body, TitanBody, shapes.malformed)
-    config, ceiling = body.text_generation_config, asked.model.max_output_tokens
+    body = shapes.read(request.body, TitanBody, shapes.format_schema_error)
+    config, ceiling = body.text_generation_config, request.model.max_output_tokens
     if ceiling is not None and config.max_token_count > ceiling:
-        raise LocalRefusal(shapes.malformed("textGenerationConfig.maxTokenCount", f"Expected `int` <= {ceiling}"))
+        raise LocalRefusal(
+            shapes.format_schema_error("textGenerationConfig.maxTokenCount", f"Expected `int` <= {ceiling}")
+        )
     if not body.input_text.strip():
-        raise LocalRefusal(shapes.malformed("inputText", "Expected `str` of length >= 1"))
+        raise LocalRefusal(shapes.format_schema_error("inputText", "Expected `str` of length >= 1"))
     prompt = common.raw_prompt(
-        asked, templates.LABELS, body.input_text, max_tokens=config.max_token_count or 512, stop=config.stop_sequences,
-        lead="\n",
+        request, templates.LABELS, body.input_text, max_tokens=config.max_token_count or 512, stop=config.stop_sequences,
+        leading_space="\n",
     )  # fmt: skip
-    made = completions.plan(asked, prompt, Manner(60, 110), partial(TitanChunks, prompt), _whole)
-    if prompt.guardrail and guardrail.blocked(prompt):
-        return Plan(prompt, made.manner, "", lambda _: Blocked(prompt), made.whole, made.wild, made.headers)
-    return made
+    plan_ = completions.plan(request, prompt, Chunking(60, 110), partial(TitanChunks, prompt), _whole)
+    if prompt.guardrail and guardrail.blocked_answer(prompt):
+        return Plan(
+            prompt, plan_.chunking, "", lambda _: BlockedChunk(prompt), plan_.write_body, plan_.unknown_frame, plan_.headers
+        )
+    return plan_
 
 
 class TitanChunks:
     """Writes the chunks: the last one has the end in it, so each piece is held until the next one comes."""
 
-    def __init__(self, prompt: LocalPrompt, opening: Opening) -> None:
+    def __init__(self, prompt: LocalPrompt, opening: StreamStart) -> None:
         self._prompt = prompt
         self._input: int | None = opening.input_tokens
         self._held = ""
@@ -65,7 +69,7 @@ class TitanChunks:
         """Nothing comes before the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """Write the piece before this one."""
         if not self._held:
             self._held = piece.text
@@ -88,7 +92,7 @@ class TitanChunks:
         }
 
 
-class Blocked:
+class BlockedChunk:
     """Writes what a guardrail leaves: one chunk, counts with a point, neither reason nor metrics (recorded)."""
 
     def __init__(self, prompt: LocalPrompt) -> None:
@@ -98,18 +102,18 @@ class Blocked:
         """Nothing comes before it."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
+    def write(self, piece: Piece) -> list[LocalFrame]:
         """It comes whole."""
         del piece
         return []
 
     def end(self, end: End) -> list[LocalFrame]:
         """Write the one chunk."""
-        chunk = {"outputText": guardrail.MESSAGE, "index": 0, "inputTextTokenCount": float(end.usage.input)}
-        return [LocalFrame(common.guarded(chunk, self._prompt, end), "last")]
+        chunk = {"outputText": guardrail.BLOCKED_MESSAGE, "index": 0, "inputTextTokenCount": float(end.usage.input)}
+        return [LocalFrame(common.with_guardrail_action(chunk, self._prompt, end), "last")]
 
 
 def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
     reason = _REASONS.get(end.stop, "FINISH")
     result = {"tokenCount": tokens.count(text), "outputText": text, "completionReason": reason}
-    return {"inputTextTokenCount": tokens.count(prompt.counted), "results": [result]}
+    return {"inputTextTokenCount": tokens.count(prompt.raw_text), "results": [result]}

@@ -7,7 +7,7 @@ from typing import Any
 from service.local.prompt import LocalPrompt, Media
 
 
-def cited(prompt: LocalPrompt) -> Iterator[tuple[str, dict[str, Any]]]:
+def quote_documents(prompt: LocalPrompt) -> Iterator[tuple[str, dict[str, Any]]]:
     """Quote the documents that may be cited: a sentence each, with where it stands."""
     parts = [
         part for turn in prompt.turns for part in turn.parts if isinstance(part, Media) and part.kind == "document"

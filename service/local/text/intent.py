@@ -26,7 +26,7 @@ _DULL = frozenset(
     der die das und ist ein eine nicht wie warum was mit für bitte hallo erkläre von den dem
     el los las es con qué cómo por porqué hola explica del una""".split()  # noqa: SIM905
 )
-BRIEF = 25  # words
+BRIEF_WORDS = 25  # words
 _LONGEST = 28  # characters of a word worth repeating
 
 _WANTS = (
@@ -118,7 +118,7 @@ _SCRIPTS = {"CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar", "HEBREW": "he", "DE
             "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "zh", "THAI": "th"}  # fmt: skip
 
 
-class Subject(Struct, frozen=True):
+class PromptIntent(Struct, frozen=True):
     """A prompt, as read. `words` are its telling ones, in order and without repetition."""
 
     words: tuple[str, ...]
@@ -132,11 +132,11 @@ class Subject(Struct, frozen=True):
     seed: int
 
 
-def read(text: str, context: str = "") -> Subject:
+def read_intent(text: str, context: str = "") -> PromptIntent:
     """Read a prompt; `context` (what was said before) only moves the seed."""
     start = text[:4_000]
     words = _telling(start)
-    return Subject(
+    return PromptIntent(
         words=words,
         wants=next((want for want, pattern in _PATTERNS if pattern.search(start)), "tell" if words else "chat"),
         tongue=_tongue(start),
@@ -179,7 +179,7 @@ def _amount(text: str) -> int:
         return min(int(found[1]), 4_000)
     if _LONG.search(text):
         return 420
-    return BRIEF if _SHORT.search(text) else 0
+    return BRIEF_WORDS if _SHORT.search(text) else 0
 
 
 def _items(text: str) -> int:

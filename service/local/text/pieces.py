@@ -8,14 +8,14 @@ from msgspec import Struct
 
 from service.local.answer import Block, End, LocalUsage, Piece
 from service.local.compose import ComposedAnswer
-from service.local.meter import Counted
+from service.local.meter import InputTokens
 from service.local.prompt import LocalPrompt
 from service.local.text import tokens
 from service.local.text.limits import Limiter
-from service.local.text.reasoning_text import HIDDEN
+from service.local.text.reasoning_text import REDACTED
 
 
-class Manner(Struct, frozen=True):
+class Chunking(Struct, frozen=True):
     """How a model speaks on one API: the tokens of a piece, from and to, and whether it sends a call's input whole."""
 
     least: int = 1
@@ -25,17 +25,17 @@ class Manner(Struct, frozen=True):
     """Whether a call begins with an empty piece, as Claude's do (recorded, 15 of 15)."""
 
 
-async def tell(
+async def stream_pieces(
     prompt: LocalPrompt,
     answer: ComposedAnswer,
-    manner: Manner,
-    counted: Counted,
+    chunking: Chunking,
+    counted: InputTokens,
     words: AsyncIterator[str] | None = None,
 ) -> AsyncIterator[Piece | End]:
     """Say an answer. `words`: the text of its last block, where it is live."""
     spent = reasoned = 0
     for block in answer.blocks:
-        for piece in _pieces(block, manner):
+        for piece in _pieces(block, chunking):
             spent += piece.tokens
             reasoned += piece.tokens if block.kind in {"thinking", "redacted"} else 0
             yield piece
@@ -71,15 +71,15 @@ async def chained(words: AsyncIterator[str]) -> AsyncIterator[str | None]:
     yield None
 
 
-def _pieces(block: Block, manner: Manner) -> Iterator[Piece]:
+def _pieces(block: Block, chunking: Chunking) -> Iterator[Piece]:
     said: Iterator[tuple[str, int]]
     if block.kind in {"redacted", "server_result"}:
         said = iter(((block.text, 0),))
-    elif block.text == HIDDEN or (block.kind in {"call", "server_call"} and manner.whole_calls):
+    elif block.text == REDACTED or (block.kind in {"call", "server_call"} and chunking.whole_calls):
         said = iter(((block.text, tokens.count(block.text)),))
     else:
-        said = tokens.grouped(block.text, _sizes(block, manner))
-        if block.kind in {"call", "server_call"} and manner.opens_calls:
+        said = tokens.group(block.text, _sizes(block, chunking))
+        if block.kind in {"call", "server_call"} and chunking.opens_calls:
             said = chain((("", 0),), said)
     held = next(said, ("", 0))
     first = True
@@ -90,8 +90,8 @@ def _pieces(block: Block, manner: Manner) -> Iterator[Piece]:
             held = following
 
 
-def _sizes(block: Block, manner: Manner) -> Iterator[int]:
-    if manner.least == manner.most:
-        return repeat(manner.least)
+def _sizes(block: Block, chunking: Chunking) -> Iterator[int]:
+    if chunking.least == chunking.most:
+        return repeat(chunking.least)
     random = Random(len(block.text))  # noqa: S311 nothing secret
-    return iter(lambda: random.randint(manner.least, manner.most), 0)
+    return iter(lambda: random.randint(chunking.least, chunking.most), 0)

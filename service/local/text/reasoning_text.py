@@ -3,7 +3,7 @@
 from base64 import b64decode, b64encode
 from hashlib import sha256
 
-from service.local.prompt import LocalPrompt, PromptToolResult, Thought
+from service.local.prompt import LocalPrompt, PromptReasoning, PromptToolResult
 from service.local.refusal import LocalRefusal
 from service.local.text import intent
 
@@ -13,15 +13,15 @@ REDACTED_TRIGGERS = (
 )
 """Words in a prompt that have Claude's reasoning redacted; the first is Anthropic's own."""
 
-HIDDEN = "[REDACTED]"
+REDACTED = "[REDACTED]"
 """All that Nova 2 tells of its reasoning."""
 
 _MARK = b"\x12\xb4artesian\x01"
 
 
-def reason(prompt: LocalPrompt) -> str:
+def write_reasoning(prompt: LocalPrompt) -> str:
     """Think aloud about the prompt."""
-    words = intent.read(prompt.asked).words
+    words = intent.read_intent(prompt.question).words
     topic = ", ".join(words[:3]) or "something I should find out"
     if any(isinstance(part, PromptToolResult) for part in prompt.last.parts):
         return f"The tool has answered. I should now tell the user what that means for {topic}, in plain words."
@@ -33,7 +33,7 @@ def reason(prompt: LocalPrompt) -> str:
 
 def is_redacted(prompt: LocalPrompt) -> bool:
     """Tell whether the prompt asks for reasoning that nobody may read."""
-    asked = prompt.asked
+    asked = prompt.question
     return any(trigger.lower() in asked.lower() for trigger in REDACTED_TRIGGERS)
 
 
@@ -47,11 +47,11 @@ def redact(text: str) -> str:
     return b64encode(b64encode(_MARK + sha256(text.encode(errors="replace")).digest() * 3)).decode()
 
 
-def check(thought: Thought, place: str) -> None:
+def check_signature(thought: PromptReasoning, place: str) -> None:
     """Refuse reasoning that comes back changed. Signatures of other makers are taken on trust.
 
     Raises:
-        Refused: the signature is ours, and the text is not the one it was made for.
+        LocalRefusal: the signature is ours, and the text is not the one it was made for.
     """
     try:
         signed = b64decode(thought.signature, validate=True)

@@ -23,7 +23,7 @@ class Material:
     def __init__(self, text: str, turn: int = 0) -> None:
         self._text = text
         self._turn = turn
-        self._words = intent.read(text).words
+        self._words = intent.read_intent(text).words
         self._names = _NAME.findall(text.replace("\n", " "))
         self._quoted = _QUOTED.findall(text)
         self._numbers = [float(number) for number in _NUMBER.findall(text)]
@@ -181,7 +181,7 @@ def _string(schema: dict[str, Any], material: Material, name: str) -> str:
         return made
     value = material.string(name)
     if (pattern := schema.get("pattern")) and not _matches(pattern, value):
-        value = from_pattern(pattern)
+        value = write_match(pattern)
     least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
     if len(value) < least:
         value = (value or "w") + "." * (least - len(value or "w"))
@@ -204,7 +204,7 @@ _ATOM = re.compile(r"\\[dwsDWS]|\\.|\[(?:\\.|[^\]\\])+\]|\((?:\?:)?[^()]*\)|[^\\
 _REPEAT = re.compile(r"\{(\d+)(?:,\d*)?\}|[*?+]")
 
 
-def from_pattern(pattern: str) -> str:
+def write_match(pattern: str) -> str:
     """Write a text that a simple pattern accepts: classes, groups of alternatives, repetitions."""
     made, at, plain = "", 0, pattern.strip("^$")
     while found := _ATOM.match(plain, at):
@@ -222,7 +222,7 @@ def from_pattern(pattern: str) -> str:
 
 def _from_atom(atom: str) -> str:
     if atom.startswith("("):
-        return from_pattern(atom.strip("()").removeprefix("?:").split("|")[0])
+        return write_match(atom.strip("()").removeprefix("?:").split("|")[0])
     if atom.startswith("["):
         first = atom[1:-1]
         return "-" if first.startswith("^") else _from_atom(first[:2]) if first.startswith("\\") else first[0]

@@ -8,7 +8,7 @@ from random import Random
 
 from service.local.prompt import LocalPrompt, Media, PromptToolResult, PromptTurn
 from service.local.text import intent, phrases
-from service.local.text.intent import Subject
+from service.local.text.intent import PromptIntent
 
 _MOST_WORDS = 120  # of an answer nobody gave a length for
 _A_PARAGRAPH = 6  # sentences
@@ -17,7 +17,7 @@ _A_PARAGRAPH = 6  # sentences
 def speak(prompt: LocalPrompt) -> str:
     """Answer in words. The text depends on the conversation alone, never on limits or the model's temperature."""
     before = prompt.turns[:-1]
-    asked = intent.read((prompt.last.text or prompt.asked).strip(), _context(prompt))
+    asked = intent.read_intent((prompt.last.text or prompt.question).strip(), _context(prompt))
     random = Random(asked.seed)  # noqa: S311 nothing secret
     parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt), *_about_history(before)]
     return "\n\n".join(part for part in (" ".join(parts), _said(asked, prompt, random)) if part)
@@ -28,7 +28,7 @@ def _context(prompt: LocalPrompt) -> str:
     return f"{prompt.system_text}\0{turns}"
 
 
-def _said(asked: Subject, prompt: LocalPrompt, random: Random) -> str:
+def _said(asked: PromptIntent, prompt: LocalPrompt, random: Random) -> str:
     if asked.echo:
         return asked.echo
     if asked.counts_to:
@@ -58,7 +58,7 @@ def _said(asked: Subject, prompt: LocalPrompt, random: Random) -> str:
 class Filler:
     """Puts words of the prompt into a sentence."""
 
-    def __init__(self, asked: Subject, random: Random) -> None:
+    def __init__(self, asked: PromptIntent, random: Random) -> None:
         self._hero, *self._others = asked.words or phrases.FALLBACK_WORDS[:1]
         self._random = random
 
@@ -70,7 +70,7 @@ class Filler:
         return sentence.format(a=self._hero, b=b, c=c, A=_capital(self._hero), B=_capital(b), C=_capital(c))
 
 
-def _prose(asked: Subject, fill: Filler, random: Random) -> str:
+def _prose(asked: PromptIntent, fill: Filler, random: Random) -> str:
     tongue = phrases.TONGUES.get(asked.tongue)
     said = [fill(tongue[0] if tongue else _opening(asked, random))]
     wanted = (asked.amount or random.randrange(60, _MOST_WORDS)) - len(said[0].split())
@@ -80,7 +80,7 @@ def _prose(asked: Subject, fill: Filler, random: Random) -> str:
         wanted -= len(said[-1].split())
     if tongue:
         said.append(tongue[1])
-    elif asked.amount != intent.BRIEF:  # which needs no farewell
+    elif asked.amount != intent.BRIEF_WORDS:  # which needs no farewell
         said.append(fill(_pick(phrases.CLOSINGS, random)))
     if asked.symbols:
         said.append(asked.symbols)
@@ -92,11 +92,11 @@ def _sentences(random: Random) -> Iterator[str]:
         yield from random.sample(phrases.BODY, len(phrases.BODY))
 
 
-def _some(asked: Subject, random: Random) -> Iterator[str]:
+def _some(asked: PromptIntent, random: Random) -> Iterator[str]:
     return islice(cycle(phrases.ITEMS), asked.items or random.randrange(4, len(phrases.ITEMS) + 1))
 
 
-def _opening(asked: Subject, random: Random) -> str:
+def _opening(asked: PromptIntent, random: Random) -> str:
     return _pick(phrases.OPENINGS.get(asked.wants, phrases.OPENINGS["tell"]), random)
 
 
@@ -108,7 +108,7 @@ def _capital(word: str) -> str:
     return word[:1].upper() + word[1:]
 
 
-def _code(asked: Subject) -> str:
+def _code(asked: PromptIntent) -> str:
     names = [name for word in asked.words if word.isascii() for name in re.split(r"\W+", word.lower())]
     known = ("python", "javascript", "typescript", "rust", "sql")
     name = "_".join([name for name in names if name not in known][:2]) or "flow"
@@ -122,7 +122,7 @@ def _code(asked: Subject) -> str:
     )
 
 
-def _table(asked: Subject, fill: Filler) -> str:
+def _table(asked: PromptIntent, fill: Filler) -> str:
     rows = [f"| {_capital(word)} | {len(word)} | {fill('as {b} needs it')} |" for word in asked.words[:4]]
     return "\n".join(("| What | Letters | Use |", "| --- | ---: | --- |", *rows))
 
@@ -147,7 +147,7 @@ def _about_system(prompt: LocalPrompt) -> Iterator[str]:
 def _about_history(before: tuple[PromptTurn, ...]) -> Iterator[str]:
     earlier = [turn.text for turn in before if turn.role == "user" and turn.text.strip()]
     if earlier:
-        words = intent.read(earlier[-1]).words
+        words = intent.read_intent(earlier[-1]).words
         topic = " and ".join(words[:2]) if words else _shortened(earlier[-1])
         yield f"Earlier you asked about {topic}, and this goes on from there."
 

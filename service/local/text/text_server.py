@@ -11,11 +11,11 @@ from service.local.refusal import LocalRefusal
 _CONNECT, _SILENCE = 5.0, 120.0  # seconds
 
 
-async def words(address: str, prompt: LocalPrompt) -> AsyncIterator[str]:
+async def stream_text(address: str, prompt: LocalPrompt) -> AsyncIterator[str]:
     """Yield the words of the answer as they come.
 
     Raises:
-        Refused: the server cannot be reached, or refuses.
+        LocalRefusal: the server cannot be reached, or refuses.
     """
     import httpx  # most local Bedrocks never need it
 

@@ -24,7 +24,7 @@ def head(text: str, limit: int) -> str:
     return text
 
 
-def grouped(text: str, sizes: Iterator[int]) -> Iterator[tuple[str, int]]:
+def group(text: str, sizes: Iterator[int]) -> Iterator[tuple[str, int]]:
     """Cut a text into pieces of as many tokens as `sizes` says; yield each with its count."""
     tokens, at = tokenize(text), 0
     while at < len(tokens):

@@ -17,18 +17,20 @@ _COMMON = frozenset(
 )
 
 
-def calls(prompt: LocalPrompt) -> list[tuple[PromptTool, str]]:
+def choose_calls(prompt: LocalPrompt) -> list[tuple[PromptTool, str]]:
     """Choose the tools to call, each with its arguments as JSON text."""
-    text = prompt.asked
+    text = prompt.question
     chosen = _chosen(prompt, text)
     if not chosen:
         return []
     if len(chosen) == 1 and prompt.parallel and _SEVERAL.search(text) and len(Material(text).names) > 1:
         chosen = chosen * 2
-    return [(tool, arguments(tool, text, turn)) for turn, tool in enumerate(chosen[: 2 if prompt.parallel else 1])]
+    return [
+        (tool, write_arguments(tool, text, turn)) for turn, tool in enumerate(chosen[: 2 if prompt.parallel else 1])
+    ]
 
 
-def arguments(tool: PromptTool, text: str, turn: int = 0) -> str:
+def write_arguments(tool: PromptTool, text: str, turn: int = 0) -> str:
     """Write arguments for a tool that satisfy its schema."""
     if tool.server and not tool.schema:
         return json.dumps(
@@ -37,7 +39,7 @@ def arguments(tool: PromptTool, text: str, turn: int = 0) -> str:
     return json.dumps(sample(tool.schema, Material(text, turn)), ensure_ascii=False)
 
 
-def parsed(written: str) -> dict[str, Any]:
+def parse_arguments(written: str) -> dict[str, Any]:
     """Read a call's arguments; nothing where the limit fell into them."""
     try:
         made: dict[str, Any] = json.loads(written)
@@ -46,7 +48,7 @@ def parsed(written: str) -> dict[str, Any]:
     return made
 
 
-def served(tool: PromptTool) -> str:
+def run_server_tool(tool: PromptTool) -> str:
     """Answer a call that the local Bedrock runs itself, as JSON text."""
     if "code" in tool.name:
         return json.dumps({"stdOut": "42", "stdErr": "", "exitCode": 0, "isError": False})
@@ -58,10 +60,10 @@ def call_block(index: int, tool: PromptTool, written: str, id_: str) -> Block:
     return Block(index, "server_call" if tool.server else "call", written, id=id_, name=tool.name)
 
 
-def token(prompt: LocalPrompt, number: int, letters: int = 22) -> str:
+def make_token(prompt: LocalPrompt, number: int, letters: int = 22) -> str:
     """Return letters for an id: the same for the same conversation, different for each call in it."""
     alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-    seed = f"{len(prompt.turns)}:{prompt.asked}:{number}"
+    seed = f"{len(prompt.turns)}:{prompt.question}:{number}"
     state, made = crc32(seed.encode(errors="replace")), ""
     for _ in range(letters):
         state = (state * 1_103_515_245 + 12_345) % 2**31
