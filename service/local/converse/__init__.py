@@ -1,4 +1,4 @@
-"""Converse and ConverseStream: one shape for every model."""
+"""Converse and ConverseStream: one format for all models."""
 
 from functools import partial
 
@@ -12,7 +12,7 @@ def plan(body: object, model: Model, *, streaming: bool) -> Plan:
     """Plan the answer to a request.
 
     Raises:
-        LocalRefusal: Bedrock would not take it.
+        LocalRefusal: Bedrock rejects the request.
     """
     request = reading.parse_request(body, model, streaming=streaming)
     echo = answer.EchoedFields.of(request)

@@ -1,4 +1,4 @@
-"""Converse's answers: the events of a stream, and the whole. Members stand in alphabetical order, as recorded."""
+"""The answers of Converse: the events of a stream, and the whole body. Members are in alphabetical order (recorded)."""
 
 import json
 
@@ -12,38 +12,38 @@ from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame, Phase
 
 _CLAUDE = Chunking(1, 4, opens_calls=True)
-_MANNERS = {
+_CHUNKINGS = {
     "claude_messages": _CLAUDE,
     "claude_text": _CLAUDE,
     "nova": Chunking(1, 4, whole_calls=True),
     "titan": Chunking(80, 160),
     "command": Chunking(1, 2),
 }
-_CALM = Chunking(1, 3)
+_DEFAULT = Chunking(1, 3)
 
 UNKNOWN_DELTA = LocalFrame({"contentBlockIndex": 0, "delta": {"hologram": {"depth": 3}}}, event="contentBlockDelta")
-"""A kind of delta that nobody has met."""
+"""A delta of a kind that no client knows."""
 
 
 def chunking_of(model: Model) -> Chunking:
-    """How a model speaks on ConverseStream."""
-    return _MANNERS.get(model.family, _CALM)
+    """Return the sizes of a model's pieces on ConverseStream."""
+    return _CHUNKINGS.get(model.family, _DEFAULT)
 
 
 def call_id_prefix(model: Model) -> str:
-    """How the ids of calls begin."""
+    """Return the first characters of the ids of tool calls."""
     return "functions." if model.series.startswith("kimi") else "tooluse_"
 
 
 class EchoedFields(Struct, frozen=True):
-    """What of the request comes back in the answer."""
+    """The parts of the request that the answer repeats. `paths`: the response fields that the request asks for."""
 
     paths: tuple[str, ...] = ()
     members: Json = {}
 
     @classmethod
     def of(cls, request: ConverseRequest) -> "EchoedFields":
-        """Take it from a request: the latency and the tier that were asked for, and the fields to be told."""
+        """Read the latency, the tier and the response field paths of a request."""
         members: Json = {}
         if request.performance_config:
             members["performanceConfig"] = {"latency": request.performance_config.latency}
@@ -58,12 +58,12 @@ class ConverseWriter:
     def __init__(self, model: Model, echo: EchoedFields) -> None:
         self._model = model
         self._echo = echo
-        # Ordinary tools say so too with Claude 4.5 and later (recorded, outside the modelled enum).
+        # With Claude 4.5 and later, client tools have a type too (recorded, outside the service model's enum).
         self._typed = "-4-5" in model.id or model.series == "claude_adaptive"
         self._shift = 1 if model.series == "gpt_oss" else 0
 
     def begin(self) -> list[LocalFrame]:
-        """Open the answer; gpt-oss puts an empty block before all others (recorded)."""
+        """Write the start of the answer; gpt-oss adds an empty block before all others (recorded)."""
         frames = [LocalFrame({"role": "assistant"}, "open", "messageStart")]
         if self._shift:
             frames += [self._delta(-1, {"text": ""}), self._stop(-1)]
@@ -72,7 +72,7 @@ class ConverseWriter:
         return frames
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece of a block, and the block's edges."""
+        """Write a piece, and the start and the end of its block."""
         block, frames = piece.block, []
         if piece.first and (start := _start(block, typed=self._typed)):
             frames.append(
@@ -83,16 +83,17 @@ class ConverseWriter:
         if piece.text or block.kind in {"call", "server_call"}:
             frames.append(self._delta(block.index, _delta(block, piece.text), "delta" if piece.text else "other"))
             if piece.first and block.kind == "text" and self._model.family == "nova":
-                frames.append(self._delta(block.index, {"text": ""}))  # in the middle too (recorded)
+                frames.append(self._delta(block.index, {"text": ""}))  # recorded
         if piece.last:
             if block.signature:
                 frames.append(self._delta(block.index, {"reasoningContent": {"signature": block.signature}}, "delta"))
-            frames += self._sprinkled(block)
+            if block.kind == "text" and self._model.family in {"nova", "llama", "mistral_prompt", "mistral_chat"}:
+                frames.append(self._delta(block.index, {"text": ""}))  # they close a text so (recorded)
             frames.append(self._stop(block.index))
         return frames
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Close the answer: why it stopped, then what it cost."""
+        """Write the stop reason, then the usage."""
         stop: Json = {"stopReason": end.stop}
         if (fields := find_response_fields(end, self._echo.paths, "/delta")) is not None:
             stop = {"additionalModelResponseFields": fields, **stop}
@@ -100,11 +101,6 @@ class ConverseWriter:
             LocalFrame(stop, "stop", "messageStop"),
             LocalFrame(write_metadata(self._model, end, self._echo), "last", "metadata"),
         ]
-
-    def _sprinkled(self, block: Block) -> list[LocalFrame]:
-        """Add the empty text delta that Nova, Mistral and Llama close a text with (recorded)."""
-        closes = self._model.family in {"nova", "llama", "mistral_prompt", "mistral_chat"}
-        return [self._delta(block.index, {"text": ""})] if closes and block.kind == "text" else []
 
     def _at(self, index: int) -> int:
         return index + self._shift
@@ -144,7 +140,7 @@ def _delta(block: Block, text: str) -> Json:
 
 
 def write_whole(model: Model, blocks: list[Block], end: End, *, echo: EchoedFields) -> Json:
-    """Write the answer of Converse."""
+    """Write the body of Converse's answer."""
     ordered = sorted(blocks, key=lambda block: block.kind == "thinking") if model.series == "deepseek_r1" else blocks
     answer: Json = {
         "metrics": {"latencyMs": end.latency_ms},
@@ -186,15 +182,15 @@ def _content(block: Block) -> Json:
 
 
 def write_metadata(model: Model, end: End, echo: EchoedFields) -> Json:
-    """Write the true end of a stream."""
-    said: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": write_usage(model, end), **echo.members}
+    """Write the metadata event, the last one of a stream."""
+    members: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": write_usage(model, end), **echo.members}
     if end.trace:
-        said["trace"] = {"guardrail": end.trace}
-    return dict(sorted(said.items()))
+        members["trace"] = {"guardrail": end.trace}
+    return dict(sorted(members.items()))
 
 
 def write_usage(model: Model, end: End) -> Json:
-    """Write the tokens; what was cached stands there where the model can cache, old names beside new (recorded)."""
+    """Write the tokens; for models with a prompt cache also the cached ones, by old and new names (recorded)."""
     spent = end.usage
     counted: Json = {}
     if model.on("converse").cache_points:
@@ -214,7 +210,7 @@ def write_usage(model: Model, end: End) -> Json:
 
 
 def find_response_fields(end: End, paths: tuple[str, ...], under: str) -> Json | None:
-    """Return what `additionalModelResponseFieldPaths` asks for: the stop sequence that hit."""
+    """Return what `additionalModelResponseFieldPaths` asks for: the stop sequence that ended the answer."""
     if f"{under}/stop_sequence" not in paths:
         return None
     found = {"stop_sequence": end.sequence}

@@ -1,4 +1,4 @@
-"""From the body of Converse to a prompt."""
+"""Converts the body of Converse to a prompt."""
 
 import json
 from collections.abc import Iterator
@@ -12,7 +12,6 @@ from service.local.converse.shapes import (
     ConverseContentBlock,
     ConverseDocument,
     ConverseRequest,
-    ConverseSource,
     ConverseToolConfig,
 )
 from service.local.models import default_max_tokens
@@ -34,10 +33,10 @@ from service.local.text import reasoning_text
 
 
 def parse_request(body: object, model: Model, *, streaming: bool) -> ConverseRequest:
-    """Read and check a body.
+    """Parse and check a body.
 
     Raises:
-        LocalRefusal: Bedrock would not take it.
+        LocalRefusal: Bedrock rejects it.
     """
     request = shapes.read(body, ConverseRequest, shapes.format_converse_error)
     rules.check(request, model, streaming=streaming)
@@ -45,13 +44,13 @@ def parse_request(body: object, model: Model, *, streaming: bool) -> ConverseReq
 
 
 def build_prompt(request: ConverseRequest, model: Model) -> LocalPrompt:
-    """Understand a checked request."""
+    """Convert a checked request to a prompt."""
     extras = read_extras(request, model)
     turns = [
         PromptTurn("assistant" if message.role == "assistant" else "user", tuple(_parts(message.content, model, place)))
         for place, message in enumerate(request.messages)
     ]
-    turns, prefill = _without_prefill(turns)
+    prefill = turns.pop().text if turns and turns[-1].role == "assistant" else ""
     tools = tuple(_tools(request.tool_config))
     config = request.tool_config
     return LocalPrompt(
@@ -69,12 +68,6 @@ def build_prompt(request: ConverseRequest, model: Model) -> LocalPrompt:
         guardrail=_guardrail(request),
         tools_cached=config is not None and any(tool.cache_point for tool in config.tools),
     )
-
-
-def _without_prefill(turns: list[PromptTurn]) -> tuple[list[PromptTurn], str]:
-    if turns and turns[-1].role == "assistant":
-        return turns[:-1], turns[-1].text
-    return turns, ""
 
 
 def _system(request: ConverseRequest) -> Iterator[Part]:
@@ -111,36 +104,35 @@ def _part(block: ConverseContentBlock, model: Model, place: str) -> Iterator[Par
     elif block.guard_content and block.guard_content.text:
         yield PromptText(block.guard_content.text.text)
     elif block.citations_content:
-        yield from (PromptText(said.text) for said in block.citations_content.content)
+        yield from (PromptText(part.text) for part in block.citations_content.content)
     elif block.search_result:
-        yield from (PromptText(said.text) for said in block.search_result.content)
+        yield from (PromptText(part.text) for part in block.search_result.content)
     elif block.reasoning_content and block.reasoning_content.reasoning_text:
-        said = block.reasoning_content.reasoning_text
-        handed_back = PromptReasoning(said.text, said.signature or "")
+        received = block.reasoning_content.reasoning_text
+        reasoning = PromptReasoning(received.text, received.signature or "")
         if model.family == "claude_messages":
-            reasoning_text.check_signature(handed_back, place)
-        yield handed_back
+            reasoning_text.check_signature(reasoning, place)
+        yield reasoning
 
 
 def _document(document: ConverseDocument, place: str) -> Media:
     cited = document.citations is not None and document.citations.enabled
-    return media.read_document(document.format, document.name, _content(document.source, place), cited=cited)
-
-
-def _content(source: ConverseSource, place: str) -> bytes:
+    source = document.source
     if source.bytes:
-        return media.decode_base64(source.bytes, place)
-    texts = [source.text] if source.text is not None else [part.text for part in source.content or ()]
-    return "\n".join(texts).encode()
+        content = media.decode_base64(source.bytes, place)
+    else:
+        texts = [source.text] if source.text is not None else [part.text for part in source.content or ()]
+        content = "\n".join(texts).encode()
+    return media.read_document(document.format, document.name, content, cited=cited)
 
 
 def _result_text(block: ConverseContentBlock) -> str:
     parts = block.tool_result.content if block.tool_result else []
-    said = [
+    texts = [
         part.text if part.text is not None else json.dumps(part.json) if part.json is not None else "" for part in parts
     ]
     attached = [name for part in parts for name in ("image", "document", "video") if getattr(part, name)]
-    return " ".join(filter(None, [*said, *(f"[{name}]" for name in attached)]))
+    return " ".join(filter(None, [*texts, *(f"[{name}]" for name in attached)]))
 
 
 def _tools(config: ConverseToolConfig | None) -> Iterator[PromptTool]:

@@ -1,4 +1,4 @@
-"""Claude 3 and later: Anthropic's messages."""
+"""Claude 3 and later: the Messages format of Anthropic."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -42,7 +42,11 @@ _MANNER = Chunking(1, 4, opens_calls=True)
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body."""
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
     body = shapes.read(request.body, ClaudeBody, shapes.format_anthropic_error)
     prompt = _prompt(body, request, thinks=check(body, request.model))
     id_ = f"msg_bdrk_{tool_choice.make_token(prompt, -1)}"
@@ -50,10 +54,10 @@ def plan(request: InvokeRequest) -> Plan:
         prompt=prompt,
         chunking=_MANNER,
         id_prefix="toolu_bdrk_",
-        make_writer=common.with_metrics(lambda opening: ClaudeMessagesChunks(request.model, id_, opening), prompt),
+        make_writer=common.with_metrics(lambda start: ClaudeMessagesChunks(request.model, id_, start), prompt),
         write_body=partial(_whole, request.model, prompt, id_),
         unknown_frame=common.UNKNOWN_CHUNK,
-        headers=common.STREAM_HEADERS if request.streaming else (),
+        headers=request.response_headers,
     )
 
 
@@ -94,58 +98,53 @@ def _part(block: Content, place: str) -> Part:
         case ClaudeTextBlock():
             return PromptText(block.text)
         case ClaudeImageBlock():
-            return _image(block, place)
+            content = media.decode_base64(block.source.data, place)
+            return media.read_image(block.source.media_type.removeprefix("image/"), content)
         case ClaudeDocumentBlock():
             return _document(block, place)
         case ClaudeToolUseBlock():
             return PromptToolUse(block.id, block.name, block.input)
         case ClaudeToolResultBlock():
-            said = [
+            texts = [
                 part.text if isinstance(part, ClaudeTextBlock) else "[attachment]" for part in as_blocks(block.content)
             ]
-            return PromptToolResult(block.tool_use_id, " ".join(said), block.is_error)
+            return PromptToolResult(block.tool_use_id, " ".join(texts), block.is_error)
         case ClaudeThinkingBlock():
-            handed_back = PromptReasoning(block.thinking, block.signature)
-            reasoning_text.check_signature(handed_back, place)
-            return handed_back
+            reasoning = PromptReasoning(block.thinking, block.signature)
+            reasoning_text.check_signature(reasoning, place)
+            return reasoning
         case _:
             return PromptReasoning(signature=block.data)
-
-
-def _image(block: ClaudeImageBlock, place: str) -> Media:
-    return media.read_image(
-        block.source.media_type.removeprefix("image/"), media.decode_base64(block.source.data, place)
-    )
 
 
 def _document(block: ClaudeDocumentBlock, place: str) -> Media:
     cited = block.citations is not None and block.citations.enabled
     source = block.source
     if isinstance(source, ClaudeBase64Source):
-        form, content = source.media_type.rpartition("/")[2], media.decode_base64(source.data, place)
+        format_, content = source.media_type.rpartition("/")[2], media.decode_base64(source.data, place)
     elif isinstance(source, ClaudeTextSource):
-        form, content = "txt", source.data.encode()
+        format_, content = "txt", source.data.encode()
     else:
-        said = source.content if isinstance(source.content, str) else "\n".join(part.text for part in source.content)
-        form, content = "txt", said.encode()
-    return media.read_document(form, block.title or "", content, cited=cited)
+        text = source.content if isinstance(source.content, str) else "\n".join(part.text for part in source.content)
+        format_, content = "txt", text.encode()
+    return media.read_document(format_, block.title or "", content, cited=cited)
 
 
 class ClaudeMessagesChunks:
     """Writes the chunks of one answer."""
 
-    def __init__(self, model: Model, id_: str, opening: StreamStart) -> None:
+    def __init__(self, model: Model, id_: str, start: StreamStart) -> None:
         self._model = model
         self._id = id_
-        self._opening = opening
+        self._start = start
 
     def begin(self) -> list[LocalFrame]:
-        """Open the message; it counts its first output token already (recorded: 1 to 8)."""
-        message = _message(self._model, self._id, [], None, None, _usage_in(self._opening, 1))
+        """Write the start of the message, which already counts output tokens (recorded: 1 to 8)."""
+        message = _message(self._model, self._id, [], None, None, _usage(self._start, 1))
         return [LocalFrame({"type": "message_start", "message": message}, "open")]
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece and the edges of its block."""
+        """Write a piece, and the start and the end of its block."""
         block, index, frames = piece.block, piece.block.index, []
         if piece.first:
             frames.append(LocalFrame({"type": "content_block_start", "index": index, "content_block": _start(block)}))
@@ -163,7 +162,7 @@ class ClaudeMessagesChunks:
         return frames
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped and what it cost."""
+        """Write the stop reason and the usage."""
         delta = {"stop_reason": _stop(end.stop), "stop_sequence": end.sequence}
         usage = {"output_tokens": end.usage.output}
         return [
@@ -208,10 +207,10 @@ def _citation(block: Block) -> Json:
     }
 
 
-def _whole(model: Model, prompt: LocalPrompt, id_: str, said: list[Block], end: End) -> Json:
-    opening = StreamStart(end.usage.input, end.usage.cache_read, end.usage.cache_write, 0)
-    content = [_content(block) for block in said]
-    answer = _message(model, id_, content, _stop(end.stop), end.sequence, _usage_in(opening, end.usage.output))
+def _whole(model: Model, prompt: LocalPrompt, id_: str, blocks: list[Block], end: End) -> Json:
+    start = StreamStart(end.usage.input, end.usage.cache_read, end.usage.cache_write, 0)
+    content = [_content(block) for block in blocks]
+    answer = _message(model, id_, content, _stop(end.stop), end.sequence, _usage(start, end.usage.output))
     return common.with_guardrail_action(answer, prompt, end)
 
 
@@ -245,15 +244,15 @@ def _message(model: Model, id_: str, content: list[Json], stop: str | None, sequ
     }
 
 
-def _usage_in(opening: StreamStart, output: int) -> Json:
+def _usage(start: StreamStart, output: int) -> Json:
     return {
-        "input_tokens": opening.input_tokens,
-        "cache_creation_input_tokens": opening.cache_write,
-        "cache_read_input_tokens": opening.cache_read,
+        "input_tokens": start.input_tokens,
+        "cache_creation_input_tokens": start.cache_write,
+        "cache_read_input_tokens": start.cache_read,
         "output_tokens": output,
     }
 
 
 def _stop(reason: str) -> str:
-    # A guardrail's stop is told beside the answer, not in it.
+    # The intervention of a guardrail stands in a member beside the message, not in its stop reason.
     return {"guardrail_intervened": "end_turn", "content_filtered": "refusal"}.get(reason, reason)

@@ -1,4 +1,4 @@
-"""What Anthropic checks of a messages body beyond its shape."""
+"""The rules of Anthropic's Messages that a body must meet beyond its types."""
 
 from collections.abc import Sequence
 
@@ -18,14 +18,14 @@ from service.local.families.claude_shapes import (
 from service.local.reasoning_config import Sampling, check_claude_thinking, format_missing_reasoning
 from service.local.refusal import LocalRefusal
 
-_NEWER = "2026-10-21"  # the anthropic SDK 2.x sends it to every model, whatever its age (2.9.0)
+_NEWER = "2026-10-21"  # the anthropic SDK 2.x sends it to every model, old ones too (2.9.0)
 
 
 def check(body: ClaudeBody, model: Model) -> bool:
-    """Check a body, and tell whether the model is to think.
+    """Check a body, and return whether the model thinks.
 
     Raises:
-        LocalRefusal: Anthropic would not take it.
+        LocalRefusal: Anthropic rejects the body.
     """
     abilities = model.invoke
     for place, message in enumerate(body.messages):
@@ -47,14 +47,14 @@ def check(body: ClaudeBody, model: Model) -> bool:
     sampling = Sampling(body.temperature, body.top_p, body.top_k)
     thinks = check_claude_thinking(body.thinking, model, body.max_tokens, sampling)
     if thinks and body.thinking and body.thinking.get("type") == "enabled":
-        _check_thought_first(body.messages)
+        _check_leading_reasoning(body.messages)
     _check_tools(body, model, thinks=thinks)
     _check_prefill(body, model, thinks=thinks)
     return thinks
 
 
 def as_blocks(content: str | Sequence[Content]) -> list[Content]:
-    """Read a content that may be a mere text."""
+    """Return the blocks of a content, which can be a string."""
     return [ClaudeTextBlock(text=content)] if isinstance(content, str) else list(content)
 
 
@@ -81,27 +81,27 @@ def _check_message(message: ClaudeMessage, place: str, *, last: bool, newer: boo
 
 
 def _check_results(messages: Sequence[ClaudeMessage]) -> None:
-    request: set[str] = set()
+    open_ids: set[str] = set()
     for place, message in enumerate(_merged(messages)):
         content = message[1]
-        given = {block.tool_use_id for block in content if isinstance(block, ClaudeToolResultBlock)}
-        if message[0] == "user" and given - request:
+        answered = {block.tool_use_id for block in content if isinstance(block, ClaudeToolResultBlock)}
+        if message[0] == "user" and (unexpected := answered - open_ids):
             raise LocalRefusal(
                 f"messages.{place}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: "
-                f"{', '.join(sorted(given - request))}. Each `tool_result` block must have a corresponding `tool_use` "
+                f"{', '.join(sorted(unexpected))}. Each `tool_result` block must have a corresponding `tool_use` "
                 "block in the previous message."
             )
-        if request - given:
+        if missing := open_ids - answered:
             raise LocalRefusal(
                 f"messages.{place - 1}: `tool_use` ids were found without `tool_result` blocks immediately after: "
-                f"{', '.join(sorted(request - given))}. Each `tool_use` block must have a corresponding `tool_result` "
+                f"{', '.join(sorted(missing))}. Each `tool_use` block must have a corresponding `tool_result` "
                 "block in the next message."
             )
-        request = {block.id for block in content if isinstance(block, ClaudeToolUseBlock)}
+        open_ids = {block.id for block in content if isinstance(block, ClaudeToolUseBlock)}
 
 
 def _merged(messages: Sequence[ClaudeMessage]) -> list[tuple[str, list[Content]]]:
-    """Join neighbouring messages of one role, as Anthropic does."""
+    """Join consecutive messages of one role, as Anthropic does."""
     joined: list[tuple[str, list[Content]]] = []
     for message in messages:
         if joined and joined[-1][0] == message.role:
@@ -117,12 +117,12 @@ def _check_tools(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
         if tool.input_schema.get("type") != "object":
             raise LocalRefusal(f"tools.{place}.custom.input_schema.type: Input should be 'object'")
     if not body.tools:
-        held = any(
+        uses_tools = any(
             isinstance(block, ClaudeToolUseBlock | ClaudeToolResultBlock)
             for message in body.messages
             for block in as_blocks(message.content)
         )
-        if held:
+        if uses_tools:
             raise LocalRefusal("Requests which include `tool_use` or `tool_result` blocks must define tools")
         if choice is not None and choice.type != "none":
             raise LocalRefusal("tool_choice may only be specified while providing tools")
@@ -137,15 +137,15 @@ def _check_tools(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
         raise LocalRefusal(f"tool_choice.type: {choice.type!r} is not supported for this model.")
 
 
-def _check_thought_first(messages: Sequence[ClaudeMessage]) -> None:
-    """An answer whose tools are just being answered must have begun with its reasoning."""
-    answering = isinstance(as_blocks(messages[-1].content)[0], ClaudeToolResultBlock)
-    spoken = [place for place, message in enumerate(messages) if message.role == "assistant"]
-    if answering and spoken:
-        first = as_blocks(messages[spoken[-1]].content)[0]
+def _check_leading_reasoning(messages: Sequence[ClaudeMessage]) -> None:
+    """Reject tool results for an answer that does not start with its reasoning."""
+    has_results = isinstance(as_blocks(messages[-1].content)[0], ClaudeToolResultBlock)
+    answers = [place for place, message in enumerate(messages) if message.role == "assistant"]
+    if has_results and answers:
+        first = as_blocks(messages[answers[-1]].content)[0]
         if not isinstance(first, ClaudeThinkingBlock | ClaudeRedactedBlock):
             raise LocalRefusal(
-                format_missing_reasoning(spoken[-1], "text" if isinstance(first, ClaudeTextBlock) else "tool_use")
+                format_missing_reasoning(answers[-1], "text" if isinstance(first, ClaudeTextBlock) else "tool_use")
             )
 
 

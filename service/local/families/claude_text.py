@@ -1,29 +1,27 @@
-"""Claude 2 and Instant: a prompt of turns, completed."""
+"""Claude 2 and Instant: a text completion of a raw prompt."""
 
-from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from service.local import shapes, templates
-from service.local.answer import Block, End, Piece
+from service.local.answer import End, Piece
 from service.local.families import claude_messages, common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
-from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
 from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _HUMAN, _ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
-_MOST = 4_096  # tokens
+_MAX_TOKENS = 4_096
 
 
 class ClaudeTextBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     prompt: str
-    max_tokens_to_sample: Annotated[int, Meta(ge=1, le=_MOST)]
+    max_tokens_to_sample: Annotated[int, Meta(ge=1, le=_MAX_TOKENS)]
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=0, le=500)] | None = None
@@ -32,7 +30,7 @@ class ClaudeTextBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body; Claude 2 takes messages too."""
+    """Plan the answer to a body; Claude 2 accepts messages too."""
     if isinstance(request.body, dict) and "messages" in request.body:
         return claude_messages.plan(request)
     body = shapes.read(request.body, ClaudeTextBody, shapes.format_schema_error)
@@ -51,9 +49,11 @@ def plan(request: InvokeRequest) -> Plan:
         chunking=Chunking(1, 3),
         id_prefix="",
         make_writer=common.with_metrics(lambda _: ClaudeTextChunks(), prompt),
-        write_body=partial(_whole, prompt),
+        write_body=lambda blocks, end: common.with_guardrail_action(
+            {"type": "completion", "completion": "".join(block.text for block in blocks), **_stop(end)}, prompt, end
+        ),
         unknown_frame=common.UNKNOWN_CHUNK,
-        headers=common.STREAM_HEADERS if request.streaming else (),
+        headers=request.response_headers,
     )
 
 
@@ -61,11 +61,11 @@ class ClaudeTextChunks:
     """Writes the chunks."""
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece of text."""
+        """Write the chunk of a piece."""
         if not piece.text:
             return []
         return [
@@ -73,17 +73,12 @@ class ClaudeTextChunks:
         ]
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped."""
+        """Write the stop reason."""
         return [LocalFrame({"type": "completion", "completion": "", **_stop(end)}, "last")]
 
 
-def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    text = "".join(block.text for block in said)
-    return common.with_guardrail_action({"type": "completion", "completion": text, **_stop(end)}, prompt, end)
-
-
 def _stop(end: End) -> Json:
-    """A natural end is a stop sequence too: the next turn of the human."""
+    """Write the stop reason; a natural end is a stop sequence too: the next turn of the human."""
     if end.stop == "max_tokens":
         return {"stop_reason": "max_tokens", "stop": None}
     return {"stop_reason": "stop_sequence", "stop": end.sequence or _HUMAN}

@@ -1,4 +1,4 @@
-"""Cohere Command, Light: the whole form unless `stream` is true, even on the streaming operation (recorded)."""
+"""Cohere Command and Light: one whole body unless `stream` is true, even on the streaming operation (recorded)."""
 
 from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, uuid5
@@ -17,7 +17,7 @@ from service.local.wire.frames import Json, LocalFrame
 
 
 class CommandBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     prompt: Annotated[str, Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=1, le=4096)] = 20
@@ -34,7 +34,11 @@ class CommandBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body."""
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
     body = shapes.read(request.body, CommandBody, shapes.format_schema_error)
     if body.stream and not request.streaming:
         raise LocalRefusal(
@@ -45,40 +49,39 @@ def plan(request: InvokeRequest) -> Plan:
         request, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=stop, leading_space=" "
     )
 
-    def whole(prompt: LocalPrompt, text: str, end: End) -> Json:
-        return _whole(prompt, text, end, body.num_generations)
-
-    numbered = body.num_generations
+    generations = body.num_generations
     return completions.plan(
         request,
         prompt,
         Chunking(1, 2),
-        lambda _: CommandChunks(numbered) if body.stream else WholeAnswerChunk(prompt, numbered),
-        whole,
+        lambda _: CommandChunks(generations) if body.stream else WholeAnswerChunk(prompt, generations),
+        lambda prompt, text, end: _whole(prompt, text, end, generations),
     )
 
 
 class CommandChunks:
-    """Writes the chunks. With several generations each is told by its `index`, one after the other (recorded)."""
+    """Writes the chunks. Several generations have an `index` each and follow one another (recorded)."""
 
     def __init__(self, generations: int) -> None:
         self._generations = generations
-        self._said: list[str] = []
+        self._texts: list[str] = []
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece."""
+        """Write the chunk of a piece."""
         if not piece.text:
             return []
-        self._said.append(piece.text)
+        self._texts.append(piece.text)
         return [LocalFrame(self._chunk(piece.text, 0), "delta")]
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped, without text and index."""
-        frames = [LocalFrame(self._chunk(text, n), "delta") for n in range(1, self._generations) for text in self._said]
+        """Write the stop reason, without text and index."""
+        frames = [
+            LocalFrame(self._chunk(text, n), "delta") for n in range(1, self._generations) for text in self._texts
+        ]
         return [*frames, LocalFrame({"finish_reason": _reason(end), "is_finished": True}, "last")]
 
     def _chunk(self, text: str, number: int) -> Json:
@@ -86,38 +89,38 @@ class CommandChunks:
 
 
 class WholeAnswerChunk:
-    """Writes the whole form as a single chunk."""
+    """Writes the whole body as a single chunk."""
 
     def __init__(self, prompt: LocalPrompt, generations: int) -> None:
         self._prompt = prompt
         self._generations = generations
-        self._said: list[str] = []
+        self._texts: list[str] = []
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before it."""
+        """Return nothing: the stream is one chunk."""
         return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Keep a piece for the end."""
-        self._said.append(piece.text)
+        """Store a piece for the end."""
+        self._texts.append(piece.text)
         return []
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Write it."""
-        return [LocalFrame(_whole(self._prompt, "".join(self._said), end, self._generations), "last")]
+        """Write the chunk."""
+        return [LocalFrame(_whole(self._prompt, "".join(self._texts), end, self._generations), "last")]
 
 
 def _whole(prompt: LocalPrompt, text: str, end: End, generations: int) -> Json:
-    request = prompt.raw_text
-    made: list[dict[str, Any]] = [
-        {"finish_reason": _reason(end), "id": str(uuid5(NAMESPACE_URL, f"{n}{request[:500]}")), "text": text}
+    raw_text = prompt.raw_text
+    generation_list: list[dict[str, Any]] = [
+        {"finish_reason": _reason(end), "id": str(uuid5(NAMESPACE_URL, f"{n}{raw_text[:500]}")), "text": text}
         for n in range(generations)
     ]
-    return {"generations": made, "id": str(uuid5(NAMESPACE_URL, request[:500])), "prompt": request}
+    return {"generations": generation_list, "id": str(uuid5(NAMESPACE_URL, raw_text[:500])), "prompt": raw_text}
 
 
 def _reason(end: End) -> str:
-    # STOP_SEQUENCE is recorded; the documentation knows the other two.
+    # STOP_SEQUENCE is recorded; the other two are from the documentation.
     return {"max_tokens": "MAX_TOKENS", "stop_sequence": "STOP_SEQUENCE", "content_filtered": "ERROR_TOXIC"}.get(
         end.stop, "COMPLETE"
     )

@@ -1,4 +1,4 @@
-"""Cohere Command R and R+: a message, its history, and events with a type."""
+"""Cohere Command R and R+: a message with its history, and events with a type."""
 
 import json
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ class HistoryMessage(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CohereParameter(Struct, frozen=True, forbid_unknown_fields=True):
-    """A parameter of a tool, in Python's words for types."""
+    """A parameter of a tool; its types have Python's names."""
 
     type: str
     description: str = ""
@@ -47,7 +47,7 @@ class CohereTool(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CommandRBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     message: str
     chat_history: list[HistoryMessage] = []
@@ -71,7 +71,11 @@ class CommandRBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body."""
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
     body = shapes.read(request.body, CommandRBody, shapes.format_schema_error)
     ceiling = request.model.output_ceiling
     if body.max_tokens and ceiling and body.max_tokens > ceiling:
@@ -79,26 +83,26 @@ def plan(request: InvokeRequest) -> Plan:
     if not body.message.strip() and not body.tool_results:
         raise LocalRefusal("invalid request: message must be at least 1 token long or tool results must be specified.")
     prompt = _prompt(body, request)
-    form = CommandREnvelope(body)
+    envelope = CommandREnvelope(body)
     return Plan(
         prompt=prompt,
         chunking=Chunking(1, 2, whole_calls=True),
         id_prefix="call_",
-        make_writer=common.with_metrics(lambda _: CommandRChunks(form), prompt),
-        write_body=partial(_whole, form, prompt),
+        make_writer=common.with_metrics(lambda _: CommandRChunks(envelope), prompt),
+        write_body=partial(_whole, envelope, prompt),
         unknown_frame=LocalFrame({"is_finished": False, "event_type": "hologram-generation", "depth": 3}),
-        headers=common.STREAM_HEADERS if request.streaming else (),
+        headers=request.response_headers,
     )
 
 
 def _prompt(body: CommandRBody, request: InvokeRequest) -> LocalPrompt:
-    before = [
-        PromptTurn("assistant" if said.role == "CHATBOT" else "user", (PromptText(said.message),))
-        for said in body.chat_history
+    history = [
+        PromptTurn("assistant" if message.role == "CHATBOT" else "user", (PromptText(message.message),))
+        for message in body.chat_history
     ]
     return LocalPrompt(
         model=request.model,
-        turns=(*before, PromptTurn("user", tuple(_parts(body)))),
+        turns=(*history, PromptTurn("user", tuple(_parts(body)))),
         system=(PromptText(body.preamble),) if body.preamble else (),
         tools=tuple(PromptTool(tool.name, tool.description, _schema(tool)) for tool in body.tools),
         max_tokens=body.max_tokens or default_max_tokens(request.model),
@@ -126,22 +130,22 @@ def _schema(tool: CohereTool) -> dict[str, Any]:
 
 
 class CommandREnvelope:
-    """The ids of one answer, and the history that it ends with."""
+    """The ids of one answer, and the history at its end."""
 
     def __init__(self, body: CommandRBody) -> None:
         self.generation_id = str(uuid5(NAMESPACE_URL, f"generation {body.message[:500]}"))
         self.response_id = str(uuid5(NAMESPACE_URL, f"response {body.message[:500]}"))
         self._message = body.message
-        self._history = [{"role": said.role, "message": said.message} for said in body.chat_history]
+        self._history = [{"role": message.role, "message": message.message} for message in body.chat_history]
 
     def response(self, text: str, calls: list[Json], end: End) -> Json:
-        """Write the answer whole, as it also stands at a stream's end."""
-        said = [{"role": "USER", "message": self._message}, {"role": "CHATBOT", "message": text}]
+        """Write the whole answer, which is also part of a stream's last event."""
+        added = [{"role": "USER", "message": self._message}, {"role": "CHATBOT", "message": text}]
         return {
             "response_id": self.response_id,
             "text": text,
             "generation_id": self.generation_id,
-            "chat_history": [*self._history, *said],
+            "chat_history": [*self._history, *added],
             "finish_reason": _reason(end),
             **({"tool_calls": calls} if calls else {}),
         }
@@ -150,33 +154,33 @@ class CommandREnvelope:
 class CommandRChunks:
     """Writes the chunks."""
 
-    def __init__(self, form: CommandREnvelope) -> None:
-        self._form = form
-        self._said: list[str] = []
+    def __init__(self, envelope: CommandREnvelope) -> None:
+        self._envelope = envelope
+        self._texts: list[str] = []
         self._calls: list[Json] = []
 
     def begin(self) -> list[LocalFrame]:
-        """Open the answer."""
-        start = {"event_type": "stream-start", "generation_id": self._form.generation_id}
+        """Write the start of the answer."""
+        start = {"event_type": "stream-start", "generation_id": self._envelope.generation_id}
         return [LocalFrame({"is_finished": False, **start}, "open")]
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece of text; calls are told together at the end."""
+        """Write the chunk of a piece of text; tool calls are written together at the end."""
         if piece.block.kind == "call":
             self._calls.append(_call(piece.block))
             return []
         if not piece.text:
             return []
-        self._said.append(piece.text)
+        self._texts.append(piece.text)
         return [LocalFrame({"is_finished": False, "event_type": "text-generation", "text": piece.text}, "delta")]
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Tell the calls, then repeat the whole text (as recorded elsewhere: readers have to ignore it)."""
+        """Write the tool calls, then the whole text again (as recorded elsewhere: clients must ignore it)."""
         frames = []
         if self._calls:
             calls = {"event_type": "tool-calls-generation", "tool_calls": self._calls}
             frames.append(LocalFrame({"is_finished": False, **calls}, "delta"))
-        response = self._form.response("".join(self._said), self._calls, end)
+        response = self._envelope.response("".join(self._texts), self._calls, end)
         last = {"is_finished": True, "event_type": "stream-end", "response": response, "finish_reason": _reason(end)}
         return [*frames, LocalFrame(last, "last")]
 
@@ -191,9 +195,9 @@ def _reason(end: End) -> str:
     )
 
 
-def _whole(form: CommandREnvelope, prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    text = "".join(block.text for block in said if block.kind == "text")
-    calls = [_call(block) for block in said if block.kind == "call"]
+def _whole(envelope: CommandREnvelope, prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:
+    text = common.join_text(blocks)
+    calls = [_call(block) for block in blocks if block.kind == "call"]
     units = {"input_tokens": end.usage.prompt, "output_tokens": end.usage.output}
-    answer = {**form.response(text, calls, end), "meta": {"billed_units": units}}
+    answer = {**envelope.response(text, calls, end), "meta": {"billed_units": units}}
     return common.with_guardrail_action(answer, prompt, end)

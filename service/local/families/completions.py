@@ -1,9 +1,8 @@
-"""The families that complete a raw prompt with text alone: Titan, Llama, Command, Jurassic, Mistral, DeepSeek R1."""
+"""The plan of the families that complete a raw prompt with one text: Titan, Llama, Command, Jurassic, Mistral."""
 
 from collections.abc import Callable
-from functools import partial
 
-from service.local.answer import Block, End
+from service.local.answer import End
 from service.local.families import common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan, StreamStart, Writer
@@ -19,7 +18,7 @@ def plan(
     prompt: LocalPrompt,
     chunking: Chunking,
     writer: Callable[[StreamStart], Writer],
-    whole: BodyWriter,
+    write_body: BodyWriter,
 ) -> Plan:
     """Plan an answer that is one text."""
     return Plan(
@@ -27,12 +26,9 @@ def plan(
         chunking=chunking,
         id_prefix="",
         make_writer=common.with_metrics(writer, prompt),
-        write_body=partial(_whole, prompt, whole),
+        write_body=lambda blocks, end: common.with_guardrail_action(
+            write_body(prompt, common.join_text(blocks), end), prompt, end
+        ),
         unknown_frame=common.UNKNOWN_CHUNK,
-        headers=common.STREAM_HEADERS if request.streaming else (),
+        headers=request.response_headers,
     )
-
-
-def _whole(prompt: LocalPrompt, whole: BodyWriter, said: list[Block], end: End) -> Json:
-    text = "".join(block.text for block in said if block.kind == "text")
-    return common.with_guardrail_action(whole(prompt, text, end), prompt, end)

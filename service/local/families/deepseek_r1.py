@@ -1,4 +1,4 @@
-"""DeepSeek R1: a text completion that thinks first, up to `</think>`."""
+"""DeepSeek R1: a text completion that starts with reasoning, up to `</think>`."""
 
 from functools import partial
 from typing import Annotated
@@ -18,7 +18,7 @@ _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
 
 
 class DeepSeekR1Body(Struct, frozen=True, forbid_unknown_fields=True):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     prompt: Annotated[str, Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=1, le=32_768)] = 512
@@ -28,9 +28,13 @@ class DeepSeekR1Body(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body."""
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
     body = shapes.read(request.body, DeepSeekR1Body, shapes.format_schema_error)
-    prompt = _split(
+    prompt = _split_reasoning(
         common.raw_prompt(request, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
     )
     return Plan(
@@ -40,34 +44,34 @@ def plan(request: InvokeRequest) -> Plan:
         make_writer=common.with_metrics(lambda _: DeepSeekR1Chunks(), prompt),
         write_body=partial(_whole, prompt),
         unknown_frame=common.UNKNOWN_CHUNK,
-        headers=common.STREAM_HEADERS if request.streaming else (),
+        headers=request.response_headers,
     )
 
 
-def _split(prompt: LocalPrompt) -> LocalPrompt:
-    """Tell the reasoning so far from the answer so far."""
-    thought, closed, said = prompt.prefill.removeprefix(_OPEN).partition(_CLOSE.strip())
+def _split_reasoning(prompt: LocalPrompt) -> LocalPrompt:
+    """Split the prefill into the beginning of the reasoning and the beginning of the answer."""
+    reasoning, closed, text = prompt.prefill.removeprefix(_OPEN).partition(_CLOSE.strip())
     if closed:
-        return structs.replace(prompt, prefill=said.lstrip(), reasoning=False)
-    return structs.replace(prompt, prefill="", reasoning_so_far=thought, reasoning=True)
+        return structs.replace(prompt, prefill=text.lstrip(), reasoning=False)
+    return structs.replace(prompt, prefill="", reasoning_so_far=reasoning, reasoning=True)
 
 
 class DeepSeekR1Chunks:
     """Writes the chunks."""
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece; reasoning ends in its tag."""
+        """Write the chunk of a piece; a tag closes the reasoning."""
         frames = [LocalFrame(_choice(piece.text, None), "delta")] if piece.text else []
         if piece.last and piece.block.kind == "thinking":
             frames.append(LocalFrame(_choice(_CLOSE, None), "delta"))
         return frames
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped."""
+        """Write the stop reason."""
         return [LocalFrame(_choice("", _stop(end)), "last")]
 
 
@@ -79,6 +83,6 @@ def _stop(end: End) -> str:
     return "length" if end.stop == "max_tokens" else "stop"
 
 
-def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    text = "".join(block.text + (_CLOSE if block.kind == "thinking" else "") for block in said)
+def _whole(prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:
+    text = "".join(block.text + (_CLOSE if block.kind == "thinking" else "") for block in blocks)
     return common.with_guardrail_action({"choices": [{"text": text, "stop_reason": _stop(end)}]}, prompt, end)

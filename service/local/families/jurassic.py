@@ -1,4 +1,4 @@
-"""AI21 Jurassic-2, which never streamed: a completion with every token in it."""
+"""AI21 Jurassic-2, which does not stream: a completion with a list of its tokens."""
 
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from service.local.wire.frames import Json
 
 
 class JurassicPenalty(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """How much repetition costs."""
+    """A penalty for repetition."""
 
     scale: float
     apply_to_whitespaces: bool | None = None
@@ -28,7 +28,7 @@ class JurassicPenalty(Struct, frozen=True, forbid_unknown_fields=True, rename="c
 
 
 class JurassicBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     prompt: Annotated[str, Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=1, le=8191)] = 200
@@ -43,17 +43,19 @@ class JurassicBody(Struct, frozen=True, forbid_unknown_fields=True, rename="came
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body."""
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
     body = shapes.read(request.body, JurassicBody, shapes.format_schema_error)
     prompt = common.raw_prompt(
         request, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=body.stop_sequences, leading_space="\n"
     )
-    return completions.plan(request, prompt, Chunking(4, 8), _unstreamed, _whole)
+    return completions.plan(request, prompt, Chunking(4, 8), _reject_stream, _whole)
 
 
-def _unstreamed(opening: StreamStart) -> Writer:
-    """Refuse to stream."""
-    del opening
+def _reject_stream(_: StreamStart) -> Writer:
     raise LocalRefusal("The model is unsupported for streaming.")
 
 
@@ -63,20 +65,20 @@ def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
         reason["length"] = end.usage.output
     elif end.sequence:
         reason["sequence"] = end.sequence
-    said = {"text": text, "tokens": _tokens(text)}
+    completion = {"text": text, "tokens": _tokens(text)}
     return {
         "id": 1234,
         "prompt": {"text": prompt.raw_text, "tokens": _tokens(prompt.raw_text)},
-        "completions": [{"data": said, "finishReason": reason}],
+        "completions": [{"data": completion, "finishReason": reason}],
     }
 
 
 def _tokens(text: str) -> list[Json]:
-    made, at = [], 0
+    entries, at = [], 0
     for token in tokens.tokenize(text):
         generated = {"token": token.replace(" ", "▁"), "logprob": -0.5, "raw_logprob": -0.5}
-        made.append(
+        entries.append(
             {"generatedToken": generated, "textRange": {"start": at, "end": at + len(token)}, "topTokens": None}
         )
         at += len(token)
-    return made
+    return entries

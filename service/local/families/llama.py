@@ -1,4 +1,4 @@
-"""Meta Llama 2, 3 and 4: a prompt in the template of the generation, and counts in every chunk."""
+"""Meta Llama 2, 3 and 4: a prompt in the template of the version, and token counts in every chunk."""
 
 from functools import partial
 from typing import Annotated
@@ -16,11 +16,11 @@ from service.local.text import tokens
 from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
-_MOST = {"llama2": 2_048, "llama3": 2_048}
+_MAX_TOKENS = {"llama2": 2_048, "llama3": 2_048}
 
 
 class LlamaBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """InvokeModel's body. There are no stop sequences."""
+    """The body of InvokeModel. It has no stop sequences."""
 
     prompt: Annotated[str, Meta(min_length=1)]
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -30,11 +30,15 @@ class LlamaBody(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body."""
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
     body = shapes.read(request.body, LlamaBody, shapes.format_schema_error)
-    most = _MOST.get(request.model.series) or request.model.output_ceiling
-    if most and body.max_gen_len > most:
-        raise LocalRefusal(shapes.format_schema_error("max_gen_len", f"Expected `int` <= {most}"))
+    limit = _MAX_TOKENS.get(request.model.series) or request.model.output_ceiling
+    if limit and body.max_gen_len > limit:
+        raise LocalRefusal(shapes.format_schema_error("max_gen_len", f"Expected `int` <= {limit}"))
     if body.images is not None and not request.model.invoke.images:
         raise LocalRefusal(shapes.format_schema_error("", "Object contains unknown field `images`"))
     images = [_image(media.decode_base64(image, "images")) for image in body.images or ()]
@@ -53,23 +57,23 @@ def _image(content: bytes) -> Media:
 
 
 class LlamaChunks:
-    """Writes the chunks. The prompt's count stands in the first one, the answer's adds up."""
+    """Writes the chunks. The first one has the prompt's tokens, each the answer's tokens so far."""
 
     def __init__(self, opening: StreamStart) -> None:
         self._prompt: int | None = opening.input_tokens
         self._spent = 0
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece."""
+        """Write the chunk of a piece."""
         self._spent += piece.tokens
         return [LocalFrame(self._chunk(piece.text, None), "delta")] if piece.text else []
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped."""
+        """Write the stop reason."""
         return [LocalFrame(self._chunk("", _stop(end)), "last")]
 
     def _chunk(self, text: str, stop: str | None) -> Json:

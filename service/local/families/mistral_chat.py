@@ -1,4 +1,4 @@
-"""Mistral Large 2407 and Pixtral: a chat whose streams hold `message`, not `delta`."""
+"""Mistral Large 2407 and Pixtral: a chat whose chunks contain `message`, not `delta`."""
 
 from functools import partial
 
@@ -14,7 +14,11 @@ from service.local.wire.frames import Json, LocalFrame, Phase
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body."""
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
     body = shapes.read(request.body, OpenAIBody, shapes.format_schema_error)
     prompt = chat_request.build_prompt(body, request)
     return Plan(
@@ -24,22 +28,22 @@ def plan(request: InvokeRequest) -> Plan:
         make_writer=common.with_metrics(lambda _: MistralChatChunks(), prompt),
         write_body=partial(_whole, prompt),
         unknown_frame=LocalFrame({"object": "hologram", "depth": 3}),
-        headers=common.STREAM_HEADERS if request.streaming else (),
+        headers=request.response_headers,
     )
 
 
 class MistralChatChunks:
-    """Writes the chunks; a call comes whole."""
+    """Writes the chunks; a tool call is one chunk."""
 
     def __init__(self) -> None:
         self._calls = 0
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece."""
+        """Write the chunk of a piece."""
         message: Json = {"role": "assistant", "content": piece.text}
         if piece.block.kind == "call":
             message = {"role": "assistant", "content": "", "tool_calls": [_call(piece.block, self._calls)]}
@@ -47,7 +51,7 @@ class MistralChatChunks:
         return [_choice(message, None, "delta")] if piece.text else []
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped."""
+        """Write the stop reason."""
         return [_choice({"role": "assistant", "content": ""}, _stop(end), "last")]
 
 
@@ -63,10 +67,10 @@ def _stop(end: End) -> str:
     return {"max_tokens": "length", "tool_use": "tool_calls"}.get(end.stop, "stop")
 
 
-def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    text = "".join(block.text for block in said if block.kind == "text")
+def _whole(prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:
+    text = common.join_text(blocks)
     message: Json = {"role": "assistant", "content": text}
-    if calls := [block for block in said if block.kind == "call"]:
+    if calls := [block for block in blocks if block.kind == "call"]:
         message["tool_calls"] = [_call(block, number) for number, block in enumerate(calls)]
     return common.with_guardrail_action(
         {"choices": [{"index": 0, "message": message, "stop_reason": _stop(end)}]}, prompt, end

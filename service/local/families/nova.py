@@ -1,4 +1,4 @@
-"""Amazon Nova: Converse's words, but every piece of text is a block of its own (recorded)."""
+"""Amazon Nova: Converse's format, except that each piece of text is a block (recorded)."""
 
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field, structs
 
 from service.local import shapes
 from service.local.answer import Block, End, Piece
-from service.local.converse import request as reading
+from service.local.converse import request as converse
 from service.local.converse import rules
 from service.local.converse.shapes import (
     ConverseInferenceConfig,
@@ -31,7 +31,7 @@ UNKNOWN_CHUNK = LocalFrame({"contentBlockDelta": {"delta": {"hologram": {"depth"
 
 
 class NovaInferenceConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """Old and new names both work."""
+    """The sampling parameters, by their old and new names."""
 
     new_tokens: Annotated[int, Meta(ge=1)] | None = field(default=None, name="maxTokens")
     old_tokens: Annotated[int, Meta(ge=1)] | None = field(default=None, name="max_new_tokens")
@@ -44,12 +44,12 @@ class NovaInferenceConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def max_tokens(self) -> int | None:
-        """The limit, by either name."""
+        """The limit of the answer, by either name."""
         return self.new_tokens or self.old_tokens
 
 
 class NovaBody(ConverseShape, frozen=True):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     messages: Annotated[list[ConverseMessage], Meta(min_length=1)]
     schema_version: Literal["messages-v1"] | None = None
@@ -60,14 +60,25 @@ class NovaBody(ConverseShape, frozen=True):
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body."""
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
     body = shapes.read(request.body, NovaBody, shapes.format_schema_error)
-    converse_request = _as_converse(body)
+    config = body.inference_config
+    converse_request = ConverseRequest(
+        messages=body.messages,
+        system=body.system,
+        inference_config=ConverseInferenceConfig(
+            config.max_tokens, config.temperature, config.top_p, config.stop_sequences
+        ),
+        tool_config=body.tool_config,
+    )
     rules.check(converse_request, request.model, streaming=request.streaming, api="invoke")
-    said = body.inference_config
-    limited = any(value is not None for value in (said.max_tokens, said.temperature, said.top_p))
+    limited = any(value is not None for value in (config.max_tokens, config.temperature, config.top_p))
     prompt = structs.replace(
-        reading.build_prompt(converse_request, request.model),
+        converse.build_prompt(converse_request, request.model),
         reasoning=check_nova_reasoning(body.reasoning_config, request.model, limited=limited),
         guardrail=request.guardrail,
     )
@@ -78,30 +89,22 @@ def plan(request: InvokeRequest) -> Plan:
         make_writer=common.with_metrics(lambda _: NovaChunks(), prompt),
         write_body=partial(_whole, prompt),
         unknown_frame=UNKNOWN_CHUNK,
-        headers=common.STREAM_HEADERS if request.streaming else (),
-    )
-
-
-def _as_converse(body: NovaBody) -> ConverseRequest:
-    said = body.inference_config
-    config = ConverseInferenceConfig(said.max_tokens, said.temperature, said.top_p, said.stop_sequences)
-    return ConverseRequest(
-        messages=body.messages, system=body.system, inference_config=config, tool_config=body.tool_config
+        headers=request.response_headers,
     )
 
 
 class NovaChunks:
-    """Writes the chunks: each an object with one key."""
+    """Writes the chunks, each an object with one member."""
 
     def __init__(self) -> None:
         self._index = 0
 
     def begin(self) -> list[LocalFrame]:
-        """Open the message."""
+        """Write the start of the message."""
         return [LocalFrame({"messageStart": {"role": "assistant"}}, "open")]
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece as a block of its own; calls leave a gap in the numbers (recorded: 2, then 4)."""
+        """Write a piece as a block; after a tool call one index is omitted (recorded: 2, then 4)."""
         block = piece.block
         if not piece.text and block.kind != "call":
             return []
@@ -116,7 +119,7 @@ class NovaChunks:
         return frames
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped, and what it cost, without a total."""
+        """Write the stop reason, and the usage without a total."""
         usage = {key: value for key, value in _usage(end).items() if key != "totalTokens"}
         stop = "end_turn" if end.stop == "guardrail_intervened" else end.stop
         return [
@@ -135,8 +138,8 @@ def _delta(block: Block, text: str) -> Json:
             return {"text": text}
 
 
-def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    content = [_content(block) for block in said]
+def _whole(prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:
+    content = [_content(block) for block in blocks]
     stop = "end_turn" if end.stop == "guardrail_intervened" else end.stop
     answer = {
         "output": {"message": {"content": content, "role": "assistant"}},

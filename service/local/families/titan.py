@@ -1,4 +1,4 @@
-"""Amazon Titan Text: one chunk or two, the numbers at the edges (recorded)."""
+"""Amazon Titan Text: one chunk or two, with token counts in the first and the last (recorded)."""
 
 from functools import partial
 from typing import Annotated
@@ -20,7 +20,7 @@ _REASONS = {"max_tokens": "LENGTH", "stop_sequence": "STOP_CRITERIA_MET", "conte
 
 
 class TitanConfig(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """How to write."""
+    """The parameters of the generation."""
 
     max_token_count: Annotated[int, Meta(ge=0)] = 512
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -29,14 +29,18 @@ class TitanConfig(Struct, frozen=True, forbid_unknown_fields=True, rename="camel
 
 
 class TitanBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     input_text: str
     text_generation_config: TitanConfig = TitanConfig()
 
 
 def plan(request: InvokeRequest) -> Plan:
-    """Plan the answer to a body."""
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
     body = shapes.read(request.body, TitanBody, shapes.format_schema_error)
     config, ceiling = body.text_generation_config, request.model.max_output_tokens
     if ceiling is not None and config.max_token_count > ceiling:
@@ -46,41 +50,51 @@ def plan(request: InvokeRequest) -> Plan:
     if not body.input_text.strip():
         raise LocalRefusal(shapes.format_schema_error("inputText", "Expected `str` of length >= 1"))
     prompt = common.raw_prompt(
-        request, templates.LABELS, body.input_text, max_tokens=config.max_token_count or 512, stop=config.stop_sequences,
+        request,
+        templates.LABELS,
+        body.input_text,
+        max_tokens=config.max_token_count or 512,
+        stop=config.stop_sequences,
         leading_space="\n",
-    )  # fmt: skip
+    )
     plan_ = completions.plan(request, prompt, Chunking(60, 110), partial(TitanChunks, prompt), _whole)
     if prompt.guardrail and guardrail.blocked_answer(prompt):
         return Plan(
-            prompt, plan_.chunking, "", lambda _: BlockedChunk(prompt), plan_.write_body, plan_.unknown_frame, plan_.headers
+            prompt,
+            plan_.chunking,
+            "",
+            lambda _: BlockedChunk(prompt),
+            plan_.write_body,
+            plan_.unknown_frame,
+            plan_.headers,
         )
     return plan_
 
 
 class TitanChunks:
-    """Writes the chunks: the last one has the end in it, so each piece is held until the next one comes."""
+    """Writes the chunks. The last one contains the end, so each piece is delayed until the next one."""
 
     def __init__(self, prompt: LocalPrompt, opening: StreamStart) -> None:
         self._prompt = prompt
         self._input: int | None = opening.input_tokens
-        self._held = ""
+        self._delayed = ""
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """Write the piece before this one."""
-        if not self._held:
-            self._held = piece.text
+        """Write the previous piece."""
+        if not self._delayed:
+            self._delayed = piece.text
             return []
-        frame = LocalFrame(self._chunk(self._held, None), "delta")
-        self._held, self._input = piece.text, None
+        frame = LocalFrame(self._chunk(self._delayed, None), "delta")
+        self._delayed, self._input = piece.text, None
         return [frame]
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Write the last piece, with the end."""
-        return [LocalFrame(self._chunk(self._held, end), "last")]
+        """Write the last piece, with the stop reason."""
+        return [LocalFrame(self._chunk(self._delayed, end), "last")]
 
     def _chunk(self, text: str, end: End | None) -> Json:
         return {
@@ -93,22 +107,22 @@ class TitanChunks:
 
 
 class BlockedChunk:
-    """Writes what a guardrail leaves: one chunk, counts with a point, neither reason nor metrics (recorded)."""
+    """Writes the chunk of a blocked prompt: counts as floats, no stop reason, no metrics (recorded)."""
 
     def __init__(self, prompt: LocalPrompt) -> None:
         self._prompt = prompt
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before it."""
+        """Return nothing: the stream is one chunk."""
         return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
-        """It comes whole."""
+        """Return nothing: the stream is one chunk."""
         del piece
         return []
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Write the one chunk."""
+        """Write the chunk."""
         chunk = {"outputText": guardrail.BLOCKED_MESSAGE, "index": 0, "inputTextTokenCount": float(end.usage.input)}
         return [LocalFrame(common.with_guardrail_action(chunk, self._prompt, end), "last")]
 
