@@ -133,6 +133,7 @@ export class Chat {
     this._mode = message.mode;
     const run = this._begin(message, message.mode);
     if (message.replaces) this.transcript.cut(message.replaces);
+    this.transcript.remove(message); // an attempt before this one
     this.transcript.addMessage(message);
     run.reply = this.transcript.addReply(message);
     await this._perform(run, async () => {

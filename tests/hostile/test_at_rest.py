@@ -1,5 +1,6 @@
 """What lies on disks: nothing that was said where it is encrypted, and nothing of what was to be forgotten."""
 
+import asyncio
 import base64
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
@@ -14,8 +15,9 @@ from service.app import create_app
 from service.encryption import open_seal
 from service.settings import SettingsError
 from service.streams.factory import open_journal
-from tests.harness import Json, Service, client, running, serving, settings
+from tests.harness import Json, Service, client, fault_header, running, serving, settings
 from tests.hostile.canaries import ASKS, SAY, found_in, native, word
+from tests.native.gates import call_of, release
 from tests.streams.servers import Server
 
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -92,10 +94,23 @@ async def say_everything(service: Service) -> str:
     return str(made["id"])
 
 
+@asynccontextmanager
+async def generating(service: Service) -> AsyncIterator[None]:
+    """Hold a generation inside the block: a journal stores a request for as long as its generation runs."""
+    number = max((call["number"] for call in await service.calls()), default=0) + 1
+    sent = service.http.post("/api/generate/stream", json=native(), headers=fault_header("gate@1"))
+    answered = asyncio.create_task(sent)
+    await call_of(service, number, state="waiting")
+    yield
+    await release(service)
+    (await answered).raise_for_status()
+
+
 async def test_what_is_encrypted_says_nothing_and_works_as_ever(tmp_path: Path) -> None:
     async with running(**on_disk(tmp_path, encryption_key=KEY)) as service:
         conversation = await say_everything(service)
-        assert said_in(tmp_path) == []
+        async with generating(service):
+            assert said_in(tmp_path) == []
         first = (await service.http.post("/v1/responses", json={"input": SAY})).json()
         then = {"input": "And then?", "previous_response_id": first["id"]}
         assert (await service.http.post("/v1/responses", json=then)).status_code == 200
@@ -134,8 +149,9 @@ async def test_without_a_key_it_lies_there_to_be_read(tmp_path: Path) -> None:
     """So that the test above looks where there is something to be found."""
     async with running(**on_disk(tmp_path)) as service:
         await say_everything(service)
+        async with generating(service):
+            found = set(said_in(tmp_path))
 
-    found = set(said_in(tmp_path))
     assert {"prompt", "system", "answer", "argument", "result", "description", "metadata", "stop", "title"} <= found
 
 
@@ -144,7 +160,8 @@ async def test_valkey_holds_no_word_where_there_is_a_key(valkey: Server, key: st
     async with running(journal_url=valkey.url, encryption_key=key) as service:
         held = await service.http.post("/api/generate/stream", json=native(), headers={"Idempotency-Key": "k"})
         await say_everything(service)
-        found = found_in(dump(valkey))
+        async with generating(service):
+            found = found_in(dump(valkey))
         again = await service.state(held.headers["x-stream-id"])
 
     assert word("answer") in again["text"]

@@ -102,7 +102,7 @@ async def _look(chat: Chat, name: str) -> None:
 async def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Browser, tmp_path: Path) -> None:
     async with held(tmp_path, {"ann": {}}, local_rate=200) as [ann], tab(chromium, ann.service.url) as chat:
         await chat.page.goto(chat.url)
-        field = chat.page.get_by_label("API key")
+        field = chat.page.get_by_role("textbox", name="API key")
         await field.fill("wrong")
         await field.press("Enter")
         await expect(chat.page.get_by_text("That key was not accepted. This API key is not known.")).to_be_visible()
@@ -125,7 +125,7 @@ async def test_a_key_that_was_revoked_is_asked_for_again_and_can_be_forgotten(
 ) -> None:
     async with held(tmp_path, {"ann": {}, "bob": {}}) as [ann, bob], tab(chromium, ann.service.url) as chat:
         await chat.page.goto(chat.url)
-        field = chat.page.get_by_label("API key")
+        field = chat.page.get_by_role("textbox", name="API key")
         await field.fill(ann.key)
         await field.press("Enter")
         await expect(chat.page.locator("#model option").first).to_be_attached()

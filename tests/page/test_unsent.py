@@ -330,7 +330,7 @@ async def test_a_message_waits_for_the_key_and_a_limit_of_the_key_loses_none(chr
         tab(chromium, service.url) as chat,
     ):
         await chat.page.goto(chat.url)
-        key = chat.page.get_by_label("API key")
+        key = chat.page.get_by_role("textbox", name="API key")
         await key.fill("ann")
         await key.press("Enter")
         await expect(key).to_be_hidden()

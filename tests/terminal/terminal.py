@@ -95,13 +95,21 @@ class Terminal:
         """Press keys."""
         os.write(self._master, keys.encode())
 
+    def sleeps(self) -> bool:
+        """Whether the program waits in the kernel (Linux tells; elsewhere it is assumed)."""
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "S"
+
     async def expect(self, pattern: str) -> str:
         """Wait until something is shown, after what was expected before; give what stands before it."""
-        async with patience():
-            while not (found := re.compile(pattern).search(self.shown, self._read_to)):
-                assert not self._closed, f"it ended without {pattern!r}: {self.shown!r}"
-                self._more.clear()
-                await self._more.wait()
+        try:
+            async with patience():
+                while not (found := re.compile(pattern).search(self.shown, self._read_to)):
+                    assert not self._closed, f"it ended without {pattern!r}: {self.shown!r}"
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            raise AssertionError(f"there was no {pattern!r}: {self.shown!r}") from None
         before = self.shown[self._read_to : found.start()]
         self._read_to = found.end()
         return before

@@ -76,6 +76,7 @@ async def test_at_the_prompt_ctrl_c_does_nothing_and_ctrl_d_leaves(service: Serv
         await program.expect(PROMPT)
         program.type("half a thought")
         await program.expect("half a thought")
+
         program.type(CTRL_C)
         await program.expect(r"\(type exit to end the chat\)\n" + PROMPT)
         program.type(CTRL_D)

@@ -20,8 +20,12 @@ def speak(prompt: LocalPrompt) -> str:
     context = "\0".join(f"{turn.role}:{turn.text}" for turn in history)
     asked = intent.read_intent((prompt.last.text or prompt.question).strip(), f"{prompt.system_text}\0{context}")
     random = Random(asked.seed)  # noqa: S311 nothing secret
-    parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt), *_about_history(history)]
-    return "\n\n".join(part for part in (" ".join(parts), _main_text(asked, prompt, random)) if part)
+    parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt)]
+    if not asked.echo:
+        parts += _about_history(history)
+    return "
+
+".join(part for part in (" ".join(parts), _main_text(asked, prompt, random)) if part)
 
 
 def _main_text(asked: PromptIntent, prompt: LocalPrompt, random: Random) -> str:
