@@ -23,9 +23,7 @@ def speak(prompt: LocalPrompt) -> str:
     parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt)]
     if not asked.echo:
         parts += _about_history(history)
-    return "
-
-".join(part for part in (" ".join(parts), _main_text(asked, prompt, random)) if part)
+    return "\n\n".join(part for part in (" ".join(parts), _main_text(asked, prompt, random)) if part)
 
 
 def _main_text(asked: PromptIntent, prompt: LocalPrompt, random: Random) -> str:
@@ -37,8 +35,8 @@ def _main_text(asked: PromptIntent, prompt: LocalPrompt, random: Random) -> str:
     match asked.wants:
         case "self":
             return (
-                f"I am the local Bedrock, speaking in the place of {prompt.model.name}. My words come from this machine "
-                "and from your own sentences; no model was asked. What I say is made up, but the wire that brings it "
+                f"I am the local Bedrock, speaking in the place of {prompt.model.name}. My words come from this "
+                "machine and from your own sentences; no model was asked. What I say is made up, but the wire that brings it "
                 "is Bedrock's."
             )
         case "greeting":
