@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from service.local.calls import Calls, LocalCall
+from service.local.calls import Calls
 from service.local.faults import parse_script
 
 _MAX_WAIT = 30.0  # seconds
@@ -51,7 +51,11 @@ class Console:
         try:
             async with asyncio.timeout(timeout_s):
                 await self._calls.wait_until(
-                    lambda calls: _has_reached(calls.find(number), wanted.get("state"), deltas)
+                    lambda calls: (
+                        (call := calls.find(number)) is not None
+                        and wanted.get("state") in {None, call.state}
+                        and call.deltas >= deltas
+                    )
                 )
         except TimeoutError:
             return JSONResponse({"message": "The call did not reach this state within the timeout."}, 408)
@@ -89,7 +93,3 @@ class Console:
         """Remove the default fault."""
         self._calls.set_default_fault("")
         return Response(status_code=204)
-
-
-def _has_reached(call: LocalCall | None, state: str | None, deltas: int) -> bool:
-    return call is not None and (state is None or call.state == state) and call.deltas >= deltas

@@ -41,21 +41,12 @@ class Template(Struct, frozen=True):
             else:
                 turns.append(PromptTurn("user" if mark.lastgroup == "user" else "assistant", (PromptText(text),)))
         so_far = turns.pop().text if turns and turns[-1].role == "assistant" else ""
-        turns, inner = _split_inner_system(turns)
-        system_text = re.sub(self.decoration, "", "\n".join([*system, *inner])).strip()
-        trimmed = tuple(PromptTurn(turn.role, (PromptText(turn.text.strip()),)) for turn in turns)
-        return TemplatePrompt(trimmed, system_text, so_far)
-
-
-def _split_inner_system(turns: list[PromptTurn]) -> tuple[list[PromptTurn], list[str]]:
-    """Split Llama 2's system text from the first turn."""
-    inner: list[str] = []
-    plain: list[PromptTurn] = []
-    for number, turn in enumerate(turns):
-        text, within = _split_marked(turn.text, "<<SYS>>", "<</SYS>>")
-        inner += within if number == 0 else []
-        plain.append(PromptTurn(turn.role, (PromptText(text),)))
-    return plain, inner
+        trimmed = []
+        for number, turn in enumerate(turns):
+            text, inner = _split_marked(turn.text, "<<SYS>>", "<</SYS>>")
+            system += inner if number == 0 else []  # Llama 2's system text is part of the first turn
+            trimmed.append(PromptTurn(turn.role, (PromptText(text.strip()),)))
+        return TemplatePrompt(tuple(trimmed), re.sub(self.decoration, "", "\n".join(system)).strip(), so_far)
 
 
 def _split_marked(text: str, begin: str, end: str) -> tuple[str, list[str]]:

@@ -81,7 +81,7 @@ class ConverseWriter:
         if piece.first and block.citation:
             frames.append(self._delta(block.index, {"citation": block.citation}, "delta"))
         if piece.text or block.kind in {"call", "server_call"}:
-            frames.append(self._delta(block.index, _delta(block, piece.text), "delta" if piece.text else "other"))
+            frames.append(self._delta(block.index, write_delta(block, piece.text), "delta" if piece.text else "other"))
             if piece.first and block.kind == "text" and self._model.family == "nova":
                 frames.append(self._delta(block.index, {"text": ""}))  # recorded
         if piece.last:
@@ -125,7 +125,8 @@ def _start(block: Block, *, typed: bool) -> Json | None:
             return None
 
 
-def _delta(block: Block, text: str) -> Json:
+def write_delta(block: Block, text: str) -> Json:
+    """Write the delta of a piece of a block."""
     match block.kind:
         case "thinking":
             return {"reasoningContent": {"text": text}}

@@ -47,7 +47,14 @@ def build_prompt(request: ConverseRequest, model: Model) -> LocalPrompt:
     """Convert a checked request to a prompt."""
     extras = read_extras(request, model)
     turns = [
-        PromptTurn("assistant" if message.role == "assistant" else "user", tuple(_parts(message.content, model, place)))
+        PromptTurn(
+            "assistant" if message.role == "assistant" else "user",
+            tuple(
+                part
+                for number, block in enumerate(message.content)
+                for part in _parts(block, model, f"messages.{place}.content.{number}")
+            ),
+        )
         for place, message in enumerate(request.messages)
     ]
     prefill = turns.pop().text if turns and turns[-1].role == "assistant" else ""
@@ -80,12 +87,7 @@ def _system(request: ConverseRequest) -> Iterator[Part]:
             yield PromptText(content.guard_content.text.text)
 
 
-def _parts(content: list[ConverseContentBlock], model: Model, message: int) -> Iterator[Part]:
-    for number, block in enumerate(content):
-        yield from _part(block, model, f"messages.{message}.content.{number}")
-
-
-def _part(block: ConverseContentBlock, model: Model, place: str) -> Iterator[Part]:
+def _parts(block: ConverseContentBlock, model: Model, place: str) -> Iterator[Part]:
     if block.text is not None:
         yield PromptText(block.text)
     elif block.image:

@@ -3,8 +3,8 @@
 The quoted parts of Bedrock's messages are stable (reported in many threads, 2024 to 2026); the rest is ours.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from service.bedrock.catalog.resolution import Abilities, Api, Model
 from service.local.converse.shapes import ConverseContentBlock, ConverseDocument, ConverseMessage, ConverseRequest
 from service.local.refusal import LocalRefusal
 
+T = TypeVar("T")
 _CALLS = ("toolUse", "toolResult")
 _MAX_IMAGES, _MAX_DOCUMENTS = 20, 5
 _IMAGE_BYTES, _DOCUMENT_BYTES = 3_750_000, 4_500_000
@@ -189,7 +190,7 @@ def _check_parameters(request: ConverseRequest, model: Model, abilities: Abiliti
 def _check_results(messages: list[ConverseMessage]) -> None:
     """Check that each message has the results of exactly the tool calls of the message before it."""
     open_ids: set[str] = set()
-    for place, (role, content) in enumerate(_merged(messages)):
+    for place, (role, content) in enumerate(merge_roles((message.role, message.content) for message in messages)):
         answered = {block.tool_result.tool_use_id for block in content if block.tool_result}
         if role == "user" and answered - open_ids:
             raise LocalRefusal(
@@ -203,14 +204,14 @@ def _check_results(messages: list[ConverseMessage]) -> None:
         open_ids = {call.tool_use_id for call in calls if call.type != "server_tool_use"}
 
 
-def _merged(messages: list[ConverseMessage]) -> list[tuple[str, list[ConverseContentBlock]]]:
-    """Join consecutive messages of one role, as Bedrock does since 2026."""
-    joined: list[tuple[str, list[ConverseContentBlock]]] = []
-    for message in messages:
-        if joined and joined[-1][0] == message.role:
-            joined[-1][1].extend(message.content)
+def merge_roles(messages: Iterable[tuple[str, Iterable[T]]]) -> list[tuple[str, list[T]]]:
+    """Join consecutive messages of one role, as Anthropic does, and Bedrock since 2026."""
+    joined: list[tuple[str, list[T]]] = []
+    for role, content in messages:
+        if joined and joined[-1][0] == role:
+            joined[-1][1].extend(content)
         else:
-            joined.append((message.role, list(message.content)))
+            joined.append((role, list(content)))
     return joined
 
 

@@ -9,11 +9,11 @@ from service.local import media, shapes
 from service.local.chat_shapes import OpenAIBody, OpenAIImagePart, OpenAIMessage, OpenAINamedTool, OpenAITextPart, Part
 from service.local.families.common import InvokeRequest
 from service.local.models import default_max_tokens
-from service.local.prompt import LocalPrompt, Media, PromptText, PromptTool, PromptToolResult, PromptToolUse, PromptTurn
+from service.local.prompt import LocalPrompt, PromptText, PromptTool, PromptToolResult, PromptToolUse, PromptTurn
 from service.local.prompt import Part as PromptPart
 from service.local.refusal import LocalRefusal
 
-_DATA = re.compile(r"data:image/(\w+);base64,(.*)", re.DOTALL)
+_DATA_URL = re.compile(r"data:image/(\w+);base64,(.*)", re.DOTALL)
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -128,7 +128,10 @@ def _parts(message: OpenAIMessage) -> Iterator[PromptPart]:
     if isinstance(message.content, list):
         for part in message.content:
             if isinstance(part, OpenAIImagePart):
-                yield _image(part)
+                found = _DATA_URL.fullmatch(part.image_url if isinstance(part.image_url, str) else part.image_url.url)
+                if not found:
+                    raise LocalRefusal("image_url: only data URLs in base64 are supported.")
+                yield media.read_image(found[1], media.decode_base64(found[2], "image_url"))
     if text := _text(message.content):
         yield PromptText(text)
     for call in message.tool_calls or ():
@@ -137,14 +140,6 @@ def _parts(message: OpenAIMessage) -> Iterator[PromptPart]:
         except (ValueError, RecursionError) as error:
             raise LocalRefusal("tool_calls: the arguments are not JSON.") from error
         yield PromptToolUse(call.id, call.function.name, arguments)
-
-
-def _image(part: OpenAIImagePart) -> Media:
-    url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-    found = _DATA.fullmatch(url)
-    if not found:
-        raise LocalRefusal("image_url: only data URLs in base64 are supported.")
-    return media.read_image(found[1], media.decode_base64(found[2], "image_url"))
 
 
 def _choice(body: OpenAIBody) -> str:

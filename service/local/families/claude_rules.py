@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from service.bedrock.catalog.resolution import Model
+from service.local.converse.rules import merge_roles
 from service.local.families.claude_shapes import (
     ClaudeBody,
     ClaudeDocumentBlock,
@@ -82,10 +83,10 @@ def _check_message(message: ClaudeMessage, place: str, *, last: bool, newer: boo
 
 def _check_results(messages: Sequence[ClaudeMessage]) -> None:
     open_ids: set[str] = set()
-    for place, message in enumerate(_merged(messages)):
-        content = message[1]
+    merged = merge_roles((message.role, as_blocks(message.content)) for message in messages)
+    for place, (role, content) in enumerate(merged):
         answered = {block.tool_use_id for block in content if isinstance(block, ClaudeToolResultBlock)}
-        if message[0] == "user" and (unexpected := answered - open_ids):
+        if role == "user" and (unexpected := answered - open_ids):
             raise LocalRefusal(
                 f"messages.{place}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: "
                 f"{', '.join(sorted(unexpected))}. Each `tool_result` block must have a corresponding `tool_use` "
@@ -98,17 +99,6 @@ def _check_results(messages: Sequence[ClaudeMessage]) -> None:
                 "block in the next message."
             )
         open_ids = {block.id for block in content if isinstance(block, ClaudeToolUseBlock)}
-
-
-def _merged(messages: Sequence[ClaudeMessage]) -> list[tuple[str, list[Content]]]:
-    """Join consecutive messages of one role, as Anthropic does."""
-    joined: list[tuple[str, list[Content]]] = []
-    for message in messages:
-        if joined and joined[-1][0] == message.role:
-            joined[-1][1].extend(as_blocks(message.content))
-        else:
-            joined.append((message.role, as_blocks(message.content)))
-    return joined
 
 
 def _check_tools(body: ClaudeBody, model: Model, *, thinks: bool) -> None:

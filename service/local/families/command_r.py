@@ -1,7 +1,6 @@
 """Cohere Command R and R+: a message with its history, and events with a type."""
 
 import json
-from collections.abc import Iterator
 from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, uuid5
@@ -100,23 +99,19 @@ def _prompt(body: CommandRBody, request: InvokeRequest) -> LocalPrompt:
         PromptTurn("assistant" if message.role == "CHATBOT" else "user", (PromptText(message.message),))
         for message in body.chat_history
     ]
+    parts: list[Part] = [PromptText(body.message)] if body.message else []
+    for result in body.tool_results:
+        outputs = result.get("outputs") or [{}]
+        parts.append(PromptToolResult("", json.dumps(outputs[0])))
     return LocalPrompt(
         model=request.model,
-        turns=(*history, PromptTurn("user", tuple(_parts(body)))),
+        turns=(*history, PromptTurn("user", tuple(parts))),
         system=(PromptText(body.preamble),) if body.preamble else (),
         tools=tuple(PromptTool(tool.name, tool.description, _schema(tool)) for tool in body.tools),
         max_tokens=body.max_tokens or default_max_tokens(request.model),
         stop_sequences=tuple(body.stop_sequences),
         guardrail=request.guardrail,
     )
-
-
-def _parts(body: CommandRBody) -> Iterator[Part]:
-    if body.message:
-        yield PromptText(body.message)
-    for result in body.tool_results:
-        outputs = result.get("outputs") or [{}]
-        yield PromptToolResult("", json.dumps(outputs[0]))
 
 
 def _schema(tool: CohereTool) -> dict[str, Any]:

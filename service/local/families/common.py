@@ -56,7 +56,6 @@ def raw_prompt(
     images: Sequence[Media] = (),
 ) -> LocalPrompt:
     """Parse a raw prompt: its turns, its system text, and the beginning of the answer."""
-    candidates: list[LocalPrompt] = []
     for parsed in request.prompts.read(template, prompt):
         turns = parsed.turns or (PromptTurn("user", (PromptText(prompt),)),)
         candidate = LocalPrompt(
@@ -70,14 +69,11 @@ def raw_prompt(
             raw_text=prompt,
             leading_space=leading_space,
         )
-        candidates.append(candidate)
-    return next((one for one in candidates if one.prefill and _is_own_prefill(one)), candidates[-1])
-
-
-def _is_own_prefill(prompt: LocalPrompt) -> bool:
-    """Return whether the prefill is the beginning of the answer that the prompt gets."""
-    text = compose.write_text(prompt)
-    return compose.continue_text(text, prompt.prefill) != text
+        if candidate.prefill:
+            text = compose.write_text(candidate)
+            if compose.continue_text(text, candidate.prefill) != text:
+                break  # the prefill is the beginning of this candidate's answer
+    return candidate
 
 
 class MetricsWriter:

@@ -10,12 +10,13 @@ from service.local.answer import End, Piece
 from service.local.families import common, completions
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan, StreamStart
-from service.local.prompt import LocalPrompt, Media
+from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
 from service.local.text import tokens
 from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
+_TEMPLATES = {"llama2": templates.INSTRUCTIONS, "llama4": templates.LLAMA_4}
 _MAX_TOKENS = {"llama2": 2_048, "llama3": 2_048}
 
 
@@ -41,19 +42,16 @@ def plan(request: InvokeRequest) -> Plan:
         raise LocalRefusal(shapes.format_schema_error("max_gen_len", f"Expected `int` <= {limit}"))
     if body.images is not None and not request.model.invoke.images:
         raise LocalRefusal(shapes.format_schema_error("", "Object contains unknown field `images`"))
-    images = [_image(media.decode_base64(image, "images")) for image in body.images or ()]
-    prompt = common.raw_prompt(request, _template(request), body.prompt, max_tokens=body.max_gen_len, images=images)
+    contents = [media.decode_base64(image, "images") for image in body.images or ()]
+    images = [media.read_image("png" if content.startswith(b"\x89PNG") else "jpeg", content) for content in contents]
+    prompt = common.raw_prompt(
+        request,
+        _TEMPLATES.get(request.model.series, templates.LLAMA_3),
+        body.prompt,
+        max_tokens=body.max_gen_len,
+        images=images,
+    )
     return completions.plan(request, prompt, Chunking(1, 1), partial(LlamaChunks), _whole)
-
-
-def _template(request: InvokeRequest) -> templates.Template:
-    if request.model.series == "llama2":
-        return templates.INSTRUCTIONS
-    return templates.LLAMA_4 if request.model.series == "llama4" else templates.LLAMA_3
-
-
-def _image(content: bytes) -> Media:
-    return media.read_image("png" if content.startswith(b"\x89PNG") else "jpeg", content)
 
 
 class LlamaChunks:

@@ -9,6 +9,7 @@ from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.converse import request as converse
 from service.local.converse import rules
+from service.local.converse.answer import write_delta
 from service.local.converse.shapes import (
     ConverseInferenceConfig,
     ConverseMessage,
@@ -112,7 +113,7 @@ class NovaChunks:
         if block.kind == "call":
             start = {"toolUse": {"toolUseId": block.id, "name": block.name}}
             frames.append(LocalFrame({"contentBlockStart": {"start": start, "contentBlockIndex": self._index}}))
-        delta = {"delta": _delta(block, piece.text), "contentBlockIndex": self._index}
+        delta = {"delta": write_delta(block, piece.text), "contentBlockIndex": self._index}
         frames.append(LocalFrame({"contentBlockDelta": delta}, "delta"))
         frames.append(LocalFrame({"contentBlockStop": {"contentBlockIndex": self._index}}))
         self._index += 2 if block.kind == "call" else 1
@@ -126,16 +127,6 @@ class NovaChunks:
             LocalFrame({"messageStop": {"stopReason": stop}}, "stop"),
             LocalFrame({"metadata": {"usage": usage, "metrics": {}, "trace": {}}}, "last"),
         ]
-
-
-def _delta(block: Block, text: str) -> Json:
-    match block.kind:
-        case "call":
-            return {"toolUse": {"input": text}}
-        case "thinking":
-            return {"reasoningContent": {"text": text}}
-        case _:
-            return {"text": text}
 
 
 def _whole(prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:

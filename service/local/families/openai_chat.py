@@ -142,8 +142,13 @@ class OpenAIChatChunks:
     def _delta(self, piece: Piece) -> Json | None:
         block = piece.block
         match block.kind:
+            case "thinking" if self._envelope.series == "gpt":  # it does not send its reasoning
+                return None
+            case "thinking" if self._envelope.tag == "reasoning":  # gpt-oss tags each piece
+                return {"content": f"<reasoning>{piece.text}</reasoning>"}
             case "thinking":
-                return self._reasoning(piece)
+                start, end = ("<think>" if piece.first else ""), ("</think>\n\n" if piece.last else "")
+                return {"content": start + piece.text + end}
             case "call" if piece.first:
                 self._calls += 1
                 function: Json = {"arguments": piece.text, "name": block.name}
@@ -154,14 +159,6 @@ class OpenAIChatChunks:
                 return {"tool_calls": [{"function": {"arguments": piece.text}, "index": self._calls}]}
             case _:
                 return {"content": piece.text} if piece.text else None
-
-    def _reasoning(self, piece: Piece) -> Json | None:
-        """Write reasoning: tagged piece by piece (gpt-oss), tagged as a whole, or not at all (GPT)."""
-        if self._envelope.series == "gpt":
-            return None
-        if self._envelope.tag == "reasoning":
-            return {"content": f"<reasoning>{piece.text}</reasoning>"}
-        return {"content": ("<think>" if piece.first else "") + piece.text + ("</think>\n\n" if piece.last else "")}
 
     def _frame(self, delta: Json, phase: Any) -> LocalFrame:
         return LocalFrame(self._envelope.chunk([self._envelope.choice(delta, None)], self._created), phase)

@@ -2,7 +2,6 @@
 
 from base64 import b64decode
 from binascii import Error
-from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -25,7 +24,11 @@ async def answer_count_tokens(request: LocalRequest, body: object, model: Model)
     if "converse" in received:
         prompt = converse.plan(received["converse"], model, streaming=False).prompt
     elif isinstance(received.get("invokeModel"), dict):
-        prompt = families.plan(_decode_body(received["invokeModel"]), model, request, streaming=False).prompt
+        try:
+            inner = msgspec.json.decode(b64decode(str(received["invokeModel"].get("body", "")), validate=True))
+        except (Error, ValueError, RecursionError) as error:
+            raise LocalRefusal("The value at input.invokeModel.body is not JSON in base64.") from error
+        prompt = families.plan(inner, model, request, streaming=False).prompt
     else:
         raise LocalRefusal("The input field must set one of the following keys: converse, invokeModel.")
     request.call.status = 200
@@ -37,10 +40,3 @@ async def answer_count_tokens(request: LocalRequest, body: object, model: Model)
     ]
     await request.exchange.start(200, headers)
     await request.exchange.finish(answer)
-
-
-def _decode_body(member: dict[str, Any]) -> object:
-    try:
-        return msgspec.json.decode(b64decode(str(member.get("body", "")), validate=True))
-    except (Error, ValueError, RecursionError) as error:
-        raise LocalRefusal("The value at input.invokeModel.body is not JSON in base64.") from error

@@ -77,7 +77,10 @@ def _pieces(block: Block, chunking: Chunking) -> Iterator[Piece]:
     elif block.text == REDACTED or (block.kind in {"call", "server_call"} and chunking.whole_calls):
         texts = iter(((block.text, tokens.count(block.text)),))
     else:
-        texts = tokens.group(block.text, _sizes(block, chunking))
+        random = Random(len(block.text))  # noqa: S311 nothing secret
+        same = chunking.min_tokens == chunking.max_tokens
+        sizes = iter(lambda: random.randint(chunking.min_tokens, chunking.max_tokens), 0)
+        texts = tokens.group(block.text, repeat(chunking.min_tokens) if same else sizes)
         if block.kind in {"call", "server_call"} and chunking.opens_calls:
             texts = chain((("", 0),), texts)
     current = next(texts, ("", 0))
@@ -87,10 +90,3 @@ def _pieces(block: Block, chunking: Chunking) -> Iterator[Piece]:
         first = False
         if following is not None:
             current = following
-
-
-def _sizes(block: Block, chunking: Chunking) -> Iterator[int]:
-    if chunking.min_tokens == chunking.max_tokens:
-        return repeat(chunking.min_tokens)
-    random = Random(len(block.text))  # noqa: S311 nothing secret
-    return iter(lambda: random.randint(chunking.min_tokens, chunking.max_tokens), 0)

@@ -36,8 +36,8 @@ def _main_text(asked: PromptIntent, prompt: LocalPrompt, random: Random) -> str:
         case "self":
             return (
                 f"I am the local Bedrock, speaking in the place of {prompt.model.name}. My words come from this "
-                "machine and from your own sentences; no model was asked. What I say is made up, but the wire that brings it "
-                "is Bedrock's."
+                "machine and from your own sentences; no model was asked. What I say is made up, but the wire that "
+                "brings it is Bedrock's."
             )
         case "greeting":
             return f"{_pick(phrases.OPENINGS['greeting'], random)} What would you like to talk about?"
