@@ -12,7 +12,7 @@ from service.local.wire.frames import Json, LocalFrame
 
 
 class Writer(Protocol):
-    """Writes the frames of a streamed answer."""
+    """Writes one answer: the frames of a stream, or a whole body."""
 
     def begin(self) -> list[LocalFrame]:
         """Write the frames before the first piece."""
@@ -22,6 +22,9 @@ class Writer(Protocol):
 
     def end(self, end: End) -> list[LocalFrame]:
         """Write the frames after the last piece."""
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
 
 
 class StreamStart(Struct, frozen=True):
@@ -43,6 +46,6 @@ class Plan(Struct, frozen=True):
     chunking: Chunking
     id_prefix: str
     make_writer: Callable[[StreamStart], Writer]
-    write_body: Callable[[list[Block], End], Json]
+
     unknown_frame: LocalFrame
     headers: tuple[tuple[str, str], ...] = ()

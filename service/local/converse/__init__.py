@@ -1,7 +1,5 @@
 """Converse and ConverseStream: one format for all models."""
 
-from functools import partial
-
 from service.bedrock.catalog.resolution import Model
 from service.local.converse import answer
 from service.local.converse import request as reading
@@ -21,6 +19,5 @@ def plan(body: object, model: Model, *, streaming: bool) -> Plan:
         chunking=answer.chunking_of(model),
         id_prefix=answer.call_id_prefix(model),
         make_writer=lambda _: answer.ConverseWriter(model, echo),
-        write_body=partial(answer.write_whole, model, echo=echo),
         unknown_frame=answer.UNKNOWN_DELTA,
     )

@@ -102,6 +102,22 @@ class ConverseWriter:
             LocalFrame(write_metadata(self._model, end, self._echo), "last", "metadata"),
         ]
 
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer; R1's reasoning follows its text (recorded)."""
+        if self._model.series == "deepseek_r1":
+            blocks = sorted(blocks, key=lambda block: block.kind == "thinking")
+        body: Json = {
+            "metrics": {"latencyMs": end.latency_ms},
+            "output": {"message": {"content": [_content(block) for block in blocks], "role": "assistant"}},
+            "stopReason": end.stop,
+            "usage": write_usage(self._model, end),
+        }
+        if (fields := find_response_fields(end, self._echo.paths, "")) is not None:
+            body["additionalModelResponseFields"] = fields
+        if end.trace:
+            body["trace"] = {"guardrail": end.trace}
+        return {**body, **self._echo.members}
+
     def _at(self, index: int) -> int:
         return index + self._shift
 
@@ -138,22 +154,6 @@ def write_delta(block: Block, text: str) -> Json:
             return {"toolResult": [{"json": json.loads(text)}]}
         case _:
             return {"text": text}
-
-
-def write_whole(model: Model, blocks: list[Block], end: End, *, echo: EchoedFields) -> Json:
-    """Write the body of Converse's answer."""
-    ordered = sorted(blocks, key=lambda block: block.kind == "thinking") if model.series == "deepseek_r1" else blocks
-    answer: Json = {
-        "metrics": {"latencyMs": end.latency_ms},
-        "output": {"message": {"content": [_content(block) for block in ordered], "role": "assistant"}},
-        "stopReason": end.stop,
-        "usage": write_usage(model, end),
-    }
-    if (fields := find_response_fields(end, echo.paths, "")) is not None:
-        answer["additionalModelResponseFields"] = fields
-    if end.trace:
-        answer["trace"] = {"guardrail": end.trace}
-    return {**answer, **echo.members}
 
 
 def _content(block: Block) -> Json:

@@ -1,7 +1,6 @@
 """Claude 3 and later: the Messages format of Anthropic."""
 
 from collections.abc import Iterator
-from functools import partial
 
 from service.bedrock.catalog.resolution import Model
 from service.local import media, shapes
@@ -38,8 +37,6 @@ from service.local.text import reasoning_text, tool_choice
 from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
-_MANNER = Chunking(1, 4, opens_calls=True)
-
 
 def plan(request: InvokeRequest) -> Plan:
     """Plan the answer to a body.
@@ -50,14 +47,12 @@ def plan(request: InvokeRequest) -> Plan:
     body = shapes.read(request.body, ClaudeBody, shapes.format_anthropic_error)
     prompt = _prompt(body, request, thinks=check(body, request.model))
     id_ = f"msg_bdrk_{tool_choice.make_token(prompt, -1)}"
-    return Plan(
-        prompt=prompt,
-        chunking=_MANNER,
+    return common.make_plan(
+        request,
+        prompt,
+        Chunking(1, 4, opens_calls=True),
+        lambda start: ClaudeMessagesChunks(request.model, id_, start),
         id_prefix="toolu_bdrk_",
-        make_writer=common.with_metrics(lambda start: ClaudeMessagesChunks(request.model, id_, start), prompt),
-        write_body=partial(_whole, request.model, prompt, id_),
-        unknown_frame=common.UNKNOWN_CHUNK,
-        headers=request.response_headers,
     )
 
 
@@ -170,6 +165,12 @@ class ClaudeMessagesChunks:
             LocalFrame({"type": "message_stop"}, "last"),
         ]
 
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        content = [_content(block) for block in blocks]
+        usage = _usage(self._start, end.usage.output)
+        return _message(self._model, self._id, content, _stop(end.stop), end.sequence, usage)
+
 
 def _start(block: Block) -> Json:
     match block.kind:
@@ -205,13 +206,6 @@ def _citation(block: Block) -> Json:
         f"start_{unit[1]}": where["start"],
         f"end_{unit[1]}": where["end"],
     }
-
-
-def _whole(model: Model, prompt: LocalPrompt, id_: str, blocks: list[Block], end: End) -> Json:
-    start = StreamStart(end.usage.input, end.usage.cache_read, end.usage.cache_write, 0)
-    content = [_content(block) for block in blocks]
-    answer = _message(model, id_, content, _stop(end.stop), end.sequence, _usage(start, end.usage.output))
-    return common.with_guardrail_action(answer, prompt, end)
 
 
 def _content(block: Block) -> Json:

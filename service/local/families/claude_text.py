@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from service.local import shapes, templates
-from service.local.answer import End, Piece
+from service.local.answer import Block, End, Piece
 from service.local.families import claude_messages, common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
@@ -44,17 +44,7 @@ def plan(request: InvokeRequest) -> Plan:
     prompt = common.raw_prompt(
         request, templates.CLAUDE, body.prompt, max_tokens=body.max_tokens_to_sample, stop=stop, leading_space=" "
     )
-    return Plan(
-        prompt=prompt,
-        chunking=Chunking(1, 3),
-        id_prefix="",
-        make_writer=common.with_metrics(lambda _: ClaudeTextChunks(), prompt),
-        write_body=lambda blocks, end: common.with_guardrail_action(
-            {"type": "completion", "completion": "".join(block.text for block in blocks), **_stop(end)}, prompt, end
-        ),
-        unknown_frame=common.UNKNOWN_CHUNK,
-        headers=request.response_headers,
-    )
+    return common.make_plan(request, prompt, Chunking(1, 3), lambda _: ClaudeTextChunks())
 
 
 class ClaudeTextChunks:
@@ -75,6 +65,10 @@ class ClaudeTextChunks:
     def end(self, end: End) -> list[LocalFrame]:
         """Write the stop reason."""
         return [LocalFrame({"type": "completion", "completion": "", **_stop(end)}, "last")]
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return {"type": "completion", "completion": "".join(block.text for block in blocks), **_stop(end)}
 
 
 def _stop(end: End) -> Json:

@@ -6,8 +6,8 @@ from uuid import NAMESPACE_URL, uuid5
 from msgspec import Meta, Struct
 
 from service.local import shapes, templates
-from service.local.answer import End, Piece
-from service.local.families import common, completions
+from service.local.answer import Block, End, Piece
+from service.local.families import common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
 from service.local.prompt import LocalPrompt
@@ -48,21 +48,15 @@ def plan(request: InvokeRequest) -> Plan:
     prompt = common.raw_prompt(
         request, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=stop, leading_space=" "
     )
-
-    generations = body.num_generations
-    return completions.plan(
-        request,
-        prompt,
-        Chunking(1, 2),
-        lambda _: CommandChunks(generations) if body.stream else WholeAnswerChunk(prompt, generations),
-        lambda prompt, text, end: _whole(prompt, text, end, generations),
-    )
+    writer = CommandChunks if body.stream else WholeAnswerChunk
+    return common.make_plan(request, prompt, Chunking(1, 2), lambda _: writer(prompt, body.num_generations))
 
 
 class CommandChunks:
     """Writes the chunks. Several generations have an `index` each and follow one another (recorded)."""
 
-    def __init__(self, generations: int) -> None:
+    def __init__(self, prompt: LocalPrompt, generations: int) -> None:
+        self._prompt = prompt
         self._generations = generations
         self._texts: list[str] = []
 
@@ -84,21 +78,24 @@ class CommandChunks:
         ]
         return [*frames, LocalFrame({"finish_reason": _reason(end), "is_finished": True}, "last")]
 
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return self._body(common.join_text(blocks), end)
+
     def _chunk(self, text: str, number: int) -> Json:
         return {**({"index": number} if self._generations > 1 else {}), "is_finished": False, "text": text}
 
+    def _body(self, text: str, end: End) -> Json:
+        raw_text = self._prompt.raw_text
+        generations: list[dict[str, Any]] = [
+            {"finish_reason": _reason(end), "id": str(uuid5(NAMESPACE_URL, f"{n}{raw_text[:500]}")), "text": text}
+            for n in range(self._generations)
+        ]
+        return {"generations": generations, "id": str(uuid5(NAMESPACE_URL, raw_text[:500])), "prompt": raw_text}
 
-class WholeAnswerChunk:
+
+class WholeAnswerChunk(CommandChunks):
     """Writes the whole body as a single chunk."""
-
-    def __init__(self, prompt: LocalPrompt, generations: int) -> None:
-        self._prompt = prompt
-        self._generations = generations
-        self._texts: list[str] = []
-
-    def begin(self) -> list[LocalFrame]:
-        """Return nothing: the stream is one chunk."""
-        return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
         """Store a piece for the end."""
@@ -107,16 +104,7 @@ class WholeAnswerChunk:
 
     def end(self, end: End) -> list[LocalFrame]:
         """Write the chunk."""
-        return [LocalFrame(_whole(self._prompt, "".join(self._texts), end, self._generations), "last")]
-
-
-def _whole(prompt: LocalPrompt, text: str, end: End, generations: int) -> Json:
-    raw_text = prompt.raw_text
-    generation_list: list[dict[str, Any]] = [
-        {"finish_reason": _reason(end), "id": str(uuid5(NAMESPACE_URL, f"{n}{raw_text[:500]}")), "text": text}
-        for n in range(generations)
-    ]
-    return {"generations": generation_list, "id": str(uuid5(NAMESPACE_URL, raw_text[:500])), "prompt": raw_text}
+        return [LocalFrame(self._body("".join(self._texts), end), "last")]
 
 
 def _reason(end: End) -> str:

@@ -1,7 +1,6 @@
 """Cohere Command R and R+: a message with its history, and events with a type."""
 
 import json
-from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import NAMESPACE_URL, uuid5
 
@@ -82,15 +81,13 @@ def plan(request: InvokeRequest) -> Plan:
     if not body.message.strip() and not body.tool_results:
         raise LocalRefusal("invalid request: message must be at least 1 token long or tool results must be specified.")
     prompt = _prompt(body, request)
-    envelope = CommandREnvelope(body)
-    return Plan(
-        prompt=prompt,
-        chunking=Chunking(1, 2, whole_calls=True),
+    return common.make_plan(
+        request,
+        prompt,
+        Chunking(1, 2, whole_calls=True),
+        lambda _: CommandRChunks(body),
         id_prefix="call_",
-        make_writer=common.with_metrics(lambda _: CommandRChunks(envelope), prompt),
-        write_body=partial(_whole, envelope, prompt),
         unknown_frame=LocalFrame({"is_finished": False, "event_type": "hologram-generation", "depth": 3}),
-        headers=request.response_headers,
     )
 
 
@@ -124,39 +121,18 @@ def _schema(tool: CohereTool) -> dict[str, Any]:
     return {"type": "object", "properties": properties, "required": required}
 
 
-class CommandREnvelope:
-    """The ids of one answer, and the history at its end."""
+class CommandRChunks:
+    """Writes the chunks. The last one repeats the body of a whole answer."""
 
     def __init__(self, body: CommandRBody) -> None:
-        self.generation_id = str(uuid5(NAMESPACE_URL, f"generation {body.message[:500]}"))
-        self.response_id = str(uuid5(NAMESPACE_URL, f"response {body.message[:500]}"))
-        self._message = body.message
-        self._history = [{"role": message.role, "message": message.message} for message in body.chat_history]
-
-    def response(self, text: str, calls: list[Json], end: End) -> Json:
-        """Write the whole answer, which is also part of a stream's last event."""
-        added = [{"role": "USER", "message": self._message}, {"role": "CHATBOT", "message": text}]
-        return {
-            "response_id": self.response_id,
-            "text": text,
-            "generation_id": self.generation_id,
-            "chat_history": [*self._history, *added],
-            "finish_reason": _reason(end),
-            **({"tool_calls": calls} if calls else {}),
-        }
-
-
-class CommandRChunks:
-    """Writes the chunks."""
-
-    def __init__(self, envelope: CommandREnvelope) -> None:
-        self._envelope = envelope
+        self._request = body
+        self._generation_id = str(uuid5(NAMESPACE_URL, f"generation {body.message[:500]}"))
         self._texts: list[str] = []
         self._calls: list[Json] = []
 
     def begin(self) -> list[LocalFrame]:
         """Write the start of the answer."""
-        start = {"event_type": "stream-start", "generation_id": self._envelope.generation_id}
+        start = {"event_type": "stream-start", "generation_id": self._generation_id}
         return [LocalFrame({"is_finished": False, **start}, "open")]
 
     def write(self, piece: Piece) -> list[LocalFrame]:
@@ -175,9 +151,31 @@ class CommandRChunks:
         if self._calls:
             calls = {"event_type": "tool-calls-generation", "tool_calls": self._calls}
             frames.append(LocalFrame({"is_finished": False, **calls}, "delta"))
-        response = self._envelope.response("".join(self._texts), self._calls, end)
+        response = self._response("".join(self._texts), self._calls, end)
         last = {"is_finished": True, "event_type": "stream-end", "response": response, "finish_reason": _reason(end)}
         return [*frames, LocalFrame(last, "last")]
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        calls = [_call(block) for block in blocks if block.kind == "call"]
+        units = {"input_tokens": end.usage.prompt, "output_tokens": end.usage.output}
+        return {**self._response(common.join_text(blocks), calls, end), "meta": {"billed_units": units}}
+
+    def _response(self, text: str, calls: list[Json], end: End) -> Json:
+        question = self._request.message
+        history = [{"role": message.role, "message": message.message} for message in self._request.chat_history]
+        return {
+            "response_id": str(uuid5(NAMESPACE_URL, f"response {question[:500]}")),
+            "text": text,
+            "generation_id": self._generation_id,
+            "chat_history": [
+                *history,
+                {"role": "USER", "message": question},
+                {"role": "CHATBOT", "message": text},
+            ],
+            "finish_reason": _reason(end),
+            **({"tool_calls": calls} if calls else {}),
+        }
 
 
 def _call(block: Block) -> Json:
@@ -188,11 +186,3 @@ def _reason(end: End) -> str:
     return {"max_tokens": "MAX_TOKENS", "stop_sequence": "STOP_SEQUENCE", "content_filtered": "ERROR_TOXIC"}.get(
         end.stop, "COMPLETE"
     )
-
-
-def _whole(envelope: CommandREnvelope, prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:
-    text = common.join_text(blocks)
-    calls = [_call(block) for block in blocks if block.kind == "call"]
-    units = {"input_tokens": end.usage.prompt, "output_tokens": end.usage.output}
-    answer = {**envelope.response(text, calls, end), "meta": {"billed_units": units}}
-    return common.with_guardrail_action(answer, prompt, end)

@@ -8,10 +8,11 @@ from msgspec import Struct
 from service.bedrock.catalog.resolution import Model
 from service.local import compose, guardrail
 from service.local.answer import Block, BlockKind, End, Piece
-from service.local.plan import StreamStart, Writer
+from service.local.plan import Plan, StreamStart, Writer
 from service.local.prompt import LocalPrompt, Media, PromptGuardrail, PromptText, PromptTurn
 from service.local.refusal import LocalRefusal
 from service.local.templates import PromptMemory, Template
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 UNKNOWN_CHUNK = LocalFrame({"type": "hologram", "hologram": {"depth": 3}})
@@ -102,6 +103,10 @@ class MetricsWriter:
             payload["amazon-bedrock-trace"] = {"guardrail": _trace(end.trace)}
         return [*others, LocalFrame(payload, "last")]
 
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return with_guardrail_action(self._inner.write_body(blocks, end), self._prompt, end)
+
     def _add_action(self, frames: list[LocalFrame]) -> list[LocalFrame]:
         if self._prompt.guardrail is None:
             return frames
@@ -148,6 +153,21 @@ def metrics(model: Model, end: End) -> Json:
     }
 
 
-def with_metrics(writer: Callable[[StreamStart], Writer], prompt: LocalPrompt) -> Callable[[StreamStart], Writer]:
-    """Return a factory of the family's writers that adds the invocation metrics."""
-    return lambda opening: MetricsWriter(writer(opening), prompt)
+def make_plan(
+    request: InvokeRequest,
+    prompt: LocalPrompt,
+    chunking: Chunking,
+    make_writer: Callable[[StreamStart], Writer],
+    *,
+    id_prefix: str = "",
+    unknown_frame: LocalFrame = UNKNOWN_CHUNK,
+) -> Plan:
+    """Plan an answer on InvokeModel; the invocation metrics are added to the family's writer."""
+    return Plan(
+        prompt=prompt,
+        chunking=chunking,
+        id_prefix=id_prefix,
+        make_writer=lambda start: MetricsWriter(make_writer(start), prompt),
+        unknown_frame=unknown_frame,
+        headers=request.response_headers,
+    )

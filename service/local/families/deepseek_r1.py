@@ -1,6 +1,5 @@
 """DeepSeek R1: a text completion that starts with reasoning, up to `</think>`."""
 
-from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
@@ -37,15 +36,7 @@ def plan(request: InvokeRequest) -> Plan:
     prompt = _split_reasoning(
         common.raw_prompt(request, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
     )
-    return Plan(
-        prompt=prompt,
-        chunking=Chunking(1, 2),
-        id_prefix="",
-        make_writer=common.with_metrics(lambda _: DeepSeekR1Chunks(), prompt),
-        write_body=partial(_whole, prompt),
-        unknown_frame=common.UNKNOWN_CHUNK,
-        headers=request.response_headers,
-    )
+    return common.make_plan(request, prompt, Chunking(1, 2), lambda _: DeepSeekR1Chunks())
 
 
 def _split_reasoning(prompt: LocalPrompt) -> LocalPrompt:
@@ -74,6 +65,11 @@ class DeepSeekR1Chunks:
         """Write the stop reason."""
         return [LocalFrame(_choice("", _stop(end)), "last")]
 
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        text = "".join(block.text + (_CLOSE if block.kind == "thinking" else "") for block in blocks)
+        return {"choices": [{"text": text, "stop_reason": _stop(end)}]}
+
 
 def _choice(text: str, stop: str | None) -> Json:
     return {"choices": [{"index": 0, "text": text, "stop_reason": stop}]}
@@ -81,8 +77,3 @@ def _choice(text: str, stop: str | None) -> Json:
 
 def _stop(end: End) -> str:
     return "length" if end.stop == "max_tokens" else "stop"
-
-
-def _whole(prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:
-    text = "".join(block.text + (_CLOSE if block.kind == "thinking" else "") for block in blocks)
-    return common.with_guardrail_action({"choices": [{"text": text, "stop_reason": _stop(end)}]}, prompt, end)

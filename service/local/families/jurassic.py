@@ -5,15 +5,15 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from service.local import shapes, templates
-from service.local.answer import End
-from service.local.families import common, completions
+from service.local.answer import Block, End
+from service.local.families import common
 from service.local.families.common import InvokeRequest
-from service.local.plan import Plan, StreamStart, Writer
+from service.local.plan import Plan
 from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
 from service.local.text import tokens
 from service.local.text.pieces import Chunking
-from service.local.wire.frames import Json
+from service.local.wire.frames import Json, LocalFrame
 
 
 class JurassicPenalty(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -52,25 +52,35 @@ def plan(request: InvokeRequest) -> Plan:
     prompt = common.raw_prompt(
         request, templates.LABELS, body.prompt, max_tokens=body.max_tokens, stop=body.stop_sequences, leading_space="\n"
     )
-    return completions.plan(request, prompt, Chunking(4, 8), _reject_stream, _whole)
+    return common.make_plan(request, prompt, Chunking(4, 8), lambda _: JurassicWriter(prompt))
 
 
-def _reject_stream(_: StreamStart) -> Writer:
-    raise LocalRefusal("The model is unsupported for streaming.")
+class JurassicWriter:
+    """Writes the body; the model does not stream."""
 
+    def __init__(self, prompt: LocalPrompt) -> None:
+        self._prompt = prompt
 
-def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
-    reason: dict[str, Any] = {"reason": {"max_tokens": "length", "stop_sequence": "stop"}.get(end.stop, "endoftext")}
-    if end.stop == "max_tokens":
-        reason["length"] = end.usage.output
-    elif end.sequence:
-        reason["sequence"] = end.sequence
-    completion = {"text": text, "tokens": _tokens(text)}
-    return {
-        "id": 1234,
-        "prompt": {"text": prompt.raw_text, "tokens": _tokens(prompt.raw_text)},
-        "completions": [{"data": completion, "finishReason": reason}],
-    }
+    def begin(self, *_: object) -> list[LocalFrame]:
+        """Reject the stream."""
+        raise LocalRefusal("The model is unsupported for streaming.")
+
+    write = end = begin
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        reasons = {"max_tokens": "length", "stop_sequence": "stop"}
+        reason: dict[str, Any] = {"reason": reasons.get(end.stop, "endoftext")}
+        if end.stop == "max_tokens":
+            reason["length"] = end.usage.output
+        elif end.sequence:
+            reason["sequence"] = end.sequence
+        text, raw_text = common.join_text(blocks), self._prompt.raw_text
+        return {
+            "id": 1234,
+            "prompt": {"text": raw_text, "tokens": _tokens(raw_text)},
+            "completions": [{"data": {"text": text, "tokens": _tokens(text)}, "finishReason": reason}],
+        }
 
 
 def _tokens(text: str) -> list[Json]:

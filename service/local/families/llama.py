@@ -1,16 +1,14 @@
 """Meta Llama 2, 3 and 4: a prompt in the template of the version, and token counts in every chunk."""
 
-from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from service.local import media, shapes, templates
-from service.local.answer import End, Piece
-from service.local.families import common, completions
+from service.local.answer import Block, End, Piece
+from service.local.families import common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan, StreamStart
-from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
 from service.local.text import tokens
 from service.local.text.pieces import Chunking
@@ -51,7 +49,7 @@ def plan(request: InvokeRequest) -> Plan:
         max_tokens=body.max_gen_len,
         images=images,
     )
-    return completions.plan(request, prompt, Chunking(1, 1), partial(LlamaChunks), _whole)
+    return common.make_plan(request, prompt, Chunking(1, 1), LlamaChunks)
 
 
 class LlamaChunks:
@@ -74,6 +72,16 @@ class LlamaChunks:
         """Write the stop reason."""
         return [LocalFrame(self._chunk("", _stop(end)), "last")]
 
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        text = common.join_text(blocks)
+        return {
+            "generation": text,
+            "prompt_token_count": self._prompt,
+            "generation_token_count": tokens.count(text),
+            "stop_reason": _stop(end),
+        }
+
     def _chunk(self, text: str, stop: str | None) -> Json:
         prompt, self._prompt = self._prompt, None
         return {
@@ -86,12 +94,3 @@ class LlamaChunks:
 
 def _stop(end: End) -> str:
     return "length" if end.stop == "max_tokens" else "stop"
-
-
-def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
-    return {
-        "generation": text,
-        "prompt_token_count": tokens.count(prompt.raw_text),
-        "generation_token_count": tokens.count(text),
-        "stop_reason": _stop(end),
-    }

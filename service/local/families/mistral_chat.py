@@ -1,14 +1,11 @@
 """Mistral Large 2407 and Pixtral: a chat whose chunks contain `message`, not `delta`."""
 
-from functools import partial
-
 from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.chat_shapes import OpenAIBody
 from service.local.families import chat_request, common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
-from service.local.prompt import LocalPrompt
 from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame, Phase
 
@@ -21,14 +18,13 @@ def plan(request: InvokeRequest) -> Plan:
     """
     body = shapes.read(request.body, OpenAIBody, shapes.format_schema_error)
     prompt = chat_request.build_prompt(body, request)
-    return Plan(
-        prompt=prompt,
-        chunking=Chunking(1, 2, whole_calls=True),
+    return common.make_plan(
+        request,
+        prompt,
+        Chunking(1, 2, whole_calls=True),
+        lambda _: MistralChatChunks(),
         id_prefix="call_",
-        make_writer=common.with_metrics(lambda _: MistralChatChunks(), prompt),
-        write_body=partial(_whole, prompt),
         unknown_frame=LocalFrame({"object": "hologram", "depth": 3}),
-        headers=request.response_headers,
     )
 
 
@@ -54,6 +50,13 @@ class MistralChatChunks:
         """Write the stop reason."""
         return [_choice({"role": "assistant", "content": ""}, _stop(end), "last")]
 
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        message: Json = {"role": "assistant", "content": common.join_text(blocks)}
+        if calls := [block for block in blocks if block.kind == "call"]:
+            message["tool_calls"] = [_call(block, number) for number, block in enumerate(calls)]
+        return {"choices": [{"index": 0, "message": message, "stop_reason": _stop(end)}]}
+
 
 def _choice(message: Json, stop: str | None, phase: Phase) -> LocalFrame:
     return LocalFrame({"choices": [{"index": 0, "message": message, "stop_reason": stop}]}, phase)
@@ -65,13 +68,3 @@ def _call(block: Block, index: int) -> Json:
 
 def _stop(end: End) -> str:
     return {"max_tokens": "length", "tool_use": "tool_calls"}.get(end.stop, "stop")
-
-
-def _whole(prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:
-    text = common.join_text(blocks)
-    message: Json = {"role": "assistant", "content": text}
-    if calls := [block for block in blocks if block.kind == "call"]:
-        message["tool_calls"] = [_call(block, number) for number, block in enumerate(calls)]
-    return common.with_guardrail_action(
-        {"choices": [{"index": 0, "message": message, "stop_reason": _stop(end)}]}, prompt, end
-    )

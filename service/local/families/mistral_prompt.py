@@ -5,8 +5,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from service.local import shapes, templates
-from service.local.answer import End, Piece
-from service.local.families import common, completions
+from service.local.answer import Block, End, Piece
+from service.local.families import common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
 from service.local.refusal import LocalRefusal
@@ -41,13 +41,7 @@ def plan(request: InvokeRequest) -> Plan:
     prompt = common.raw_prompt(
         request, templates.INSTRUCTIONS, body.prompt, max_tokens=body.max_tokens, stop=body.stop, leading_space=" "
     )
-    return completions.plan(
-        request,
-        prompt,
-        Chunking(1, 1),
-        lambda _: MistralPromptChunks(),
-        lambda _, text, end: _outputs(text, _stop(end)),
-    )
+    return common.make_plan(request, prompt, Chunking(1, 1), lambda _: MistralPromptChunks())
 
 
 class MistralPromptChunks:
@@ -64,6 +58,10 @@ class MistralPromptChunks:
     def end(self, end: End) -> list[LocalFrame]:
         """Write the stop reason."""
         return [LocalFrame(_outputs("", _stop(end)), "last")]
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return _outputs(common.join_text(blocks), _stop(end))
 
 
 def _outputs(text: str, stop: str | None) -> Json:

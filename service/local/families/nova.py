@@ -1,6 +1,5 @@
 """Amazon Nova: Converse's format, except that each piece of text is a block (recorded)."""
 
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
@@ -22,7 +21,6 @@ from service.local.converse.shapes import (
 from service.local.families import common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
-from service.local.prompt import LocalPrompt
 from service.local.reasoning_config import check_nova_reasoning
 from service.local.text import tool_choice
 from service.local.text.pieces import Chunking
@@ -83,14 +81,8 @@ def plan(request: InvokeRequest) -> Plan:
         reasoning=check_nova_reasoning(body.reasoning_config, request.model, limited=limited),
         guardrail=request.guardrail,
     )
-    return Plan(
-        prompt=prompt,
-        chunking=Chunking(1, 4, whole_calls=True),
-        id_prefix="",
-        make_writer=common.with_metrics(lambda _: NovaChunks(), prompt),
-        write_body=partial(_whole, prompt),
-        unknown_frame=UNKNOWN_CHUNK,
-        headers=request.response_headers,
+    return common.make_plan(
+        request, prompt, Chunking(1, 4, whole_calls=True), lambda _: NovaChunks(), unknown_frame=UNKNOWN_CHUNK
     )
 
 
@@ -128,16 +120,13 @@ class NovaChunks:
             LocalFrame({"metadata": {"usage": usage, "metrics": {}, "trace": {}}}, "last"),
         ]
 
-
-def _whole(prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:
-    content = [_content(block) for block in blocks]
-    stop = "end_turn" if end.stop == "guardrail_intervened" else end.stop
-    answer = {
-        "output": {"message": {"content": content, "role": "assistant"}},
-        "stopReason": stop,
-        "usage": _usage(end),
-    }
-    return common.with_guardrail_action(answer, prompt, end)
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return {
+            "output": {"message": {"content": [_content(block) for block in blocks], "role": "assistant"}},
+            "stopReason": "end_turn" if end.stop == "guardrail_intervened" else end.stop,
+            "usage": _usage(end),
+        }
 
 
 def _content(block: Block) -> Json:

@@ -1,6 +1,5 @@
 """OpenAI's chat: gpt-oss, GPT, Jamba, and all models without a format of their own."""
 
-from functools import partial
 from typing import Any
 
 from service.bedrock.catalog.resolution import Model
@@ -10,7 +9,6 @@ from service.local.chat_shapes import OpenAIBody
 from service.local.families import chat_request, common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan, StreamStart
-from service.local.prompt import LocalPrompt
 from service.local.text import tool_choice
 from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
@@ -28,14 +26,13 @@ def plan(request: InvokeRequest) -> Plan:
     prompt = chat_request.build_prompt(body, request)
     usage = body.stream_options is not None and body.stream_options.include_usage
     envelope = ChatEnvelope(request.model, f"chatcmpl-{tool_choice.make_token(prompt, -1, 12)}", usage=usage)
-    return Plan(
-        prompt=prompt,
-        chunking=Chunking(1, 2, opens_calls=True),
+    return common.make_plan(
+        request,
+        prompt,
+        Chunking(1, 2, opens_calls=True),
+        lambda start: OpenAIChatChunks(envelope, start),
         id_prefix="functions." if request.model.series.startswith("kimi") else "call_",
-        make_writer=common.with_metrics(lambda start: OpenAIChatChunks(envelope, start), prompt),
-        write_body=partial(_whole, envelope, prompt),
         unknown_frame=LocalFrame({"object": "hologram", "depth": 3}),
-        headers=request.response_headers,
     )
 
 
@@ -139,6 +136,28 @@ class OpenAIChatChunks:
         # GPT repeats it, with the metrics (recorded).
         return [last, cost, cost] if envelope.series == "gpt" else [last, cost]
 
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        envelope = self._envelope
+        text, reasoning = common.join_text(blocks), common.join_text(blocks, "thinking")
+        if reasoning and envelope.series != "gpt":
+            tagged = envelope.tag == "reasoning"
+            text = (f"<reasoning>{reasoning}</reasoning>" if tagged else f"<think>{reasoning}</think>\n\n") + text
+        message: Json = {"content": text or None, "refusal": None, "role": "assistant"}
+        calls = [
+            {"function": {"arguments": block.text, "name": block.name}, "id": block.id, "type": "function"}
+            for block in blocks
+            if block.kind == "call"
+        ]
+        if calls:
+            message["tool_calls"] = calls
+        choice = {"finish_reason": _finish_reason(end.stop), "index": 0, "message": message}
+        body: Json = {"choices": [choice], "id": envelope.id, "model": envelope.model.id, "usage": envelope.counts(end)}
+        if envelope.is_jamba:
+            message.pop("refusal")
+            return body | {"meta": {"requestDurationMillis": end.latency_ms}}
+        return body | {"created": 0, "object": "chat.completion", "service_tier": "default"}
+
     def _delta(self, piece: Piece) -> Json | None:
         block = piece.block
         match block.kind:
@@ -166,29 +185,3 @@ class OpenAIChatChunks:
 
 def _finish_reason(stop: str) -> str:
     return {"max_tokens": "length", "tool_use": "tool_calls", "content_filtered": "content_filter"}.get(stop, "stop")
-
-
-def _whole(envelope: ChatEnvelope, prompt: LocalPrompt, blocks: list[Block], end: End) -> Json:
-    text, reasoning = common.join_text(blocks), common.join_text(blocks, "thinking")
-    if reasoning and envelope.series != "gpt":
-        text = (
-            f"<reasoning>{reasoning}</reasoning>{text}"
-            if envelope.tag == "reasoning"
-            else f"<think>{reasoning}</think>\n\n{text}"
-        )
-    message: Json = {"content": text or None, "refusal": None, "role": "assistant"}
-    calls = [
-        {"function": {"arguments": block.text, "name": block.name}, "id": block.id, "type": "function"}
-        for block in blocks
-        if block.kind == "call"
-    ]
-    if calls:
-        message["tool_calls"] = calls
-    choice = {"finish_reason": _finish_reason(end.stop), "index": 0, "message": message}
-    answer: Json = {"choices": [choice], "id": envelope.id, "model": envelope.model.id, "usage": envelope.counts(end)}
-    if envelope.is_jamba:
-        message.pop("refusal")
-        answer["meta"] = {"requestDurationMillis": end.latency_ms}
-    else:
-        answer |= {"created": 0, "object": "chat.completion", "service_tier": "default"}
-    return common.with_guardrail_action(answer, prompt, end)

@@ -1,13 +1,12 @@
 """Amazon Titan Text: one chunk or two, with token counts in the first and the last (recorded)."""
 
-from functools import partial
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from service.local import guardrail, shapes, templates
-from service.local.answer import End, Piece
-from service.local.families import common, completions
+from service.local.answer import Block, End, Piece
+from service.local.families import common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan, StreamStart
 from service.local.prompt import LocalPrompt
@@ -57,26 +56,17 @@ def plan(request: InvokeRequest) -> Plan:
         stop=config.stop_sequences,
         leading_space="\n",
     )
-    plan_ = completions.plan(request, prompt, Chunking(60, 110), partial(TitanChunks, prompt), _whole)
-    if prompt.guardrail and guardrail.blocked_answer(prompt):
-        return Plan(
-            prompt,
-            plan_.chunking,
-            "",
-            lambda _: BlockedChunk(prompt),
-            plan_.write_body,
-            plan_.unknown_frame,
-            plan_.headers,
-        )
-    return plan_
+    titan_plan = common.make_plan(request, prompt, Chunking(60, 110), TitanChunks)
+    if guardrail.blocked_answer(prompt):
+        return structs.replace(titan_plan, make_writer=lambda start: BlockedChunk(start, prompt))
+    return titan_plan
 
 
 class TitanChunks:
     """Writes the chunks. The last one contains the end, so each piece is delayed until the next one."""
 
-    def __init__(self, prompt: LocalPrompt, opening: StreamStart) -> None:
-        self._prompt = prompt
-        self._input: int | None = opening.input_tokens
+    def __init__(self, start: StreamStart) -> None:
+        self._input: int | None = start.input_tokens
         self._delayed = ""
 
     def begin(self) -> list[LocalFrame]:
@@ -96,6 +86,13 @@ class TitanChunks:
         """Write the last piece, with the stop reason."""
         return [LocalFrame(self._chunk(self._delayed, end), "last")]
 
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        text = common.join_text(blocks)
+        reason = _REASONS.get(end.stop, "FINISH")
+        result = {"tokenCount": tokens.count(text), "outputText": text, "completionReason": reason}
+        return {"inputTextTokenCount": self._input, "results": [result]}
+
     def _chunk(self, text: str, end: End | None) -> Json:
         return {
             "outputText": text,
@@ -106,15 +103,12 @@ class TitanChunks:
         }
 
 
-class BlockedChunk:
+class BlockedChunk(TitanChunks):
     """Writes the chunk of a blocked prompt: counts as floats, no stop reason, no metrics (recorded)."""
 
-    def __init__(self, prompt: LocalPrompt) -> None:
+    def __init__(self, start: StreamStart, prompt: LocalPrompt) -> None:
+        super().__init__(start)
         self._prompt = prompt
-
-    def begin(self) -> list[LocalFrame]:
-        """Return nothing: the stream is one chunk."""
-        return []
 
     def write(self, piece: Piece) -> list[LocalFrame]:
         """Return nothing: the stream is one chunk."""
@@ -126,8 +120,6 @@ class BlockedChunk:
         chunk = {"outputText": guardrail.BLOCKED_MESSAGE, "index": 0, "inputTextTokenCount": float(end.usage.input)}
         return [LocalFrame(common.with_guardrail_action(chunk, self._prompt, end), "last")]
 
-
-def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
-    reason = _REASONS.get(end.stop, "FINISH")
-    result = {"tokenCount": tokens.count(text), "outputText": text, "completionReason": reason}
-    return {"inputTextTokenCount": tokens.count(prompt.raw_text), "results": [result]}
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return common.with_guardrail_action(super().write_body(blocks, end), self._prompt, end)

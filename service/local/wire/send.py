@@ -60,7 +60,8 @@ class LocalRequest(Struct, frozen=True):
 async def send_stream(request: LocalRequest, plan: Plan) -> None:
     """Stream an answer."""
     counted = _measured(request, plan)
-    writer = plan.make_writer(StreamStart(counted.fresh, counted.cache_read, counted.cache_write, int(time.time())))
+    writer = _make_writer(plan, counted)
+    first = writer.begin()
     headers = [("content-type", _STREAM), ("x-amzn-RequestId", str(uuid4())), *plan.headers]
     if await _send_other_body(request, headers):
         return
@@ -75,6 +76,7 @@ async def send_stream(request: LocalRequest, plan: Plan) -> None:
         unknown_frame=plan.unknown_frame,
     )
     try:
+        await sender.send(first)
         await _stream(request, plan, counted, writer, sender)
     except LocalRefusal as refused:  # the text server failed, after the status line was sent
         await sender.fail("modelStreamErrorException", str(refused))
@@ -91,7 +93,6 @@ async def send_stream(request: LocalRequest, plan: Plan) -> None:
 async def _stream(request: LocalRequest, plan: Plan, counted: InputTokens, writer: Writer, sender: FrameSender) -> None:
     started = time.monotonic()
     first_byte = 0
-    await sender.send(writer.begin())
     await sender.flush()
     async for part in _answer(request, plan, counted):
         if isinstance(part, Piece):
@@ -129,7 +130,7 @@ async def send_whole(request: LocalRequest, plan: Plan) -> None:
     if request.operation == "invoke":
         headers += _count_headers(end)
     if not await _send_other_body(request, headers):
-        await _send_body(request, headers, msgspec.json.encode(plan.write_body(whole, end)))
+        await _send_body(request, headers, msgspec.json.encode(_make_writer(plan, counted).write_body(whole, end)))
 
 
 def _measured(request: LocalRequest, plan: Plan) -> InputTokens:
@@ -141,6 +142,10 @@ def _measured(request: LocalRequest, plan: Plan) -> InputTokens:
             raise LocalRefusal(f"prompt is too long: {total} tokens > {limit} maximum")
         raise LocalRefusal("Input is too long for requested model.")
     return counted
+
+
+def _make_writer(plan: Plan, counted: InputTokens) -> Writer:
+    return plan.make_writer(StreamStart(counted.fresh, counted.cache_read, counted.cache_write, int(time.time())))
 
 
 def _answer(request: LocalRequest, plan: Plan, counted: InputTokens) -> AsyncIterator[Piece | End]:
