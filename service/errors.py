@@ -13,42 +13,61 @@ from typing import NamedTuple, Self
 
 
 class Code(NamedTuple):
-    """One row of the table. `retryable`: the caller may try again. `retried`: we do so ourselves."""
+    """One row of the table: the HTTP status, and what follows the error.
+
+    `retryable`: the client may repeat the request. `retried`: the engine repeats the call. `fallback`: another model is
+    called before a retry. `breaker`: the error counts as a failure for the model's circuit breaker.
+    """
 
     name: str
     status: int
-    retryable: bool
-    retried: bool
     sentence: str
+    retryable: bool = False
+    retried: bool = False
+    fallback: bool = False
+    breaker: bool = False
+
+    @property
+    def x_should_retry(self) -> bool:
+        """Whether an SDK should repeat the request: only where the engine has not done so."""
+        return self.retryable and not self.retried
 
 
 _ROWS = (
-    Code("validation", 422, False, False, "The request is not valid."),
-    Code("unauthenticated", 401, False, False, "An API key is needed."),
-    Code("forbidden", 403, False, False, "This is not allowed."),
-    Code("access_denied", 403, False, False, "AWS refused access."),
-    Code("not_found", 404, False, False, "There is nothing here."),
-    Code("model_not_found", 404, False, False, "Bedrock does not know this model."),
-    Code("gone", 410, False, False, "This stream is no longer kept."),
-    Code("method_not_allowed", 405, False, False, "This address does not take that method."),
-    Code("conflict", 409, False, False, "Another request is in the way."),
-    Code("too_large", 413, False, False, "The request is too large."),
-    Code("unsupported_media_type", 415, False, False, "The body must be application/json."),
-    Code("rate_limited", 429, True, False, "This key has reached its limit."),
-    Code("overloaded", 503, True, False, "The service is full."),
-    Code("draining", 503, True, False, "The service is shutting down."),
-    Code("throttled", 429, True, True, "Bedrock is throttling this model."),
-    Code("model_not_ready", 429, True, True, "The model is not ready yet."),
-    Code("quota_exceeded", 429, False, False, "An AWS quota is used up."),
-    Code("model_timeout", 504, True, True, "The model took too long."),
-    Code("model_error", 502, True, True, "The model failed."),
-    Code("upstream_unavailable", 503, True, True, "Bedrock cannot be reached."),
-    Code("upstream_truncated", 502, True, True, "The model's answer broke off."),
-    Code("upstream_corrupt", 502, True, True, "The model's answer could not be read."),
-    Code("upstream_stalled", 504, True, True, "The model fell silent."),
-    Code("interrupted", 502, True, False, "The process that ran this generation died."),
-    Code("deadline_exceeded", 504, False, False, "The generation took longer than it may."),
-    Code("internal", 500, False, False, "Something went wrong on our side."),
+    Code("validation", 422, "The request is not valid."),
+    Code("unauthenticated", 401, "An API key is needed."),
+    Code("forbidden", 403, "This is not allowed."),
+    Code("access_denied", 403, "AWS refused access.", fallback=True),
+    Code("not_found", 404, "There is nothing here."),
+    Code("model_not_found", 404, "Bedrock does not know this model.", fallback=True),
+    Code("gone", 410, "This stream is no longer kept."),
+    Code("method_not_allowed", 405, "This address does not take that method."),
+    Code("conflict", 409, "Another request is in the way."),
+    Code("too_large", 413, "The request is too large."),
+    Code("unsupported_media_type", 415, "The body must be application/json."),
+    Code("rate_limited", 429, "This key has reached its limit.", retryable=True),
+    Code("overloaded", 503, "The service is full.", retryable=True),
+    Code("draining", 503, "The service is shutting down.", retryable=True),
+    Code("throttled", 429, "Bedrock is throttling this model.", retryable=True, retried=True, fallback=True),
+    Code("model_not_ready", 429, "The model is not ready yet.", retryable=True, retried=True, fallback=True),
+    Code("quota_exceeded", 429, "An AWS quota is used up.", fallback=True),
+    Code("model_timeout", 504, "The model took too long.", retryable=True, retried=True, fallback=True, breaker=True),
+    Code("model_error", 502, "The model failed.", retryable=True, retried=True, breaker=True),
+    Code(
+        "upstream_unavailable",
+        503,
+        "Bedrock cannot be reached.",
+        retryable=True,
+        retried=True,
+        fallback=True,
+        breaker=True,
+    ),
+    Code("upstream_truncated", 502, "The model's answer broke off.", retryable=True, retried=True, breaker=True),
+    Code("upstream_corrupt", 502, "The model's answer could not be read.", retryable=True, retried=True, breaker=True),
+    Code("upstream_stalled", 504, "The model fell silent.", retryable=True, retried=True, fallback=True, breaker=True),
+    Code("interrupted", 502, "The process that ran this generation died.", retryable=True),
+    Code("deadline_exceeded", 504, "The generation took longer than it may."),
+    Code("internal", 500, "Something went wrong on our side."),
 )
 
 CODES = {row.name: row for row in _ROWS}
@@ -91,8 +110,13 @@ class ServiceError(Exception):
 
     @property
     def retried(self) -> bool:
-        """Whether the engine tries again."""
+        """Whether the engine repeats the call."""
         return self.code.retried
+
+    @property
+    def x_should_retry(self) -> bool:
+        """Whether an SDK should repeat the request: only where the engine has not done so."""
+        return self.retryable and not self.retried
 
 
 class InvalidRequest(ServiceError):
@@ -153,5 +177,10 @@ class UpstreamError(ServiceError):
 
     @property
     def retried(self) -> bool:
-        """Whether the engine tries again: the table's word, unless Bedrock's details say otherwise."""
+        """Whether the engine repeats the call: the table's column, unless the error overrides it."""
         return self.code.retried if self._retried is None else self._retried
+
+    @property
+    def breaker(self) -> bool:
+        """Whether the circuit breaker counts it: not a request that the model's server rejects with 4xx."""
+        return self.code.breaker and not self._hopeless

@@ -43,7 +43,7 @@ class Refusal(NamedTuple):
             failure.message,
             _status(failure, fields),
             fields[0].field or None if fields else None,
-            failure.retryable and not failure.retried,
+            failure.retryable and not failure.retried if isinstance(failure, Failed) else failure.x_should_retry,
             failure.retry_after,
         )
 

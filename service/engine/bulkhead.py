@@ -32,18 +32,6 @@ _FULL = "Bedrock is throttling this model, and too many wait for it already."
 _LATE = "Bedrock is throttling this model, and the wait for it took too long."
 _BUSY = "Bedrock is throttling this model."
 
-_FAILURES = frozenset(
-    {
-        "model_timeout",
-        "model_error",
-        "upstream_unavailable",
-        "upstream_truncated",
-        "upstream_corrupt",
-        "upstream_stalled",
-    }
-)
-"""What counts for the breaker. Throttles are the learned limit's; other refusals say nothing of the model's health."""
-
 
 class Circuit(Struct, frozen=True):
     """A lane as it stands. `limit` None: nothing has been learned, so there is none."""
@@ -224,7 +212,7 @@ class Bulkhead:
             self._resize()
             if self._breaker.is_open:
                 self._breaker.answered(trial)  # Bedrock is back, and how much it takes is the limit's affair
-        elif self._guarded and error.code.name in _FAILURES and (error.code.name != "model_error" or error.retried):
+        elif self._guarded and error.breaker:
             self._breaker.failed(trial)
         passage.judged = True
 

@@ -9,7 +9,6 @@ from service.bedrock import estimate
 from service.bedrock.catalog.resolution import Target
 from service.bedrock.continuation import continuation
 from service.deltas import Event, Status, TextDelta
-from service.errors import ServiceError
 from service.generation import OnInterruption, Request
 
 
@@ -68,18 +67,14 @@ class Leg(Struct, frozen=True):
         return estimate.tokens(self.request) + (estimate.text_tokens(self.seam.prefill) if self.seam else 0)
 
 
-def next_leg(policy: OnInterruption, first: Leg, shown: Sequence[Event], said_tokens: int, error: ServiceError) -> Leg:
-    """Say how a generation that was interrupted after its first text goes on.
-
-    Raises:
-        ServiceError: `error`, where it does not: by policy, or because the model cannot.
-    """
+def next_leg(policy: OnInterruption, first: Leg, shown: Sequence[Event], said_tokens: int) -> Leg | None:
+    """Return the call that continues an interrupted answer; None: the policy or the model rules that out."""
     if policy == "restart":
         return structs.replace(first, mark=Status("restarted", message="The answer begins again."))
     text = shown_text(shown) if policy == "continue" else None
     target = continuation(first.target, first.request)
     if text is None or target is None:
-        raise error
+        return None
     return Leg(
         request=rest_of(first.request, said_tokens),
         target=target,

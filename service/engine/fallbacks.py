@@ -18,20 +18,6 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_AT_ONCE = frozenset(
-    {
-        "throttled",
-        "model_not_ready",
-        "quota_exceeded",
-        "access_denied",
-        "model_not_found",
-        "model_timeout",
-        "upstream_unavailable",
-        "upstream_stalled",
-    }
-)
-"""What another model may well do better at this very moment. Any other failure that is tried again is so first."""
-
 _INDISPENSABLE = frozenset({"tools", "output_schema"})
 """Without these the answer would be of another kind than the one that was asked for."""
 
@@ -51,19 +37,6 @@ def allowed(model_id: str, caller: Caller, settings: Settings) -> tuple[str, ...
     return tuple(name for name in listed if caller.may_use(*names_of(name, settings)))
 
 
-def comes_first(error: ServiceError) -> bool:
-    """Whether another model is asked before the same is asked again."""
-    return error.code.name in _AT_ONCE
-
-
-def may_help(error: ServiceError, *, asked: bool) -> bool:
-    """Whether another model is worth a call after this failure of the one `asked` for, or of another fallback.
-
-    A request that the model asked for refuses is wrong; one that a fallback refuses is only not for this fallback.
-    """
-    return comes_first(error) or error.retried or not asked
-
-
 class Fallbacks:
     """What is left to be tried for one generation."""
 
@@ -74,15 +47,21 @@ class Fallbacks:
         self._upstream = upstream
         self._ready: tuple[Leg, str] | None = None
 
-    async def ahead(self) -> bool:
-        """Whether there is another that can take the request."""
-        if self._ready is None and self._left:
-            self._ready = await self._prepare()
+    @property
+    def ready(self) -> bool:
+        """Whether a model that can take the request is prepared."""
         return self._ready is not None
 
+    async def prepare(self) -> bool:
+        """Prepare the next model that can take the request. False: there is none."""
+        if self._ready is None and self._left:
+            self._ready = await self._prepare()
+        return self.ready
+
     async def next(self, why: str = "") -> Leg | None:
-        """Prepare the next model that can take the request; its leg's mark says `why` it answers, and without what."""
-        if not await self.ahead() or self._ready is None:
+        """Return the call of the next model; its mark says `why` it is called, and without which members."""
+        await self.prepare()
+        if self._ready is None:
             return None
         (leg, without), self._ready = self._ready, None
         message = f"{why} Another model answers.{without}".strip()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from contextlib import suppress
 
 from msgspec import structs
@@ -12,11 +13,12 @@ from service.bedrock.catalog.resolution import Target
 from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta
 from service.engine.calling import Calling
 from service.engine.continuation import Leg, next_leg
-from service.engine.fallbacks import Fallbacks, comes_first, may_help
+from service.engine.fallbacks import Fallbacks
 from service.engine.listener import Turn
 from service.engine.parts import Parts
 from service.engine.progress import ProgressMeter
-from service.engine.retry import Retries, calls_announced, delay_before
+from service.engine.recovery import Continue, Fallback, GiveUp, RecoveryState, Retry, next_step
+from service.engine.retry import Retries, calls_announced
 from service.engine.usage import Account
 from service.errors import ServiceError, UpstreamError
 from service.streams.journal import IdempotencyKey
@@ -160,9 +162,10 @@ class Producer:
         for event in self.log.events:
             self._meter.count(event)
         self._account.cut(self._meter.total_tokens)
-        policy = self.log.record.policies.on_interruption
-        error = ServiceError("interrupted")
-        self._leg = next_leg(policy, self._first, self.log.events, self._meter.total_tokens, error)
+        leg = self._continuation()
+        if leg is None:
+            raise ServiceError("interrupted")
+        self._leg = leg
         self.listener.turned(self._turn, "interrupted")
         self._tell("continuing")
 
@@ -193,7 +196,7 @@ class Producer:
         leg, unshown = self._leg, not self._shown
         try:
             attempt = await self._calling.call(
-                leg, unshown=unshown, alternative=unshown and await self._fallbacks.ahead()
+                leg, unshown=unshown, alternative=unshown and await self._fallbacks.prepare()
             )
         except ServiceError as error:
             self._account.cut(self._meter.attempt_tokens)
@@ -212,43 +215,56 @@ class Producer:
         self._log_failure(error)
         if self._shown:
             await self._all_shown()
-            policy = self.log.record.policies.on_interruption
-            leg = next_leg(policy, self._first, self.log.events, self._meter.total_tokens, error)
-        elif comes_first(error) and await self._fall_back(error):
-            return
-        else:
-            leg = self._first
-        left = self._settings.request_timeout - self._account.elapsed_s
-        if not self._calling.is_refused(leg) and self._retries.may_follow(error, left):
-            self._leg = leg
-            await self._pause(error)
-        elif self._shown or not await self._fall_back(error):
-            raise self._refusal if self._refusal and not error.retryable else error
+        match next_step(error, self._recovery_state()):
+            case Retry(delay_s):
+                await self._pause(self._first, error, delay_s)
+            case Continue(leg, delay_s):
+                await self._pause(leg, error, delay_s)
+            case Fallback():
+                await self._fall_back(error)
+            case GiveUp(last):
+                raise last
 
-    async def _fall_back(self, error: ServiceError) -> bool:
-        """Go to the next model, where there is one and it may do better."""
-        if not may_help(error, asked=self._refusal is None):
-            return False
-        if (leg := await self._fallbacks.next(error.message)) is None:
-            return False
-        self._refusal = self._refusal or error
-        self._first = self._leg = structs.replace(leg, mark=None)
-        self.listener.turned("fallback", error.code.name)
-        self._tell("starting", leg.mark)
-        return True
+    def _recovery_state(self) -> RecoveryState:
+        continuation = self._continuation() if self._shown else None
+        return RecoveryState(
+            shown=self._shown,
+            continuation=continuation,
+            blocked=self._calling.is_refused(continuation or self._first),
+            fallback_ready=self._fallbacks.ready,
+            retries=self._retries.made,
+            max_retries=self._retries.most,
+            budget_left=self._retries.budget_left,
+            left_s=self._settings.request_timeout - self._account.elapsed_s,
+            original=self._refusal,
+            jitter=random.random(),  # noqa: S311 - spreads retries, keeps no secret
+        )
 
-    async def _pause(self, error: ServiceError) -> None:
-        """Wait for the next attempt's time, and tell the reader."""
-        delay = delay_before(self._retries.next, error)
-        self.listener.turned(self._turn, error.code.name, delay)
+    def _continuation(self) -> Leg | None:
+        policy = self.log.record.policies.on_interruption
+        return next_leg(policy, self._first, self.log.events, self._meter.total_tokens)
+
+    async def _fall_back(self, error: ServiceError) -> None:
+        """Change to the next model."""
+        if leg := await self._fallbacks.next(error.message):
+            self._refusal = self._refusal or error
+            self._first = self._leg = structs.replace(leg, mark=None)
+            self.listener.turned("fallback", error.code.name)
+            self._tell("starting", leg.mark)
+
+    async def _pause(self, leg: Leg, error: ServiceError, delay_s: float) -> None:
+        """Wait for the time of the next attempt, and report the wait to readers."""
+        self._retries.spend()
+        self._leg = leg
+        self.listener.turned(self._turn, error.code.name, delay_s)
         status = Status(
             "reconnecting" if self._shown else "retrying",
             attempt=self._retries.attempts + 1,
-            delay=round(delay, 3),
+            delay=round(delay_s, 3),
             message=error.message,
         )
         self._tell("continuing" if self._shown else "starting", status)
-        await self._calling.rest(self._leg, delay)
+        await self._calling.rest(leg, delay_s)
 
     async def _all_shown(self) -> None:
         """Wait until the journal has shown what was appended: an answer goes on from all of it."""

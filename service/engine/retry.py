@@ -1,15 +1,10 @@
-"""Whether and when to try again: backoff, Bedrock's own wish, and a budget for the whole process."""
+"""How many calls a generation may make, and how many retries a process: a count and a retry budget."""
 
-import random
 from collections import deque
 from collections.abc import Callable, Sequence
 
 from service.deltas import Event, Status
-from service.errors import ServiceError
 
-BASE_S = 0.5
-CAP_S = 20.0
-LONGEST_WISH_S = 60.0  # a longer `Retry-After` is passed on to the caller instead of being waited for
 _WINDOW_S = 10.0
 _TAIL_S = 5.0  # three waits come to 3.5 s at most
 _FREE = 30  # three a second
@@ -63,23 +58,20 @@ class Budget:
         for window in self._windows:
             window.call()
 
-    def take(self) -> bool:
-        """Take leave for one further call, if there is any."""
-        if not all(window.has_room() for window in self._windows):
-            return False
+    def has_room(self) -> bool:
+        """Whether one further call is allowed."""
+        return all(window.has_room() for window in self._windows)
+
+    def spend(self) -> None:
+        """Count one further call."""
         for window in self._windows:
             window.retry()
-        return True
 
-
-def delay_before(attempt: int, error: ServiceError, *, jitter: Callable[[], float] = random.random) -> float:
-    """Say how long to wait before attempt number `attempt` (2 is the first retry), in seconds.
-
-    Full jitter over an exponential ceiling (AWS Architecture Blog, "Exponential Backoff and Jitter"); Bedrock's
-    `Retry-After` is a floor under it.
-    """
-    ceiling = min(CAP_S, BASE_S * 2.0 ** (attempt - 2))
-    return (error.retry_after or 0.0) + ceiling * jitter()
+    def take(self) -> bool:
+        """Spend one further call; False: the budget is empty."""
+        if allowed := self.has_room():
+            self.spend()
+        return allowed
 
 
 def calls_announced(events: Sequence[Event]) -> int:
@@ -95,9 +87,9 @@ class Retries:
     """
 
     def __init__(self, most: int, budget: Budget) -> None:
-        self._most = most
+        self.most = most
         self._budget = budget
-        self._made = 0
+        self.made = 0
         self.attempts = 0  # calls of every kind
 
     def begin(self) -> None:
@@ -110,24 +102,17 @@ class Retries:
         """Count the calls of the processes that died, and ours that goes on with them as a retry."""
         self._budget.note_call()
         self.attempts = calls
-        self._made += 1
+        self.made += 1
 
     @property
-    def next(self) -> int:
-        """The number of the retry that was allowed last, as `delay_before` counts: 2 is the first."""
-        return self._made + 1
+    def budget_left(self) -> bool:
+        """Whether the process may retry."""
+        return self._budget.has_room()
 
-    def may_follow(self, error: ServiceError, deadline_s: float) -> bool:
-        """Whether another attempt may follow `error`, with `deadline_s` seconds left for the generation."""
-        wish = error.retry_after or 0.0
-        allowed = (
-            error.retried
-            and self._made < self._most
-            and wish <= min(LONGEST_WISH_S, deadline_s)
-            and self._budget.take()
-        )
-        self._made += allowed
-        return allowed
+    def spend(self) -> None:
+        """Count a retry that was decided on."""
+        self._budget.spend()
+        self.made += 1
 
     def may_hedge(self) -> bool:
         """Whether a second call may be made beside the one under way."""

@@ -1,30 +1,12 @@
-"""How long to wait before trying again, and how often the process may."""
+"""How many retries a generation and a process may make."""
 
 from heapq import heapify, heappop, heappush
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.retry import CAP_S, Budget, Retries, delay_before
-from service.errors import ServiceError, UpstreamError
+from service.engine.retry import Budget, Retries
 from tests.clock import Clock
-
-
-@given(attempt=st.integers(2, 40), jitter=st.floats(0, 1), wish=st.none() | st.floats(0, 60))
-def test_a_delay_is_never_shorter_than_bedrock_wishes_nor_longer_than_the_cap_above_it(
-    attempt: int, jitter: float, wish: float | None
-) -> None:
-    error = UpstreamError("throttled", retry_after=wish)
-
-    delay = delay_before(attempt, error, jitter=lambda: jitter)
-
-    assert (wish or 0) <= delay <= (wish or 0) + CAP_S
-
-
-def test_the_ceiling_doubles() -> None:
-    error = UpstreamError("throttled")
-
-    assert [delay_before(attempt, error, jitter=lambda: 1.0) for attempt in (2, 3, 4)] == [0.5, 1.0, 2.0]
 
 
 def test_a_process_may_retry_a_tenth_of_its_traffic_and_three_a_second() -> None:
@@ -67,36 +49,20 @@ def test_ten_seconds_of_requests_are_not_retried_more_often_than_their_share_how
     assert 100 <= retries <= 130
 
 
-def test_attempts_are_bounded_and_only_what_is_worth_it_is_tried_again() -> None:
-    retries = Retries(most=2, budget=Budget(0.1, Clock()))
-    throttled, refused = UpstreamError("throttled"), UpstreamError("access_denied")
-    retries.begin()
+def test_a_retry_is_spent_from_the_budget_of_the_process() -> None:
+    retries = Retries(most=100, budget=Budget(0.1, Clock()))
+    for _ in range(30):
+        assert retries.budget_left
+        retries.spend()
 
-    assert retries.may_follow(throttled, 100)
-    assert not retries.may_follow(refused, 100)
-    retries.begin()
-    assert retries.may_follow(throttled, 100)
-    retries.begin()
-    assert not retries.may_follow(throttled, 100)
+    assert retries.made == 30
+    assert not retries.budget_left
 
 
-def test_a_wish_beyond_a_minute_or_the_deadline_is_not_waited_for() -> None:
-    retries = Retries(most=3, budget=Budget(0.1, Clock()))
-    retries.begin()
-
-    assert not retries.may_follow(UpstreamError("throttled", retry_after=61), 1000)
-    assert not retries.may_follow(UpstreamError("throttled", retry_after=20), 10)
-    assert retries.may_follow(UpstreamError("throttled", retry_after=20), 1000)
-
-
-def test_what_another_process_has_tried_counts_where_we_go_on() -> None:
+def test_calls_of_another_process_count_and_the_continuation_is_a_retry() -> None:
     retries = Retries(most=1, budget=Budget(0.1, Clock()))
     retries.go_on(calls=2)
     retries.begin()
 
     assert retries.attempts == 3
-    assert not retries.may_follow(UpstreamError("throttled"), 100)
-
-
-def test_our_own_refusals_are_never_retried() -> None:
-    assert not ServiceError("overloaded").retried
+    assert retries.made == retries.most
