@@ -8,7 +8,7 @@ CAUTION = 0.1  # of a round's increase, where one more would be as many as were 
 QUIET_S = 60.0  # Bedrock's quotas are per minute: one without a throttle says that there is room again
 
 
-class Allowance:
+class AdaptiveLimit:
     """Additive increase, multiplicative decrease, over the number of calls in flight.
 
     There is no limit until the first throttle, and none again a quiet minute after the last. Fifty calls that are

@@ -71,7 +71,7 @@ class Slots:
         self._taken = 0
         self._line: FairQueue[_Waiting] = FairQueue()
         self._telling: asyncio.TimerHandle | None = None
-        self._pace = _Pace()
+        self._admission_rate = _AdmissionRate()
         self.expected = Reservations()
         """Whoever was let in and will ask for a place: to be entered while its stream is begun."""
 
@@ -116,8 +116,8 @@ class Slots:
 
     @property
     def expected_wait_s(self) -> float:
-        """When it is worth coming back: what half of the line takes at the pace of late, within bounds."""
-        return min(max(self._pace.interval_s * len(self._line) / 2, _SOONEST_S), _LATEST_S)
+        """When it is worth coming back: what half of the line takes at the recent rate, within bounds."""
+        return min(max(self._admission_rate.interval_s * len(self._line) / 2, _SOONEST_S), _LATEST_S)
 
     @asynccontextmanager
     async def place(self, owner: str, on_queued: Told, *, admitted: bool = False) -> AsyncIterator[None]:
@@ -156,7 +156,7 @@ class Slots:
             ServiceError: `overloaded`, it took too long, or this one was let go for another.
         """
         if not self._line:
-            self._pace.begin()
+            self._admission_rate.begin()
         waiting = _Waiting(on_queued)
         waiting.place = self._line.add(owner, waiting)
         try:
@@ -184,7 +184,7 @@ class Slots:
         while self._line and self._taken < self._size:
             if self._line.pop().end(served=True):
                 self._taken += 1
-                self._pace.note()
+                self._admission_rate.note()
 
     def _tell_later(self, delay_s: float, rest: list[_Waiting] | None = None, told: int = 0) -> None:
         if self._telling is None:
@@ -224,7 +224,7 @@ class Reservations:
         self.count -= 1
 
 
-class _Pace:
+class _AdmissionRate:
     """How long it takes of late until the next place is free."""
 
     def __init__(self) -> None:

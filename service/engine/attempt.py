@@ -1,11 +1,10 @@
-"""One call to Bedrock: what it says, sorted into what readers see and what the account keeps."""
+"""One call to Bedrock: what it says, sorted into what readers see and what the usage keeps."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
-from service.bedrock.catalog.resolution import Target
 from service.bedrock.upstream import operation_of
 from service.deltas import (
     SHOWN,
@@ -22,10 +21,10 @@ from service.deltas import (
 from service.engine.bulkhead import Permit, Unlimited
 from service.engine.continuation import Leg
 from service.engine.flush_window import FlushWindow
-from service.engine.listener import CallListener, GenerationListener, told
-from service.engine.parts import Parts
+from service.engine.listener import CallListener, GenerationListener, outcome_of
 from service.engine.progress import ProgressMeter
-from service.engine.usage import Account
+from service.engine.resources import Resources
+from service.engine.usage import GenerationUsage
 from service.errors import UpstreamError
 
 if TYPE_CHECKING:
@@ -44,10 +43,10 @@ class Attempt:
 
     def __init__(
         self,
-        parts: Parts,
+        resources: Resources,
         leg: Leg,
         way: AbstractAsyncContextManager[Permit | Unlimited],
-        account: Account,
+        usage: GenerationUsage,
         meter: ProgressMeter,
         listener: GenerationListener,
         *,
@@ -59,12 +58,12 @@ class Attempt:
         self.heard = False
         self.began_at: float | None = None
         self.stop: Stop | None = None
-        self.account = account
+        self.usage = usage
         self.show = show
-        self._upstream = parts.upstream
-        self._watchdog = parts.watchdog
-        self._pace = parts.pace
-        self._idle_s = parts.settings.idle_timeout
+        self._upstream = resources.upstream
+        self._watchdog = resources.watchdog
+        self._flush_windows = resources.flush_windows
+        self._idle_s = resources.settings.idle_timeout
         self._leg = leg
         self._way = way
         self._meter = meter
@@ -74,7 +73,7 @@ class Attempt:
         self._made = began
         self._task: asyncio.Task[object] | None = None
         self._watch: InactivityTimer | None = None
-        self._passage: Permit | Unlimited | None = None
+        self._permit: Permit | Unlimited | None = None
         self._stalled = False
         self._began_to_answer = False
         self._since = 0.0  # when the wait for Bedrock began that is under way
@@ -94,38 +93,49 @@ class Attempt:
 
     async def _run(self) -> None:
         leg, watchdog = self._leg, self._watchdog
-        async with self._way as self._passage:
+        async with self._way as self._permit:
             self._made()
             self.began_at = self._since = watchdog.time()
-            call = self._upstream.open(leg.request, leg.target, prefill=leg.seam.prefill if leg.seam else "")
-            with told(self._call(leg.target)) as listener, watchdog.watch(self._silence_s, self._silence) as watch:
-                self._watch, watch.since = watch, self._since
-                try:
-                    async with call as answer:
-                        listener.answered(answer.request_id)
-                        self.account.accept(leg.prompt_tokens)
-                        await answer.follow(self._take)
-                except UpstreamError as error:
-                    self._note_failure(error)
-                    raise
-                except asyncio.CancelledError:
-                    self.account.sent = True
-                    if self._task is None or not self._stalled:
-                        raise
-                    self._task.uncancel()
-                    raise self._stall() from None  # in here: the listener and the breaker are to hear of it
-                finally:
-                    watch.since = None
-                    self.account.waited(self._since)
+            target = leg.target
+            listener = self._listener.call(target.model_id, target.model.id, operation_of(target))
+            try:
+                with watchdog.watch(self._silence_s, self._silence) as self._watch:
+                    await self._read(self._watch, listener)
+            except BaseException as error:
+                listener.ended(*outcome_of(error))
+                raise
+            listener.ended("ok")
+
+    async def _read(self, watch: "InactivityTimer", listener: CallListener) -> None:
+        leg = self._leg
+        call = self._upstream.open(leg.request, leg.target, prefill=leg.seam.prefill if leg.seam else "")
+        watch.since = self._since
+        try:
+            async with call as answer:
+                listener.answered(answer.request_id)
+                self.usage.accept(leg.prompt_tokens)
+                await answer.follow(self._take)
+        except UpstreamError as error:
+            self._note_failure(error)
+            raise
+        except asyncio.CancelledError:
+            self.usage.sent = True
+            if self._task is None or not self._stalled:
+                raise
+            self._task.uncancel()
+            raise self._stall() from None
+        finally:
+            watch.since = None
+            self.usage.waited(self._since)
 
     def _take(self, batch: list[Delta]) -> FlushWindow | None:
         """Take what one read brought, in the step that read it: the task that runs the attempt waits for its end."""
         if self._task is None or self._task.cancelling():
             return None  # it is over, and will hear of it in a moment
-        now, window = self.account.waited(self._since), None
+        now, window = self.usage.waited(self._since), None
         if batch:
             self._sort(batch, now)
-            window = self._pace.window(now)
+            window = self._flush_windows.window(now)
         self._since = self._watchdog.time()
         if self.heard and self._watch:
             self._watch.since = self._since
@@ -133,12 +143,9 @@ class Attempt:
 
     def _note_failure(self, error: UpstreamError) -> None:
         """Tell a call that was refused from one that was accepted, whether by status or by the stream's first frame."""
-        self.account.sent |= error.sent
+        self.usage.sent |= error.sent
         if error.aws_code and not self._began_to_answer:
-            self.account.refuse()
-
-    def _call(self, target: Target) -> CallListener:
-        return self._listener.call(target.model_id, target.model.id, operation_of(target))
+            self.usage.refuse()
 
     def _silence(self) -> None:
         """Wake the task out of its wait."""
@@ -179,26 +186,26 @@ class Attempt:
     def _begin(self) -> None:
         self.heard = True
         self._answered()
-        self.account.first_token()
+        self.usage.first_token()
         if self._watch:
             self._watch.limit_s = self._idle_s
             self._watchdog.mind(self._watch)
 
     def _answered(self) -> None:
         self._began_to_answer = True
-        if self._passage:
-            self._passage.answered()
+        if self._permit:
+            self._permit.answered()
 
     def _note(self, delta: Usage | Stop | Timing | Opened | Unknown) -> None:
         """Keep what is no event of its own."""
         match delta:
             case Usage():
-                self.account.use(delta)
+                self.usage.use(delta)
                 if delta.output_tokens is not None:
                     self._meter.report(delta.output_tokens)
             case Stop():
                 self.stop = delta
             case Timing():
-                self.account.time(delta)
+                self.usage.time(delta)
             case Unknown():
-                self.account.unknown(delta.kind)
+                self.usage.unknown(delta.kind)

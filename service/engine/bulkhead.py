@@ -16,7 +16,7 @@ from typing import Self
 from msgspec import Struct
 
 from service.bedrock.catalog.resolution import Target
-from service.engine.adaptive_limit import Allowance
+from service.engine.adaptive_limit import AdaptiveLimit
 from service.engine.admission import Slots
 from service.engine.breaker import Breaker, State, Trial
 from service.errors import ServiceError, UpstreamError
@@ -25,7 +25,7 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_MOST_LANES = 512  # a client may ask for models that nobody has heard of
+_MAX_BULKHEADS = 512  # a client may ask for models that nobody has heard of
 _NO_LIMIT = sys.maxsize
 _OPEN = "Bedrock keeps failing for this model, so it is left alone for a moment."
 _FULL = "Bedrock is throttling this model, and too many wait for it already."
@@ -34,7 +34,7 @@ _BUSY = "Bedrock is throttling this model."
 
 
 class Circuit(Struct, frozen=True):
-    """A lane as it stands. `limit` None: nothing has been learned, so there is none."""
+    """A bulkhead as it stands. `limit` None: nothing has been learned, so there is none."""
 
     model_id: str
     region: str | None
@@ -45,13 +45,13 @@ class Circuit(Struct, frozen=True):
 
 
 class Permit:
-    """One call's way through a lane: a place in it while the block lasts, and word of how it ended when it is left.
+    """One call's way through a bulkhead: a place in it while the block lasts, and word of how it ended when it is left.
 
     A class and no generator: that and an exit stack took 500 bytecodes of each request.
     """
 
-    def __init__(self, lane: "Bulkhead", place: AbstractAsyncContextManager[None], *, wait: bool) -> None:
-        self._lane = lane
+    def __init__(self, bulkhead: "Bulkhead", place: AbstractAsyncContextManager[None], *, wait: bool) -> None:
+        self._bulkhead = bulkhead
         self._place = place
         self._wait = wait
         self.trial = Trial(probe=False)
@@ -59,36 +59,36 @@ class Permit:
         self.judged = False
 
     async def __aenter__(self) -> Self:
-        self._lane.check()
-        if self._lane.full and not self._wait:
+        self._bulkhead.check()
+        if self._bulkhead.full and not self._wait:
             raise UpstreamError("throttled", _BUSY, retried=False)
         try:
             await self._place.__aenter__()
         except ServiceError as error:
-            raise self._lane.crowded(error) from None
+            raise self._bulkhead.crowded(error) from None
         try:
-            self.trial = self._lane.admit()
+            self.trial = self._bulkhead.admit()
         except BaseException:
             await self._place.__aexit__(None, None, None)
             raise
-        self.began = self._lane.clock()
+        self.began = self._bulkhead.clock()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, UpstreamError):
-            self._lane.failed(error, self)
+            self._bulkhead.failed(error, self)
         elif error is None:
             self.answered()
-        self._lane.dropped(self.trial)
+        self._bulkhead.dropped(self.trial)
         await self._place.__aexit__(kind, error, trace)
 
     def answered(self) -> None:
         """Note that Bedrock has begun to answer; told again, it is nothing new."""
         if not self.judged:
             self.judged = True
-            self._lane.answered(self.trial)
+            self._bulkhead.answered(self.trial)
 
 
 class Unlimited:
@@ -120,7 +120,7 @@ class Bulkhead:
         self._model_id = model_id
         self._guarded = settings.breaker
         self._breaker = Breaker(self.clock, self._changed)
-        self._allowance = Allowance(self.clock)
+        self._limit = AdaptiveLimit(self.clock)
         # Who waits here holds one of the process's places: one model's line must leave some to the others.
         line = min(settings.max_queue, settings.max_streams // 2)
         self._places = Slots(_NO_LIMIT, line, settings.queue_timeout)
@@ -129,7 +129,7 @@ class Bulkhead:
     @property
     def idle(self) -> bool:
         """Whether it can be forgotten."""
-        return not (self._places.taken or self._breaker.is_open or self._allowance.limit)
+        return not (self._places.taken or self._breaker.is_open or self._limit.limit)
 
     @property
     def full(self) -> bool:
@@ -149,7 +149,7 @@ class Bulkhead:
 
     def circuit(self, region: str | None) -> Circuit:
         """Describe it."""
-        limit = self._allowance.limit
+        limit = self._limit.limit
         return Circuit(
             self._model_id, region, self._breaker.state, limit, self._places.taken, self._places.queued
         )  # fmt: skip
@@ -179,7 +179,7 @@ class Bulkhead:
         return Permit(self, self._places.place(owner, on_queued), wait=wait)
 
     def crowded(self, error: ServiceError) -> ServiceError:
-        """Tell in the lane's words why there was no place."""
+        """Tell in the bulkhead's words why there was no place."""
         return ServiceError("overloaded", _FULL if self._places.full else _LATE, retry_after=error.retry_after)
 
     def admit(self) -> Trial:
@@ -197,27 +197,27 @@ class Bulkhead:
         """Note that Bedrock has begun to answer a call."""
         if self._guarded:
             self._breaker.answered(trial)
-        self._allowance.passed(self._places.taken)
+        self._limit.passed(self._places.taken)
         self._resize()
 
     def dropped(self, trial: Trial) -> None:
         """Note that a call is over, whatever became of it."""
         self._breaker.dropped(trial)
 
-    def failed(self, error: UpstreamError, passage: Permit) -> None:
+    def failed(self, error: UpstreamError, permit: Permit) -> None:
         """Note what Bedrock has made of a call."""
-        trial = passage.trial
+        trial = permit.trial
         if error.code.name == "throttled":
-            self._allowance.throttled(passage.began, self._places.taken)
+            self._limit.throttled(permit.began, self._places.taken)
             self._resize()
             if self._breaker.is_open:
                 self._breaker.answered(trial)  # Bedrock is back, and how much it takes is the limit's affair
         elif self._guarded and error.breaker:
             self._breaker.failed(trial)
-        passage.judged = True
+        permit.judged = True
 
     def _resize(self) -> None:
-        size = self._allowance.limit or _NO_LIMIT
+        size = self._limit.limit or _NO_LIMIT
         if size != self._places.size:
             if size < self._places.size:
                 logger.info("Bedrock throttles %s: %d calls at once from now on", self._model_id, size)
@@ -236,38 +236,38 @@ class Bulkhead:
             logger.warning("Bedrock answers for %s again: the breaker is closed", self._model_id)
 
 
-class Lanes:
-    """Every lane of this process, made when it is first used."""
+class Bulkheads:
+    """Every bulkhead of this process, made when it is first used."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = monotonic) -> None:
         self._settings = settings
         self._clock = clock
-        self._lanes: OrderedDict[str, Bulkhead] = OrderedDict()
+        self._bulkheads: OrderedDict[str, Bulkhead] = OrderedDict()
 
     def of(self, target: Target, request: Request) -> Bulkhead | Unlimited:
         """Find the way to what is called."""
         if not _counts(request.fault):
-            return _BYPASS
+            return _UNLIMITED
         model_id = target.base_id
-        if (lane := self._lanes.get(model_id)) is None:
+        if (bulkhead := self._bulkheads.get(model_id)) is None:
             self._make_room()
-            lane = self._lanes[model_id] = Bulkhead(model_id, self._settings, self._clock)
-        self._lanes.move_to_end(model_id)
-        return lane
+            bulkhead = self._bulkheads[model_id] = Bulkhead(model_id, self._settings, self._clock)
+        self._bulkheads.move_to_end(model_id)
+        return bulkhead
 
     def circuits(self, region: str | None) -> list[Circuit]:
         """Describe them all."""
-        return [lane.circuit(region) for lane in self._lanes.values()]
+        return [bulkhead.circuit(region) for bulkhead in self._bulkheads.values()]
 
     def _make_room(self) -> None:
-        """Forget the idle lane that was not used for the longest time."""
-        if len(self._lanes) >= _MOST_LANES:
-            idle = next((model_id for model_id, lane in self._lanes.items() if lane.idle), None)
+        """Forget the idle bulkhead that was not used for the longest time."""
+        if len(self._bulkheads) >= _MAX_BULKHEADS:
+            idle = next((model_id for model_id, bulkhead in self._bulkheads.items() if bulkhead.idle), None)
             if idle is not None:
-                del self._lanes[idle]
+                del self._bulkheads[idle]
 
 
-_BYPASS = Unlimited()
+_UNLIMITED = Unlimited()
 
 
 def _counts(fault: str | None) -> bool:

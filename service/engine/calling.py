@@ -1,4 +1,4 @@
-"""How one generation calls Bedrock: in its lane, no longer in silence than it may, and hedged where that is wanted."""
+"""How one generation calls Bedrock: within its bulkhead and the inactivity timeout, hedged where configured."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,20 +9,20 @@ from service.engine.bulkhead import Permit, Unlimited
 from service.engine.continuation import Leg
 from service.engine.hedge import Hedge
 from service.engine.listener import GenerationListener
-from service.engine.parts import Parts
 from service.engine.progress import ProgressMeter
+from service.engine.resources import Resources
 from service.engine.retry import Retries
-from service.engine.usage import Account
+from service.engine.usage import GenerationUsage
 
 
 class Calling:
-    """One generation's calls. `queued` is told the place in the lane's line, `begun` that a call is being made."""
+    """One generation's calls. `queued` is told the place in the bulkhead's line, `begun` that a call is being made."""
 
     def __init__(
         self,
-        parts: Parts,
+        resources: Resources,
         owner: str,
-        account: Account,
+        usage: GenerationUsage,
         meter: ProgressMeter,
         retries: Retries,
         listener: GenerationListener,
@@ -32,10 +32,10 @@ class Calling:
         queued: Callable[[int], None],
         begun: Callable[[], None],
     ) -> None:
-        self._parts = parts
-        self._settings = parts.settings
+        self._resources = resources
+        self._settings = resources.settings
         self._owner = owner
-        self._account = account
+        self._usage = usage
         self._meter = meter
         self._retries = retries
         self._listener = listener
@@ -57,49 +57,49 @@ class Calling:
             ServiceError: it did not come to a call.
         """
         self._came = self._clock()
-        lane = self._parts.lanes.of(leg.target, leg.request)
+        bulkhead = self._resources.bulkheads.of(leg.target, leg.request)
         silence_s = self._settings.first_event_timeout
         if alternative:
             silence_s = min(silence_s, self._settings.fallback_after)
-        way = lane.enter(self._owner, self._queued, wait=not alternative)
-        first = self._attempt(leg, way, self._account, silence_s, self._begin)
+        way = bulkhead.enter(self._owner, self._queued, wait=not alternative)
+        first = self._attempt(leg, way, self._usage, silence_s, self._begin)
         if self._settings.hedge_after is None or not unshown:
             await first.run()
             return first
 
         def spare() -> Attempt | None:
-            if not (lane.free and self._retries.may_hedge()):
+            if not (bulkhead.free and self._retries.may_hedge()):
                 return None
-            self._listener.turned("hedge", "upstream_stalled")
-            account = Account(self._clock, self._parts.upstream.region)
-            way = lane.enter(self._owner, _waits_for_nobody, wait=False)
-            return self._attempt(leg, way, account, silence_s, lambda: self._begin_beside(account))
+            self._listener.called_again("hedge", "upstream_stalled")
+            usage = GenerationUsage(self._clock, self._resources.upstream.region)
+            way = bulkhead.enter(self._owner, _waits_for_nobody, wait=False)
+            return self._attempt(leg, way, usage, silence_s, lambda: self._begin_beside(usage))
 
-        return await Hedge(first, spare, self._account, after_s=self._settings.hedge_after).run()
+        return await Hedge(first, spare, self._usage, after_s=self._settings.hedge_after).run()
 
     async def rest(self, leg: Leg, delay_s: float) -> None:
         """Wait before another attempt, unless there will be none."""
         since = self._clock()
-        await self._parts.lanes.of(leg.target, leg.request).rest(delay_s)
-        self._account.waited(since)
+        await self._resources.bulkheads.of(leg.target, leg.request).rest(delay_s)
+        self._usage.waited(since)
 
     def is_refused(self, leg: Leg) -> bool:
         """Whether a call would not even be made."""
-        return self._parts.lanes.of(leg.target, leg.request).refuses
+        return self._resources.bulkheads.of(leg.target, leg.request).refuses
 
     def _attempt(
         self,
         leg: Leg,
         way: AbstractAsyncContextManager[Permit | Unlimited],
-        account: Account,
+        usage: GenerationUsage,
         silence_s: float,
         began: Callable[[], None],
     ) -> Attempt:
         return Attempt(
-            self._parts,
+            self._resources,
             leg,
             way,
-            account,
+            usage,
             self._meter,
             self._listener,
             silence_s=silence_s,
@@ -109,15 +109,15 @@ class Calling:
         )
 
     def _begin(self) -> None:
-        self._account.waited(self._came)  # for its turn: Bedrock takes no more at once
+        self._usage.waited(self._came)  # for its turn: Bedrock takes no more at once
         self._retries.begin()
-        self._account.begin()
+        self._usage.begin()
         self._meter.begin_attempt()
         self._begun()
 
-    def _begin_beside(self, account: Account) -> None:
+    def _begin_beside(self, usage: GenerationUsage) -> None:
         self._retries.begin()
-        account.begin()
+        usage.begin()
 
 
 def _waits_for_nobody(_: int) -> None:

@@ -12,7 +12,7 @@ _LOOKS = 4  # in a grace, at least
 _LOOK_SOON_S = 0.25  # where the last of them to leave ends the generation at once
 
 
-class Attendance:
+class DisconnectPolicy:
     """Minds one generation's readers: those of this process tell, those of others are asked for."""
 
     def __init__(

@@ -14,15 +14,15 @@ from service.bedrock.catalog.resolution import Target
 from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Done, Failed, Metrics, Usage
 from service.engine.admission import Slots
-from service.engine.bulkhead import Circuit, Lanes
-from service.engine.disconnect import Attendance
+from service.engine.bulkhead import Bulkheads, Circuit
+from service.engine.disconnect import DisconnectPolicy
 from service.engine.fallbacks import allowed
-from service.engine.flush_window import Pace
-from service.engine.listener import Listener, Silence
+from service.engine.flush_window import FlushWindows
+from service.engine.listener import Listener, NullListener
 from service.engine.model_names import permit
-from service.engine.parts import Parts
 from service.engine.producer import Producer
 from service.engine.request import GenerateRequest, answer_tokens, record_of, wanted
+from service.engine.resources import Resources
 from service.engine.retry import Budget
 from service.engine.watchdog import Watchdog
 from service.errors import CODES, ServiceError
@@ -51,8 +51,8 @@ _BEHIND_S = 1.0  # what one process has shown comes to another within millisecon
 class Engine:
     """One process's generations."""
 
-    def __init__(self, parts: Parts, tasks: asyncio.TaskGroup, rates: Rates) -> None:
-        self._parts = parts
+    def __init__(self, resources: Resources, tasks: asyncio.TaskGroup, rates: Rates) -> None:
+        self._resources = resources
         self._tasks = tasks
         self.rates = rates
         self._producers: dict[str, Producer] = {}
@@ -65,11 +65,11 @@ class Engine:
         self.draining = False
         self.closing = False
         """Whether the process is about to go: readers of what still runs elsewhere are sent there."""
-        self.watchdog = parts.watchdog
-        self.settings = parts.settings
-        self.upstream = parts.upstream
-        self.journal = parts.journal
-        self.listener = parts.listener
+        self.watchdog = resources.watchdog
+        self.settings = resources.settings
+        self.upstream = resources.upstream
+        self.journal = resources.journal
+        self.listener = resources.listener
 
     @property
     def running(self) -> int:
@@ -79,7 +79,7 @@ class Engine:
     @property
     def queued(self) -> int:
         """How many of them wait for a place."""
-        return self._parts.places.queued
+        return self._resources.places.queued
 
     @property
     def detached(self) -> int:
@@ -88,7 +88,7 @@ class Engine:
 
     def circuits(self) -> list[Circuit]:
         """How it stands with each model that was called: its breaker, and how many calls it takes at once."""
-        return self._parts.lanes.circuits(self.upstream.region)
+        return self._resources.bulkheads.circuits(self.upstream.region)
 
     async def start(self, order: GenerateRequest) -> StreamLog:
         """Begin a generation, or attach to the one that the order's key is bound to.
@@ -133,7 +133,7 @@ class Engine:
         """Say why a further generation cannot be begun, where that is certain at once."""
         if self.draining:
             return ServiceError("draining", retry_after=1)
-        return self.rates.refusal(caller) or self._parts.places.refusal(caller.id)
+        return self.rates.refusal(caller) or self._resources.places.refusal(caller.id)
 
     async def _begin(self, order: GenerateRequest) -> StreamLog:
         """Begin a generation and charge it to its key, or return what another process has begun for the order's key.
@@ -149,19 +149,19 @@ class Engine:
         target = await self.resolve(order.request, caller)
         record = record_of(order, target, allowed(order.request.model_id, caller, self.settings))
         if not record.fallbacks:
-            self._parts.lanes.of(target, record.request).check()
-        with self._parts.places.expected, PendingGrant() as leave:
+            self._resources.bulkheads.of(target, record.request).check()
+        with self._resources.places.expected, PendingGrant() as leave:
             tokens = wanted(record.request) if caller.tokens_per_minute else ExpectedUsage()
             leave.grant = grant = await self.rates.admit(caller, tokens)
             log = await self.journal.begin(record, order.key)
             if log.stream_id == record.stream_id:
-                self._produce(Producer(log, target, self._parts, key=order.key), grant)
+                self._produce(Producer(log, target, self._resources, key=order.key), grant)
                 leave.grant = None
         return log
 
     def _produce(self, producer: Producer, grant: Grant) -> None:
         log = producer.log
-        attendance = Attendance(
+        disconnect_policy = DisconnectPolicy(
             log,
             self.journal,
             self._tasks,
@@ -174,7 +174,7 @@ class Engine:
         task = self._tasks.create_task(producer.run(), name=f"generation {log.stream_id}")
 
         def ended(_: asyncio.Task[None]) -> None:
-            attendance.close()
+            disconnect_policy.close()
             del self._producers[log.stream_id]
             if producer.admitted or producer.moved:
                 grant.settle(producer.spent)
@@ -185,7 +185,7 @@ class Engine:
 
         task.add_done_callback(ended)
         if producer.taken_over:
-            attendance.note(log.readers)
+            disconnect_policy.note(log.readers)
 
     def cancel_requested(self, stream_id: str) -> None:
         """Stop a generation that was cancelled in another process."""
@@ -235,12 +235,12 @@ class Engine:
                 log.stream_id, record.caller, record.dialect, record.request, "", taken_over=True
             )
             unable.ended(failed, Usage(), Metrics(), log.numbered)
-            self._parts.on_end(log, failed)
+            self._resources.on_end(log, failed)
             return
         if self.draining:  # which has begun meanwhile
             await self.journal.release(log)
         else:
-            self._produce(Producer(log, target, self._parts, taken_over=True), self._grant_of(log.record))
+            self._produce(Producer(log, target, self._resources, taken_over=True), self._grant_of(log.record))
 
     def _grant_of(self, record: Record) -> Grant:
         """Count a generation of another process, which has charged its request, its prompt and its longest answer."""
@@ -369,23 +369,23 @@ async def open_engine(
     `clock` gives the seconds for circuit breakers, learned concurrency limits and the retry budget.
     """
     watchdog = Watchdog()
-    parts = Parts(
+    resources = Resources(
         settings=settings,
         upstream=upstream,
         journal=journal,
         watchdog=watchdog,
         places=Slots(settings.max_streams, settings.max_queue, settings.queue_timeout),
-        lanes=Lanes(settings, clock),
+        bulkheads=Bulkheads(settings, clock),
         budget=Budget(settings.retry_budget, clock),
-        pace=Pace(settings.max_flush_window, now=watchdog.time()),
+        flush_windows=FlushWindows(settings.max_flush_window, now=watchdog.time()),
         on_end=on_end,
-        listener=listener or Silence(),
+        listener=listener or NullListener(),
     )
-    journal.listen(parts.listener)
+    journal.listen(resources.listener)
     try:
         with _settled_heap():
             async with open_rates(settings.journal_url) as rates, asyncio.TaskGroup() as tasks:
-                engine = Engine(parts, tasks, rates)
+                engine = Engine(resources, tasks, rates)
                 journal.attach(engine)
                 try:
                     yield engine

@@ -28,7 +28,7 @@ class FlushWindow:
             go_on()
 
 
-class Pace:
+class FlushWindows:
     """The process's flush window: nothing while the loop has time to spare, up to `longest_s` when it has none.
 
     A delta that comes alone costs a wake-up and two system calls, and many that come together cost no more. `used` is

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from service.deltas import Event
 from service.engine.attempt import Attempt, Show
-from service.engine.usage import Account
+from service.engine.usage import GenerationUsage
 from service.errors import ServiceError
 
 Outcome = asyncio.Task[ServiceError | None]
@@ -15,11 +15,11 @@ class Hedge:
     """One attempt of a generation in up to two calls. `spare` makes the second, where there is leave for it."""
 
     def __init__(
-        self, first: Attempt, spare: Callable[[], Attempt | None], account: Account, *, after_s: float
+        self, first: Attempt, spare: Callable[[], Attempt | None], usage: GenerationUsage, *, after_s: float
     ) -> None:
         self._first = first
         self._spare = spare
-        self._account = account
+        self._usage = usage
         self._after_s = after_s
         self._clock = asyncio.get_running_loop().time
         self._alone_since: float | None = None  # the second, after the first has failed
@@ -41,8 +41,8 @@ class Hedge:
             if self._second:
                 for either in (self._first, self._second):
                     either.show = show  # the loser still has what `_first_words` made of it: a cycle
-                if self._second.account is not self._account:  # cancelled before either spoke
-                    self._account.add(self._second.account)
+                if self._second.usage is not self._usage:  # cancelled before either spoke
+                    self._usage.add(self._second.usage)
         if error:
             raise error
         return attempt
@@ -109,11 +109,11 @@ class Hedge:
             return
         if attempt is not self._first:
             if self._alone_since is None:
-                self._account.add(attempt.account)
+                self._usage.add(attempt.usage)
             else:
                 self._take_second(attempt)
         elif left:
-            self._account.cut(0)
+            self._usage.cut(0)
             self._alone_since = self._clock()
 
     def _win(self, winner: Attempt, loser: Attempt | None) -> None:
@@ -122,18 +122,18 @@ class Hedge:
         lost = loser is not None and loser not in self._out
         if winner is not self._first:
             if lost:
-                self._account.lose()
+                self._usage.lose()
             self._take_second(winner)
         elif lost and loser:
-            self._account.add(loser.account, lost=True)
+            self._usage.add(loser.usage, lost=True)
 
     def _take_second(self, second: Attempt) -> None:
-        """Let the second call's account be the generation's from now on."""
+        """Let the second call's usage be the generation's from now on."""
         if self._alone_since is not None:
-            self._account.waited(self._alone_since)
+            self._usage.waited(self._alone_since)
             self._alone_since = None
-        self._account.adopt(second.account)
-        second.account = self._account
+        self._usage.adopt(second.usage)
+        second.usage = self._usage
 
 
 async def _outcome(attempt: Attempt) -> ServiceError | None:

@@ -1,7 +1,7 @@
 """Who listens to the engine: those that count, trace and log what it does, and that it neither knows nor waits for.
 
 Each call is cheap, comes at most once a batch, and says nothing of what was asked or answered. A listener never fails
-and never blocks. `Silence` listens to nothing: the engine always has somebody to tell.
+and never blocks. `NullListener` listens to nothing: the engine always has somebody to tell.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from service.errors import UpstreamError
 from service.generation import Request
 from service.streams.journal import JournalListener
 
-Turn = Literal["retry", "continuation", "restart", "fallback", "hedge"]
+CallReason = Literal["retry", "continuation", "restart", "fallback", "hedge"]
 """Why a further call is made: nothing was shown yet; the answer goes on, or begins again; another model; a second try
 beside the first."""
 
@@ -42,7 +42,7 @@ class GenerationListener(Protocol):
     def shown(self, now: float) -> None:
         """Give the readers a batch of the answer, at the loop's time `now`: at every batch, so it must cost nothing."""
 
-    def turned(self, turn: Turn, code: str, delay_s: float = 0.0) -> None:
+    def called_again(self, turn: CallReason, code: str, delay_s: float = 0.0) -> None:
         """Make a further call, because of a failure with `code`, in `delay_s` seconds."""
 
     def detached(self) -> None:
@@ -61,8 +61,8 @@ class ReaderListener(Protocol):
     def sent(self, seconds: float) -> None:
         """Send a batch that came from Bedrock `seconds` ago, to a reader that had been waiting for it."""
 
-    def left(self) -> None:
-        """Go, at the end of the stream or before."""
+    def close(self) -> None:
+        """Note that the reader has left, at the end of the stream or before."""
 
 
 class Listener(JournalListener, Protocol):
@@ -77,42 +77,14 @@ class Listener(JournalListener, Protocol):
         """Attach a reader; `resumed`: it has seen some of the stream before."""
 
 
-class told:  # noqa: N801 - read as a verb; a class, since a generator takes 80 bytecodes more to enter and to leave
-    """Tell how a call ends when the block is left."""
-
-    __slots__ = ("_call",)
-
-    def __init__(self, call: CallListener) -> None:
-        self._call = call
-
-    def __enter__(self) -> CallListener:
-        return self._call
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is None:
-            self._call.ended("ok")
-        elif isinstance(error, UpstreamError):
-            self._call.ended(error.code.name, error.request_id)
-        else:
-            self._call.ended("cancelled" if isinstance(error, asyncio.CancelledError) else "internal")
+def outcome_of(error: BaseException) -> tuple[str, str | None]:
+    """Return the outcome and the request id that `CallListener.ended` takes, of a call that failed."""
+    if isinstance(error, UpstreamError):
+        return error.code.name, error.request_id
+    return ("cancelled" if isinstance(error, asyncio.CancelledError) else "internal"), None
 
 
-class attached:  # noqa: N801 - the same
-    """Tell that a reader leaves when the block is left."""
-
-    __slots__ = ("_reader",)
-
-    def __init__(self, reader: ReaderListener) -> None:
-        self._reader = reader
-
-    def __enter__(self) -> ReaderListener:
-        return self._reader
-
-    def __exit__(self, *_: object) -> None:
-        self._reader.left()
-
-
-class Silence:
+class NullListener:
     """Listens to nothing, at every level."""
 
     def generation(self, *_: object, **__: object) -> GenerationListener:
@@ -140,7 +112,7 @@ class _SilentGeneration:
 
     def shown(self, now: float) -> None: ...
 
-    def turned(self, turn: Turn, code: str, delay_s: float = 0.0) -> None: ...
+    def called_again(self, turn: CallReason, code: str, delay_s: float = 0.0) -> None: ...
 
     def detached(self) -> None: ...
 
@@ -158,7 +130,7 @@ class _SilentCall:
 class _SilentReader:
     def sent(self, seconds: float) -> None: ...
 
-    def left(self) -> None: ...
+    def close(self) -> None: ...
 
 
 _SILENT_GENERATION = _SilentGeneration()

@@ -14,12 +14,12 @@ from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, Stop
 from service.engine.calling import Calling
 from service.engine.continuation import Leg, next_leg
 from service.engine.fallbacks import Fallbacks
-from service.engine.listener import Turn
-from service.engine.parts import Parts
+from service.engine.listener import CallReason
 from service.engine.progress import ProgressMeter
 from service.engine.recovery import Continue, Fallback, GiveUp, RecoveryState, Retry, next_step
+from service.engine.resources import Resources
 from service.engine.retry import Retries, calls_announced
-from service.engine.usage import Account
+from service.engine.usage import GenerationUsage
 from service.errors import ServiceError, UpstreamError
 from service.streams.journal import IdempotencyKey
 from service.streams.log import StreamLog
@@ -35,7 +35,7 @@ class Producer:
         self,
         log: StreamLog,
         target: Target,
-        parts: Parts,
+        resources: Resources,
         *,
         key: IdempotencyKey | None = None,
         taken_over: bool = False,
@@ -44,13 +44,13 @@ class Producer:
         self.taken_over = taken_over
         self._key = key  # to be freed, unless the generation is admitted
         self._first = self._leg = Leg(log.record.request, target)
-        self._parts = parts
-        self._settings = parts.settings
+        self._resources = resources
+        self._settings = resources.settings
         self._loop = asyncio.get_running_loop()
-        self._account = Account(parts.watchdog.time, parts.upstream.region)
-        self._retries = Retries(parts.settings.max_retries, parts.budget)
+        self._usage = GenerationUsage(resources.watchdog.time, resources.upstream.region)
+        self._retries = Retries(resources.settings.max_retries, resources.budget)
         self._meter = ProgressMeter(
-            log.record.request.max_tokens, parts.settings.expected_token_rate, parts.watchdog.time
+            log.record.request.max_tokens, resources.settings.expected_token_rate, resources.watchdog.time
         )
         self._held: list[Event] | None = None if log.events else []  # what waits for the commit; None: committed
         self._shown = any(isinstance(event, SHOWN) for event in log.events)
@@ -60,15 +60,15 @@ class Producer:
         self._task: asyncio.Task[None] | None = None
         self.admitted = False
         record = log.record
-        self.listener = parts.listener.generation(
+        self.listener = resources.listener.generation(
             log.stream_id, record.caller, record.dialect, record.request, target.model.id, taken_over=taken_over
         )
-        self._fallbacks = Fallbacks(record.fallbacks, self._first, parts.upstream)
+        self._fallbacks = Fallbacks(record.fallbacks, self._first, resources.upstream)
         self._refusal: ServiceError | None = None  # of the model that was asked for, once another is
         self._calling = Calling(
-            parts,
+            resources,
             record.caller,
-            self._account,
+            self._usage,
             self._meter,
             self._retries,
             self.listener,
@@ -97,7 +97,7 @@ class Producer:
             commit.cancel()
             del self._calling  # which calls back: a circle that only the collector would find
         if self.moved:
-            self._account.cut(self._meter.attempt_tokens)
+            self._usage.cut(self._meter.attempt_tokens)
             self.listener.moved()
         else:
             await self._free_key()
@@ -108,7 +108,7 @@ class Producer:
         if self._key:
             self._task = None  # from here on there is nothing to be stopped
             with suppress(ServiceError):
-                await self._parts.journal.unbind(self._key)
+                await self._resources.journal.unbind(self._key)
 
     def stop(self, why: ServiceError | None = None) -> None:
         """End the generation now: failed with `why`, or cancelled. Bedrock's connection is closed at once."""
@@ -126,18 +126,18 @@ class Producer:
     @property
     def spent(self) -> Spent:
         """The tokens of all attempts; an output that was not reported is what we counted."""
-        account = self._account
-        output = account.usage.output_tokens
+        usage = self._usage
+        output = usage.total.output_tokens
         return Spent(
-            input=account.charged_input if account.sent else 0,
+            input=usage.charged_input if usage.sent else 0,
             output=self._meter.total_tokens if output is None else output,
             continues=self.moved,
         )
 
     async def _generate(self) -> None:
-        with self._parts.watchdog.watch(self._settings.request_timeout, self._too_late) as deadline:
+        with self._resources.watchdog.watch(self._settings.request_timeout, self._too_late) as deadline:
             deadline.since = self._loop.time()
-            async with self._parts.places.place(self.log.record.caller, self._queued, admitted=self.taken_over):
+            async with self._resources.places.place(self.log.record.caller, self._queued, admitted=self.taken_over):
                 self._key, self.admitted = None, True
                 self.listener.admitted()
                 self._tell("starting")
@@ -158,19 +158,19 @@ class Producer:
         """Take up what another process has begun and shown."""
         processes = self.log.epoch - 1  # that had it before, each with a first call of its own
         self._retries.go_on(processes + calls_announced(self.log.events))
-        self._account.begin()
+        self._usage.begin()
         for event in self.log.events:
             self._meter.count(event)
-        self._account.cut(self._meter.total_tokens)
+        self._usage.cut(self._meter.total_tokens)
         leg = self._continuation()
         if leg is None:
             raise ServiceError("interrupted")
         self._leg = leg
-        self.listener.turned(self._turn, "interrupted")
+        self.listener.called_again(self._reason, "interrupted")
         self._tell("continuing")
 
     @property
-    def _turn(self) -> Turn:
+    def _reason(self) -> CallReason:
         """Why the call that comes next is made."""
         mark = self._leg.mark
         return "retry" if mark is None else "restart" if mark.state == "restarted" else "continuation"
@@ -199,10 +199,10 @@ class Producer:
                 leg, unshown=unshown, alternative=unshown and await self._fallbacks.prepare()
             )
         except ServiceError as error:
-            self._account.cut(self._meter.attempt_tokens)
+            self._usage.cut(self._meter.attempt_tokens)
             await self._recover(error.forget_frames())
             return False
-        self._account.finished()
+        self._usage.finished()
         self._stop = attempt.stop
         if leg.seam and (rest := leg.seam.close()):
             self._append([TextDelta(0, rest)], "continuing")
@@ -235,7 +235,7 @@ class Producer:
             retries=self._retries.made,
             max_retries=self._retries.most,
             budget_left=self._retries.budget_left,
-            left_s=self._settings.request_timeout - self._account.elapsed_s,
+            left_s=self._settings.request_timeout - self._usage.elapsed_s,
             original=self._refusal,
             jitter=random.random(),  # noqa: S311 - spreads retries, keeps no secret
         )
@@ -249,14 +249,14 @@ class Producer:
         if leg := await self._fallbacks.next(error.message):
             self._refusal = self._refusal or error
             self._first = self._leg = structs.replace(leg, mark=None)
-            self.listener.turned("fallback", error.code.name)
+            self.listener.called_again("fallback", error.code.name)
             self._tell("starting", leg.mark)
 
     async def _pause(self, leg: Leg, error: ServiceError, delay_s: float) -> None:
         """Wait for the time of the next attempt, and report the wait to readers."""
         self._retries.spend()
         self._leg = leg
-        self.listener.turned(self._turn, error.code.name, delay_s)
+        self.listener.called_again(self._reason, error.code.name, delay_s)
         status = Status(
             "reconnecting" if self._shown else "retrying",
             attempt=self._retries.attempts + 1,
@@ -317,13 +317,13 @@ class Producer:
             start = Start(record.stream_id, self._leg.target.model_id, self._leg.target.api, self._settings.backend)
             events = [start, *self._held, *events]
             self._held = None
-        self._parts.journal.append(self.log, events, state)
+        self._resources.journal.append(self.log, events, state)
 
     def _finish(self) -> None:
         self.log.received_at = None
-        self._account.cut(self._meter.attempt_tokens)
-        usage = self._account.usage
-        metrics = self._account.metrics(self._retries.attempts, self._leg.target.model_id)
+        self._usage.cut(self._meter.attempt_tokens)
+        usage = self._usage.total
+        metrics = self._usage.metrics(self._retries.attempts, self._leg.target.model_id)
         end: Done | Failed
         if self._why:
             end = self._failure(self._why)
@@ -334,7 +334,7 @@ class Producer:
             progress = None if self._stopping else self._meter.finish()
             self._append([progress, end] if progress else [end], "cancelled" if self._stopping else "done")
         self.listener.ended(end, usage, metrics, self.log.numbered)
-        self._parts.on_end(self.log, end)
+        self._resources.on_end(self.log, end)
 
     def _failure(self, error: ServiceError) -> Failed:
         return Failed(

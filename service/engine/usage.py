@@ -6,11 +6,11 @@ from msgspec import structs
 
 from service.deltas import Metrics, Timing, Usage
 
-Prompt = Callable[[], int]
+PromptEstimate = Callable[[], int]
 """Estimates the input tokens of one call."""
 
 
-class Account:
+class GenerationUsage:
     """The usage of one generation. Times are the loop's seconds."""
 
     def __init__(self, clock: Callable[[], float], region: str | None) -> None:
@@ -22,7 +22,7 @@ class Account:
         self._earlier: Usage | None = None
         self._usage: Usage | None = None  # of the attempt under way
         self._timing = Timing()
-        self._prompt: Prompt | None = None  # of a call that Bedrock has accepted and that is not charged yet
+        self._prompt: PromptEstimate | None = None  # of a call that Bedrock has accepted and that is not charged yet
         self._charged = 0
         self._accepted = False
         self.sent = False
@@ -49,7 +49,7 @@ class Account:
         """Open an attempt."""
         self._usage = Usage()
 
-    def accept(self, prompt: Prompt) -> None:
+    def accept(self, prompt: PromptEstimate) -> None:
         """Note that Bedrock has accepted the call under way; `prompt` is its input where Bedrock reports none."""
         self.sent = True
         self._prompt = prompt
@@ -97,7 +97,7 @@ class Account:
         self._charge()
         self._close(structs.replace(self._usage or Usage(), total_tokens=None, estimated=True))
 
-    def add(self, other: "Account", *, lost: bool = False) -> None:
+    def add(self, other: "GenerationUsage", *, lost: bool = False) -> None:
         """Add a second call that failed, or was cancelled for the one under way. Adding it again changes nothing."""
         other._charge()  # noqa: SLF001 - of its own kind
         self._take_charges(other)
@@ -106,7 +106,7 @@ class Account:
             usage = structs.replace(usage, total_tokens=None, estimated=True)
             self._earlier = usage if self._earlier is None else self._earlier.plus(usage)
 
-    def adopt(self, other: "Account") -> None:
+    def adopt(self, other: "GenerationUsage") -> None:
         """Let a second call be the attempt under way."""
         self._take_charges(other)
         self._prompt = other._prompt  # noqa: SLF001 - of its own kind
@@ -114,7 +114,7 @@ class Account:
         self._first = self._first if other._first is None else other._first  # noqa: SLF001
         self.unknown_kinds |= other.unknown_kinds
 
-    def _take_charges(self, other: "Account") -> None:
+    def _take_charges(self, other: "GenerationUsage") -> None:
         self.sent |= other.sent
         self._accepted |= other._accepted  # noqa: SLF001 - of its own kind
         self._charged += other._charged  # noqa: SLF001
@@ -135,7 +135,7 @@ class Account:
         self._usage = None
 
     @property
-    def usage(self) -> Usage:
+    def total(self) -> Usage:
         """The tokens of all attempts together."""
         return self._earlier or Usage()
 

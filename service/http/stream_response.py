@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, nullcontext
+from contextlib import aclosing, closing, contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service.deltas import Done, Event, Failed
 from service.dialects.dialect import Encoder
 from service.engine.engine import Engine
-from service.engine.listener import ReaderListener, Silence, attached
+from service.engine.listener import NullListener, ReaderListener
 from service.errors import ServiceError
 from service.http.client_disconnect import ClientGone, disconnected
 from service.http.headers import EVENT_STREAM_HEADERS, stream_headers
@@ -93,7 +93,7 @@ class StreamResponse(EventSourceResponse):
         # objects only until one of them gets another, and then each takes 1.3 KB for its own.
         self._task: asyncio.Task[object] | None = None
         self._outlet: Outlet | None = None
-        self._listener: ReaderListener = Silence().reader()
+        self._listener: ReaderListener = NullListener().reader()
         self._gone: Callable[[], bool] = bool
         self._send: Send = _nowhere
         super().__init__(
@@ -119,7 +119,7 @@ class StreamResponse(EventSourceResponse):
         listener = self._engine.listener.reader(self._log.record.dialect, resumed=self._after > 0)
         with (
             self._log.reader(),
-            attached(listener) as self._listener,
+            closing(listener) as self._listener,
             listening(self._outlet, receive, self._log) as self._gone,
         ):
             while not self._log.take(0):

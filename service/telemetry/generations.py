@@ -159,7 +159,7 @@ class Generation:
             self._span.first_token(seconds)
 
     @log_errors
-    def turned(self, turn: str, code: str, delay_s: float = 0.0) -> None:
+    def called_again(self, turn: str, code: str, delay_s: float = 0.0) -> None:
         """Count the reason of a further call."""
         metrics = self.telemetry.metrics
         match turn:
@@ -174,7 +174,7 @@ class Generation:
             case "hedge":
                 metrics.hedges.labels(self._model).inc()
         if self._span:
-            self._span.turned(turn, code, delay_s)
+            self._span.called_again(turn, code, delay_s)
 
     @log_errors
     def detached(self) -> None:

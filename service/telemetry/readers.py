@@ -18,6 +18,6 @@ class ReaderListener:
         """Observe how long a batch took in this process."""
         self._metrics.delta_added.note(seconds)
 
-    def left(self) -> None:
+    def close(self) -> None:
         """Decrement the number of readers."""
         self._metrics.reading -= 1

@@ -85,7 +85,7 @@ class GenerationSpan:
         """Record the time of the first token."""
         self._span.add_event("first_token", {"seconds": seconds})
 
-    def turned(self, turn: str, code: str, delay_s: float) -> None:
+    def called_again(self, turn: str, code: str, delay_s: float) -> None:
         """Record a further call."""
         self._span.add_event(turn, {"error.type": code, "delay": delay_s})
 

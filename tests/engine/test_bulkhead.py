@@ -1,4 +1,4 @@
-"""A model's lane: what it lets through at once, who waits, and what it shows of itself."""
+"""A model's bulkhead: what it lets through at once, who waits, and what it shows of itself."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ import pytest
 
 from service.bedrock.catalog.resolution import Target, resolve
 from service.engine.breaker import REST_S
-from service.engine.bulkhead import Bulkhead, Circuit, Lanes, Unlimited
+from service.engine.bulkhead import Bulkhead, Bulkheads, Circuit, Unlimited
 from service.errors import ServiceError, UpstreamError
 from service.generation import Request
 from tests.clock import Clock
@@ -17,9 +17,9 @@ from tests.harness import CLAUDE, settings
 from tests.waiting import eventually, loop_turns, patience
 
 
-def lanes(clock: Callable[[], float] = time.monotonic, **values: Any) -> Lanes:
+def bulkheads(clock: Callable[[], float] = time.monotonic, **values: Any) -> Bulkheads:
     """Lanes under some settings."""
-    return Lanes(settings(**values), clock)
+    return Bulkheads(settings(**values), clock)
 
 
 def request(fault: str | None = None, model_id: str = CLAUDE) -> Request:
@@ -32,19 +32,19 @@ def target(model_id: str = CLAUDE) -> Target:
     return resolve(request(model_id=model_id))
 
 
-def lane_of(these: Lanes, model_id: str = CLAUDE) -> Bulkhead:
-    """A lane that counts."""
-    lane = these.of(target(model_id), request())
-    assert isinstance(lane, Bulkhead)
-    return lane
+def bulkhead_of(these: Bulkheads, model_id: str = CLAUDE) -> Bulkhead:
+    """A bulkhead that counts."""
+    bulkhead = these.of(target(model_id), request())
+    assert isinstance(bulkhead, Bulkhead)
+    return bulkhead
 
 
-async def throttled(lane: Bulkhead, calls: int) -> None:
+async def throttled(bulkhead: Bulkhead, calls: int) -> None:
     """Let so many calls go at once, and be throttled together."""
     together = asyncio.Barrier(calls)
 
     async def one() -> None:
-        async with lane.enter("a", lambda _: None):
+        async with bulkhead.enter("a", lambda _: None):
             await together.wait()
             raise UpstreamError("throttled")
 
@@ -53,15 +53,15 @@ async def throttled(lane: Bulkhead, calls: int) -> None:
 
 
 async def test_what_exceeds_the_learned_limit_waits_for_its_turn_and_is_told_its_place() -> None:
-    these = lanes()
-    lane = lane_of(these)
-    await throttled(lane, 4)
+    these = bulkheads()
+    bulkhead = bulkhead_of(these)
+    await throttled(bulkhead, 4)
     told: list[int] = []
     inside: list[int] = []
     release = asyncio.Event()
 
     async def one(number: int) -> None:
-        async with lane.enter("a", told.append):
+        async with bulkhead.enter("a", told.append):
             inside.append(number)
             await release.wait()
 
@@ -80,19 +80,19 @@ async def test_what_exceeds_the_learned_limit_waits_for_its_turn_and_is_told_its
 
 
 async def test_profiles_of_a_model_share_a_lane_and_models_do_not() -> None:
-    these = lanes()
+    these = bulkheads()
 
-    assert lane_of(these) is lane_of(these, CLAUDE.removeprefix("global."))
-    assert lane_of(these) is not lane_of(these, "amazon.nova-lite-v1:0")
+    assert bulkhead_of(these) is bulkhead_of(these, CLAUDE.removeprefix("global."))
+    assert bulkhead_of(these) is not bulkhead_of(these, "amazon.nova-lite-v1:0")
 
 
 @pytest.mark.parametrize(("values", "word"), [({"max_queue": 0}, "too many"), ({"queue_timeout": 0.01}, "too long")])
 async def test_the_line_is_bounded_as_the_one_for_a_place_is(values: dict[str, Any], word: str) -> None:
-    lane = lane_of(lanes(**values))
-    await throttled(lane, 2)
-    async with lane.enter("a", lambda _: None):
+    bulkhead = bulkhead_of(bulkheads(**values))
+    await throttled(bulkhead, 2)
+    async with bulkhead.enter("a", lambda _: None):
         with pytest.raises(ServiceError) as refused:
-            async with lane.enter("a", lambda _: None):
+            async with bulkhead.enter("a", lambda _: None):
                 pass
 
     assert refused.value.code.name == "overloaded"
@@ -101,13 +101,13 @@ async def test_the_line_is_bounded_as_the_one_for_a_place_is(values: dict[str, A
 
 
 async def test_no_key_can_fill_a_models_line_against_others() -> None:
-    lane = lane_of(lanes(max_queue=2))
-    await throttled(lane, 2)
+    bulkhead = bulkhead_of(bulkheads(max_queue=2))
+    await throttled(bulkhead, 2)
     release = asyncio.Event()
     inside: list[str] = []
 
     async def one(owner: str, word: Callable[[int], None] = lambda _: None) -> None:
-        async with lane.enter(owner, word):
+        async with bulkhead.enter(owner, word):
             inside.append(owner)
             await release.wait()
 
@@ -126,73 +126,73 @@ async def test_no_key_can_fill_a_models_line_against_others() -> None:
 
 
 async def test_who_has_another_model_to_go_to_does_not_wait() -> None:
-    lane = lane_of(lanes())
-    await throttled(lane, 2)
-    async with lane.enter("a", lambda _: None):
+    bulkhead = bulkhead_of(bulkheads())
+    await throttled(bulkhead, 2)
+    async with bulkhead.enter("a", lambda _: None):
         with pytest.raises(UpstreamError) as refused:
-            async with lane.enter("a", lambda _: None, wait=False):
+            async with bulkhead.enter("a", lambda _: None, wait=False):
                 pass
 
     assert refused.value.code.name == "throttled"
 
 
 async def test_a_rest_ends_when_the_breaker_opens_and_only_then() -> None:
-    lane = lane_of(lanes())
-    resting = asyncio.create_task(lane.rest(30))
+    bulkhead = bulkhead_of(bulkheads())
+    resting = asyncio.create_task(bulkhead.rest(30))
     await loop_turns(1)
     for _ in range(20):
-        await failed(lane)
+        await failed(bulkhead)
     async with patience():
         await resting
 
-    await lane.rest(0.05)
+    await bulkhead.rest(0.05)
     with pytest.raises(UpstreamError) as refused:
-        lane.check()
+        bulkhead.check()
     assert refused.value.retry_after
 
 
 async def test_a_probe_that_is_throttled_closes_the_breaker_and_holds_the_calls() -> None:
     clock = Clock()
-    lane = lane_of(lanes(clock))
+    bulkhead = bulkhead_of(bulkheads(clock))
     for _ in range(20):
-        await failed(lane)
-    assert lane.refuses
+        await failed(bulkhead)
+    assert bulkhead.refuses
     clock.now += REST_S
-    assert not lane.refuses
+    assert not bulkhead.refuses
 
-    await throttled(lane, 1)
+    await throttled(bulkhead, 1)
 
-    assert lane.circuit(None).state == "closed"
-    assert lane.circuit(None).limit == 1
+    assert bulkhead.circuit(None).state == "closed"
+    assert bulkhead.circuit(None).limit == 1
 
 
 async def test_with_the_breaker_off_nothing_is_refused() -> None:
-    lane = lane_of(lanes(breaker=False))
+    bulkhead = bulkhead_of(bulkheads(breaker=False))
     for _ in range(40):
-        await failed(lane)
+        await failed(bulkhead)
 
-    assert lane.circuit(None).state == "closed"
-    assert lane.free
+    assert bulkhead.circuit(None).state == "closed"
+    assert bulkhead.free
 
 
-async def failed(lane: Bulkhead) -> None:
+async def failed(bulkhead: Bulkhead) -> None:
     """Let a call fail."""
     with pytest.raises(UpstreamError):
-        async with lane.enter("a", lambda _: None):
+        async with bulkhead.enter("a", lambda _: None):
             raise UpstreamError("upstream_unavailable")
 
 
 async def test_a_fault_counts_for_nothing_unless_it_says_so() -> None:
-    these = lanes()
+    these = bulkheads()
 
     assert isinstance(these.of(target(), request("throttle*;key=5")), Unlimited)
     assert isinstance(these.of(target(), request("throttle*;counted;key=5")), Bulkhead)
 
 
 async def test_any_number_of_models_that_nobody_has_heard_of_take_a_bounded_room() -> None:
-    these = lanes()
+    these = bulkheads()
     for number in range(2000):
-        async with lane_of(these, f"nobody.model-{number}").enter("a", lambda _: None):
+        async with bulkhead_of(these, f"nobody.model-{number}").enter("a", lambda _: None):
             pass
 
     assert len(these.circuits(None)) <= 512

@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.engine.adaptive_limit import QUIET_S, Allowance
+from service.engine.adaptive_limit import QUIET_S, AdaptiveLimit
 from tests.clock import Clock
 
 
 def test_nothing_is_held_back_before_the_first_throttle() -> None:
-    allowance = Allowance(Clock())
+    allowance = AdaptiveLimit(Clock())
     allowance.passed(1000)
 
     assert allowance.limit is None
@@ -17,7 +17,7 @@ def test_nothing_is_held_back_before_the_first_throttle() -> None:
 @given(calls=st.integers(2, 1000))
 def test_any_number_of_calls_that_are_throttled_together_halve_it_once(calls: int) -> None:
     clock = Clock()
-    allowance = Allowance(clock)
+    allowance = AdaptiveLimit(clock)
     clock.now = 1.0
 
     for left in range(calls, 0, -1):
@@ -29,7 +29,7 @@ def test_any_number_of_calls_that_are_throttled_together_halve_it_once(calls: in
 
 def test_a_later_round_halves_it_again() -> None:
     clock = Clock(1.0)
-    allowance = Allowance(clock)
+    allowance = AdaptiveLimit(clock)
     allowance.throttled(0.0, 64)
     clock.now = 2.0
 
@@ -40,7 +40,7 @@ def test_a_later_round_halves_it_again() -> None:
 
 def test_it_never_comes_to_nothing() -> None:
     clock = Clock(1.0)
-    allowance = Allowance(clock)
+    allowance = AdaptiveLimit(clock)
     for _ in range(20):
         clock.now += 1
         allowance.throttled(clock.now - 0.5, 1)
@@ -50,7 +50,7 @@ def test_it_never_comes_to_nothing() -> None:
 
 def test_a_round_of_calls_that_pass_makes_it_one_more() -> None:
     clock = Clock(1.0)
-    allowance = Allowance(clock)
+    allowance = AdaptiveLimit(clock)
     allowance.throttled(0.0, 20)
     for _ in range(10):
         allowance.passed(10)
@@ -62,7 +62,7 @@ def test_a_round_of_calls_that_pass_makes_it_one_more() -> None:
 
 def test_it_does_not_grow_where_it_is_not_needed() -> None:
     clock = Clock(1.0)
-    allowance = Allowance(clock)
+    allowance = AdaptiveLimit(clock)
     allowance.throttled(0.0, 20)
     for _ in range(100):
         allowance.passed(9)
@@ -72,7 +72,7 @@ def test_it_does_not_grow_where_it_is_not_needed() -> None:
 
 def test_a_quiet_minute_and_it_is_forgotten() -> None:
     clock = Clock(1.0)
-    allowance = Allowance(clock)
+    allowance = AdaptiveLimit(clock)
     allowance.throttled(0.0, 20)
     clock.now += QUIET_S - 1
     assert allowance.limit == 10
@@ -86,7 +86,7 @@ def test_a_quiet_minute_and_it_is_forgotten() -> None:
 def test_it_settles_at_what_the_model_takes(room: int, crowd: int) -> None:
     """Rounds of a second: of so many that want to call, as many as may do, and those beyond the room are throttled."""
     clock = Clock()
-    allowance = Allowance(clock)
+    allowance = AdaptiveLimit(clock)
     called = []
     for _ in range(300):
         clock.now += 1.0
