@@ -1,211 +1,78 @@
-"""One call to Bedrock: what it says, sorted into what readers see and what the usage keeps."""
+"""The attempts of one generation: each within its model's bulkhead, and hedged with a second call where configured."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING
 
-from service.bedrock.upstream import operation_of
-from service.deltas import (
-    SHOWN,
-    Delta,
-    Event,
-    GuardrailTrace,
-    Opened,
-    Stop,
-    TextDelta,
-    Timing,
-    Unknown,
-    Usage,
-)
-from service.engine.bulkhead import Permit, Unlimited
+from service.engine.call import CallContext, ModelCall
 from service.engine.continuation import Leg
-from service.engine.flush_window import FlushWindow
-from service.engine.listener import CallListener, GenerationListener, outcome_of
-from service.engine.progress import ProgressMeter
-from service.engine.resources import Resources
+from service.engine.hedge import Hedge
 from service.engine.usage import GenerationUsage
-from service.errors import UpstreamError
-
-if TYPE_CHECKING:
-    from service.engine.watchdog import InactivityTimer
 
 
-Show = Callable[[list[Event], float | None], None]
+class Attempts:
+    """Makes the attempts of one generation, for the queue's `owner`."""
 
+    def __init__(self, context: CallContext, owner: str, usage: GenerationUsage) -> None:
+        self._context = context
+        self._owner = owner
+        self._usage = usage
+        self._clock = asyncio.get_running_loop().time
+        self._started = 0.0
 
-class Attempt:
-    """One call: its leg of the generation, and the way it takes to Bedrock.
+    async def call(self, leg: Leg, *, unshown: bool, alternative: bool) -> ModelCall:
+        """Make one attempt, and return its call after a complete answer.
 
-    `show` is given each batch, and when it came where some of the answer is in it; `opened` tells of life. `began`: it
-    is being made. `silence_s`: how long the model may say nothing before its first piece.
-    """
-
-    def __init__(
-        self,
-        resources: Resources,
-        leg: Leg,
-        way: AbstractAsyncContextManager[Permit | Unlimited],
-        usage: GenerationUsage,
-        meter: ProgressMeter,
-        listener: GenerationListener,
-        *,
-        silence_s: float,
-        show: Show,
-        opened: Callable[[], None],
-        began: Callable[[], None],
-    ) -> None:
-        self.heard = False
-        self.began_at: float | None = None
-        self.stop: Stop | None = None
-        self.usage = usage
-        self.show = show
-        self._upstream = resources.upstream
-        self._watchdog = resources.watchdog
-        self._flush_windows = resources.flush_windows
-        self._idle_s = resources.settings.idle_timeout
-        self._leg = leg
-        self._way = way
-        self._meter = meter
-        self._listener = listener
-        self._silence_s = silence_s
-        self._opened = opened
-        self._made = began
-        self._task: asyncio.Task[object] | None = None
-        self._watch: InactivityTimer | None = None
-        self._permit: Permit | Unlimited | None = None
-        self._stalled = False
-        self._began_to_answer = False
-        self._since = 0.0  # when the wait for Bedrock began that is under way
-
-    async def run(self) -> None:
-        """Call, and read the answer to its end.
+        `unshown`: readers have nothing yet, so a second call may be made beside a silent one. `alternative`: a fallback
+        is ready, so this model gets less time and no place in a queue.
 
         Raises:
-            UpstreamError: Bedrock refused, broke off or fell silent.
-            ServiceError: it did not come to the call.
+            UpstreamError: Bedrock refused, failed or stalled; the breaker is open.
+            ServiceError: no call was made.
         """
-        self._task = asyncio.current_task()
-        try:
-            await self._run()
-        finally:
-            self._task = None  # a cancelled task keeps its error, whose frames keep this attempt: a cycle
+        self._started = self._clock()
+        resources, retries = self._context.resources, self._context.retries
+        settings = resources.settings
+        bulkhead = resources.bulkheads.of(leg.target, leg.request)
+        silence_s = settings.first_event_timeout
+        if alternative:
+            silence_s = min(silence_s, settings.fallback_after)
+        permit = bulkhead.enter(self._owner, self._context.sink.queued, wait=not alternative)
+        first = ModelCall(self._context, leg, permit, self._usage, silence_s=silence_s, begin=self._begin)
+        if settings.hedge_after is None or not unshown:
+            await first.run()
+            return first
 
-    async def _run(self) -> None:
-        leg, watchdog = self._leg, self._watchdog
-        async with self._way as self._permit:
-            self._made()
-            self.began_at = self._since = watchdog.time()
-            target = leg.target
-            listener = self._listener.call(target.model_id, target.model.id, operation_of(target))
-            try:
-                with watchdog.watch(self._silence_s, self._silence) as self._watch:
-                    await self._read(self._watch, listener)
-            except BaseException as error:
-                listener.ended(*outcome_of(error))
-                raise
-            listener.ended("ok")
+        def second() -> ModelCall | None:
+            if not (bulkhead.free and retries.may_hedge()):
+                return None
+            self._context.listener.called_again("hedge", "upstream_stalled")
+            usage = GenerationUsage(self._clock, resources.upstream.region)
 
-    async def _read(self, watch: "InactivityTimer", listener: CallListener) -> None:
-        leg = self._leg
-        call = self._upstream.open(leg.request, leg.target, prefill=leg.seam.prefill if leg.seam else "")
-        watch.since = self._since
-        try:
-            async with call as answer:
-                listener.answered(answer.request_id)
-                self.usage.accept(leg.prompt_tokens)
-                await answer.follow(self._take)
-        except UpstreamError as error:
-            self._note_failure(error)
-            raise
-        except asyncio.CancelledError:
-            self.usage.sent = True
-            if self._task is None or not self._stalled:
-                raise
-            self._task.uncancel()
-            raise self._stall() from None
-        finally:
-            watch.since = None
-            self.usage.waited(self._since)
+            def begin() -> None:
+                retries.begin()
+                usage.begin()
 
-    def _take(self, batch: list[Delta]) -> FlushWindow | None:
-        """Take what one read brought, in the step that read it: the task that runs the attempt waits for its end."""
-        if self._task is None or self._task.cancelling():
-            return None  # it is over, and will hear of it in a moment
-        now, window = self.usage.waited(self._since), None
-        if batch:
-            self._sort(batch, now)
-            window = self._flush_windows.window(now)
-        self._since = self._watchdog.time()
-        if self.heard and self._watch:
-            self._watch.since = self._since
-        return window
+            permit = bulkhead.enter(self._owner, _ignore_position, wait=False)
+            return ModelCall(self._context, leg, permit, usage, silence_s=silence_s, begin=begin)
 
-    def _note_failure(self, error: UpstreamError) -> None:
-        """Tell a call that was refused from one that was accepted, whether by status or by the stream's first frame."""
-        self.usage.sent |= error.sent
-        if error.aws_code and not self._began_to_answer:
-            self.usage.refuse()
+        return await Hedge(first, second, self._usage, after_s=settings.hedge_after).run()
 
-    def _silence(self) -> None:
-        """Wake the task out of its wait."""
-        self._stalled = True
-        if self._task:
-            self._task.cancel()
+    async def rest(self, leg: Leg, delay_s: float) -> None:
+        """Wait before another attempt, or until the breaker opens."""
+        since = self._clock()
+        await self._context.resources.bulkheads.of(leg.target, leg.request).rest(delay_s)
+        self._usage.waited(since)
 
-    def _stall(self) -> UpstreamError:
-        if self.heard:
-            return UpstreamError("upstream_stalled")
-        return UpstreamError("upstream_stalled", "The model did not begin to answer in time.", retried=False)
-
-    def _sort(self, batch: list[Delta], now: float) -> None:
-        """Pass on the answer's events, one batch as one; keep the rest."""
-        events: list[Event] = []
-        came: float | None = None
-        for delta in batch:
-            if type(delta) is TextDelta:  # nearly every delta
-                came = now
-                events.append(delta)
-                self._meter.count_text(delta.text)
-            elif isinstance(delta, SHOWN):
-                came = now
-                events.append(delta)
-                self._meter.count(delta)
-            elif isinstance(delta, GuardrailTrace):
-                events.append(delta)
-            else:
-                self._note(delta)
-        if came is not None and not self.heard:
-            self._begin()
-        if events:
-            self.show(events, came)
-        else:
-            self._answered()
-            self._opened()
+    def is_refused(self, leg: Leg) -> bool:
+        """Whether the breaker rejects a call now."""
+        return self._context.resources.bulkheads.of(leg.target, leg.request).refuses
 
     def _begin(self) -> None:
-        self.heard = True
-        self._answered()
-        self.usage.first_token()
-        if self._watch:
-            self._watch.limit_s = self._idle_s
-            self._watchdog.mind(self._watch)
+        self._usage.waited(self._started)  # in the bulkhead's queue
+        self._context.retries.begin()
+        self._usage.begin()
+        self._context.meter.begin_attempt()
+        self._context.sink.begun()
 
-    def _answered(self) -> None:
-        self._began_to_answer = True
-        if self._permit:
-            self._permit.answered()
 
-    def _note(self, delta: Usage | Stop | Timing | Opened | Unknown) -> None:
-        """Keep what is no event of its own."""
-        match delta:
-            case Usage():
-                self.usage.use(delta)
-                if delta.output_tokens is not None:
-                    self._meter.report(delta.output_tokens)
-            case Stop():
-                self.stop = delta
-            case Timing():
-                self.usage.time(delta)
-            case Unknown():
-                self.usage.unknown(delta.kind)
+def _ignore_position(_: int) -> None:
+    """Ignore a queue position: a hedged call does not wait in the queue."""

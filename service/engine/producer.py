@@ -11,7 +11,8 @@ from service.access.rates import Spent
 from service.answer import fallback_of
 from service.bedrock.catalog.resolution import Target
 from service.deltas import SHOWN, Done, Event, Failed, Start, Status, Stop, StopReason, TextDelta
-from service.engine.calling import Calling
+from service.engine.attempt import Attempts
+from service.engine.call import CallContext
 from service.engine.continuation import Leg, next_leg
 from service.engine.fallbacks import Fallbacks
 from service.engine.listener import CallReason
@@ -65,18 +66,8 @@ class Producer:
         )
         self._fallbacks = Fallbacks(record.fallbacks, self._first, resources.upstream)
         self._refusal: ServiceError | None = None  # of the model that was asked for, once another is
-        self._calling = Calling(
-            resources,
-            record.caller,
-            self._usage,
-            self._meter,
-            self._retries,
-            self.listener,
-            show=self._show,
-            opened=self._commit,
-            queued=self._held_back,
-            begun=self._begun,
-        )
+        context = CallContext(resources, self, self._meter, self._retries, self.listener)
+        self._attempts = Attempts(context, record.caller, self._usage)
 
     async def run(self) -> None:
         """Run to the end. Whatever happens, the log gets exactly one last event."""
@@ -95,7 +86,7 @@ class Producer:
             self._why = ServiceError("internal")
         finally:
             commit.cancel()
-            del self._calling  # which calls back: a circle that only the collector would find
+            del self._attempts  # its sink is this producer: a reference cycle
         if self.moved:
             self._usage.cut(self._meter.attempt_tokens)
             self.listener.moved()
@@ -182,12 +173,13 @@ class Producer:
         self.listener.queued(place)
         self._tell("queued", Status("queued", place=place))
 
-    def _held_back(self, place: int) -> None:
-        """Tell a reader who has nothing yet that the model takes no more at once."""
+    def queued(self, position: int) -> None:
+        """Report the position in the model's queue, unless readers have a part of the answer."""
         if not self._shown:
-            self._tell("queued", Status("queued", place=place))
+            self._tell("queued", Status("queued", place=position))
 
-    def _begun(self) -> None:
+    def begun(self) -> None:
+        """Note that the call has left the model's queue."""
         if self.log.state == "queued":
             self._tell("starting")
 
@@ -195,7 +187,7 @@ class Producer:
         """Make one attempt. False: it failed, and the time for the next has come."""
         leg, unshown = self._leg, not self._shown
         try:
-            attempt = await self._calling.call(
+            attempt = await self._attempts.call(
                 leg, unshown=unshown, alternative=unshown and await self._fallbacks.prepare()
             )
         except ServiceError as error:
@@ -230,7 +222,7 @@ class Producer:
         return RecoveryState(
             shown=self._shown,
             continuation=continuation,
-            blocked=self._calling.is_refused(continuation or self._first),
+            blocked=self._attempts.is_refused(continuation or self._first),
             fallback_ready=self._fallbacks.ready,
             retries=self._retries.made,
             max_retries=self._retries.most,
@@ -264,7 +256,7 @@ class Producer:
             message=error.message,
         )
         self._tell("continuing" if self._shown else "starting", status)
-        await self._calling.rest(leg, delay_s)
+        await self._attempts.rest(leg, delay_s)
 
     async def _all_shown(self) -> None:
         """Wait until the journal has shown what was appended: an answer goes on from all of it."""
@@ -279,16 +271,19 @@ class Producer:
             said["original_status"] = error.original_status
         logger.info("An attempt failed: %s", error.code.name, extra=said)
 
-    def _show(self, events: list[Event], came: float | None) -> None:
-        """Give readers a batch, with a word on its progress where that is due. `came`: when the answer in it did."""
-        if came is not None:
-            self.log.received_at = came
-            self.listener.shown(came)
+    def feed(self, events: list[Event], received: float | None) -> None:
+        """Append a batch to the log, with the progress where that is due. An empty batch begins the stream."""
+        if not events:
+            self._commit()
+            return
+        if received is not None:
+            self.log.received_at = received
+            self.listener.shown(received)
             self._shown = True
             if leg_mark := self._leg.mark:
                 events = [leg_mark, *events]
                 self._leg = structs.replace(self._leg, mark=None)
-            if progress := self._meter.tick(came):
+            if progress := self._meter.tick(received):
                 events.append(progress)
         if self._leg.seam:
             events = self._leg.seam.join(events)
