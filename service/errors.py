@@ -1,11 +1,11 @@
-"""The taxonomy of failure: a table of codes and one family of exceptions.
+"""Errors: one table of codes and one family of exceptions.
 
-ServiceError                 anything a caller is told: code, sentence, status, retryable
+ServiceError                 any error that a client receives: code, message, status, retryable
 + InvalidRequest             the request is wrong; names the fields
-+ RateLimited                a key has used up what it may; names the limit
-+ UpstreamError              Bedrock refused, broke or fell silent; keeps its own words for the log
++ RateLimited                a key is over one of its limits; names the limit
++ UpstreamError              Bedrock refused, failed or stalled; keeps AWS's code and message for the log
 
-Which code has which status, and whether we try again, is docs/reference.md, "Errors".
+docs/reference.md, "Errors", lists codes, statuses and retries.
 """
 
 from collections.abc import Sequence
@@ -81,7 +81,7 @@ class FieldError(NamedTuple):
 
 
 class ServiceError(Exception):
-    """What a caller is told when something fails. The message never holds a prompt, an answer or a secret."""
+    """An error as clients receive it. The message never contains a prompt, an answer or a secret."""
 
     def __init__(
         self, code: str, message: str | None = None, *, status: int | None = None, retry_after: float | None = None
@@ -93,19 +93,19 @@ class ServiceError(Exception):
         super().__init__(self.message)
 
     def __copy__(self) -> Self:
-        """Copy what the error says, without its traceback and its causes."""
+        """Copy the error without its traceback and causes."""
         other = type(self).__new__(type(self), *self.args)
         other.__dict__.update(self.__dict__)
         return other
 
     def forget_frames(self) -> Self:
-        """Drop the traceback and the causes of an error that is kept: their frames hold whole requests."""
+        """Drop the traceback and causes of an error that is stored: their frames reference whole requests."""
         self.__cause__ = self.__context__ = None
         return self.with_traceback(None)
 
     @property
     def retryable(self) -> bool:
-        """Whether the caller may try again."""
+        """Whether the client may repeat the request."""
         return self.code.retryable
 
     @property
@@ -120,7 +120,7 @@ class ServiceError(Exception):
 
 
 class InvalidRequest(ServiceError):
-    """The request is wrong: 422 where our schema says so, 400 where the model or the JSON parser does."""
+    """The request is invalid: 422 by our schema, 400 by the model or the JSON parser."""
 
     def __init__(self, message: str, fields: Sequence[FieldError] = (), *, status: int = 422) -> None:
         super().__init__("validation", message, status=status)
@@ -128,7 +128,7 @@ class InvalidRequest(ServiceError):
 
 
 class RateLimited(ServiceError):
-    """A key is over one of its limits: `requests`, `tokens` or `streams`. Without `retry_after` waiting is no help."""
+    """A key is over one of its limits: `requests`, `tokens` or `streams`. Without `retry_after`, no retry succeeds."""
 
     def __init__(self, limit: str, message: str, *, retry_after: float | None = None) -> None:
         super().__init__("rate_limited", message, retry_after=retry_after)
@@ -136,15 +136,15 @@ class RateLimited(ServiceError):
 
     @property
     def retryable(self) -> bool:
-        """Whether what was asked for can ever be within the limit."""
+        """Whether the request can ever be within the limit."""
         return self.retry_after is not None
 
 
 class UpstreamError(ServiceError):
-    """Bedrock refused, broke or fell silent.
+    """Bedrock refused, failed or stalled.
 
-    `aws_code`, `aws_message` and `original_status` are Bedrock's own words, for the log alone. `sent`: whether the
-    request may have reached Bedrock.
+    `aws_code`, `aws_message` and `original_status` are Bedrock's own, for the log only. `sent`: the request may have
+    reached Bedrock.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class UpstreamError(ServiceError):
 
     @property
     def retryable(self) -> bool:
-        """Whether the caller may try again: not where Bedrock's details say that the same will come of it."""
+        """Whether the client may repeat the request: not where Bedrock's status says that it would fail again."""
         return self.code.retryable and not self._hopeless
 
     @property

@@ -1,10 +1,10 @@
-"""Places for generations: how many run at once, and who waits for a place.
+"""Stream slots: a concurrency limit on generations, and the queue before it.
 
-Who waits is told the place in the line as it moves: at most once a second, and far from the front only when a good part
-of the way is done, so that a line of a thousand costs no more than some fifty words for each of them.
+Each waiting request learns its position at most once a second, and beyond position 10 only after it has improved by
+10 %: a queue of a thousand costs some fifty messages per request.
 
-Nobody can fill the line against others: where it is full, one of an owner that has fewer in it comes in for the newest
-of the owner that has most.
+No owner can fill the queue: when it is full, a request of an owner with fewer entries replaces the newest entry of the
+owner with most.
 """
 
 import asyncio
@@ -15,38 +15,39 @@ from itertools import islice
 from service.engine.fair_queue import FairQueue
 from service.errors import ServiceError
 
-_TELL_S = 1.0
-_TOLD_AT_ONCE = 50  # in one turn of the loop: a millisecond or two
-_PAUSE_S = 0.01  # between two such turns
-_WORTH_TELLING = 10  # near the front each place counts, further back each tenth of the way
-_LEARNING = 0.2  # what the latest interval weighs in the mean
+_REPORT_S = 1.0
+_REPORTS_AT_ONCE = 50  # in one iteration of the loop: a millisecond or two
+_PAUSE_S = 0.01  # between two such iterations
+_REPORTED_SHARE = 10  # positions up to 10 are all reported, later ones after each tenth
+_SMOOTHING = 0.2  # weight of the latest interval in the moving average
 _SOONEST_S, _LATEST_S = 1.0, 30.0  # of `Retry-After`
 
 _FULL_AT_ONCE = "The service is full."
 _FULL = "The service is full, and so is its queue."
-_LET_GO = "The service is full, and this request has made room in the queue for a key that has fewer waiting."
+_REPLACED = "The service is full, and this request has made room in the queue for a key that has fewer waiting."
 _LATE = "The wait for a place took too long."
 
-Told = Callable[[int], None]
+OnQueued = Callable[[int], None]
+"""Called with the position in the queue."""
 
 
 class _Waiting:
-    """One that waits: its turn, the place it was told last (0: it is in the line no longer), and whom to tell."""
+    """A waiting request, with the position reported last (0: it has left the queue)."""
 
-    __slots__ = ("place", "tell", "turn")
+    __slots__ = ("place", "report", "turn")
 
-    def __init__(self, tell: Told) -> None:
-        self.turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()  # False: it is let go
+    def __init__(self, report: OnQueued) -> None:
+        self.turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()  # False: it was replaced
         self.place = 0
-        self.tell = tell
+        self.report = report
 
     @property
     def served(self) -> bool:
-        """Whether it was given a place."""
+        """Whether it received a slot."""
         return self.turn.done() and not self.turn.cancelled() and self.turn.result()
 
     def end(self, *, served: bool) -> bool:
-        """Take it for out of the line, with a place or without. False: it is leaving in this very turn of the loop."""
+        """End the wait, with a slot or without. False: it has been cancelled in this iteration of the loop."""
         self.place = 0
         if self.turn.done():
             return False
@@ -54,15 +55,15 @@ class _Waiting:
         return True
 
     def move(self, place: int) -> None:
-        """Say the place, where the way to it is worth a word."""
-        if self.turn.done() or self.place - place < max(1, self.place // _WORTH_TELLING):
+        """Report the position if it has improved enough."""
+        if self.turn.done() or self.place - place < max(1, self.place // _REPORTED_SHARE):
             return
         self.place = place
-        self.tell(place)
+        self.report(place)
 
 
 class Slots:
-    """A number of places, which may change, and a bounded line before them that is fair between owners."""
+    """A resizable number of slots, and a bounded queue that is fair between owners."""
 
     def __init__(self, size: int, queue: int, timeout_s: float) -> None:
         self._size = size
@@ -70,38 +71,38 @@ class Slots:
         self._timeout_s = timeout_s
         self._taken = 0
         self._line: FairQueue[_Waiting] = FairQueue()
-        self._telling: asyncio.TimerHandle | None = None
+        self._report_timer: asyncio.TimerHandle | None = None
         self._admission_rate = _AdmissionRate()
         self.expected = Reservations()
-        """Whoever was let in and will ask for a place: to be entered while its stream is begun."""
+        """Reserves a slot while the stream is being created."""
 
     @property
     def queued(self) -> int:
-        """How many wait."""
+        """The length of the queue."""
         return len(self._line)
 
     @property
     def taken(self) -> int:
-        """How many places are taken; more than there are where they have become fewer, or others' were taken over."""
+        """Slots in use; more than `size` after it was lowered, or after a takeover."""
         return self._taken
 
     @property
     def size(self) -> int:
-        """How many places there are."""
+        """The number of slots."""
         return self._size
 
     @property
     def full(self) -> bool:
-        """Whether a further one could not even wait, unless another makes room for it."""
+        """Whether slots and queue are full."""
         return self._taken >= self._size and len(self._line) >= self._queue
 
     def resize(self, size: int) -> None:
-        """Have more places, or fewer: those that are taken stay so until they are given back."""
+        """Change the number of slots. Slots in use stay in use until they are released."""
         self._size = size
         self._hand_out()
 
     def refusal(self, owner: str) -> ServiceError | None:
-        """Say why a further one of an owner's could not even wait, if so: `overloaded`, the line is full."""
+        """Return `overloaded` if another request of `owner` could not even queue."""
         free = max(0, self._size - self._taken) + self._queue - len(self._line)
         if free > self.expected.count or self._line.yields_to(owner):
             return None
@@ -116,14 +117,14 @@ class Slots:
 
     @property
     def expected_wait_s(self) -> float:
-        """When it is worth coming back: what half of the line takes at the recent rate, within bounds."""
+        """Seconds for `Retry-After`: the time that half of the queue takes at the recent rate, within bounds."""
         return min(max(self._admission_rate.interval_s * len(self._line) / 2, _SOONEST_S), _LATEST_S)
 
     @asynccontextmanager
-    async def place(self, owner: str, on_queued: Told, *, admitted: bool = False) -> AsyncIterator[None]:
-        """Hold a place while the block lasts, waiting for one in turn. `on_queued` is told the place in the line.
+    async def place(self, owner: str, on_queued: OnQueued, *, admitted: bool = False) -> AsyncIterator[None]:
+        """Hold a slot inside the block, after a wait in the queue; `on_queued` receives the positions.
 
-        `admitted`: another process had a place for it and died, so there is one beyond the bound.
+        `admitted`: a process that died had admitted it, so it gets a slot beyond the limit.
 
         Raises:
             ServiceError: `overloaded`, the queue is full, or the wait took too long, or another owner came first.
@@ -140,7 +141,7 @@ class Slots:
             self._give_back()
 
     def _make_room(self, owner: str) -> None:
-        """Let one go that waits, where that is fair.
+        """Remove the newest entry of the owner with most, where that is fair.
 
         Raises:
             ServiceError: `overloaded`, it is not.
@@ -149,11 +150,11 @@ class Slots:
             raise self._refusal
         self._line.pop_newest().end(served=False)
 
-    async def _wait(self, owner: str, on_queued: Told) -> None:
-        """Wait until somebody hands over a place.
+    async def _wait(self, owner: str, on_queued: OnQueued) -> None:
+        """Wait for a slot.
 
         Raises:
-            ServiceError: `overloaded`, it took too long, or this one was let go for another.
+            ServiceError: `overloaded`, the wait took too long, or another owner's request replaced this one.
         """
         if not self._line:
             self._admission_rate.begin()
@@ -161,54 +162,54 @@ class Slots:
         waiting.place = self._line.add(owner, waiting)
         try:
             on_queued(waiting.place)
-            self._tell_later(_TELL_S)
+            self._report_later(_REPORT_S)
             async with asyncio.timeout(self._timeout_s):
                 served = await waiting.turn
         except BaseException as error:
             if waiting.served:
-                self._give_back()  # the place came in the moment of leaving
+                self._give_back()  # the slot was granted at the moment of cancellation
             elif waiting.place:
                 self._line.remove(owner, waiting)
             if isinstance(error, TimeoutError):
                 raise self._overloaded(_LATE) from None
             raise
         if not served:
-            raise self._overloaded(_LET_GO)
+            raise self._overloaded(_REPLACED)
 
     def _give_back(self) -> None:
         self._taken -= 1
         self._hand_out()
 
     def _hand_out(self) -> None:
-        """Give free places to those whose turn it is."""
+        """Grant free slots to the next in the queue."""
         while self._line and self._taken < self._size:
             if self._line.pop().end(served=True):
                 self._taken += 1
                 self._admission_rate.note()
 
-    def _tell_later(self, delay_s: float, rest: list[_Waiting] | None = None, told: int = 0) -> None:
-        if self._telling is None:
+    def _report_later(self, delay_s: float, rest: list[_Waiting] | None = None, reported: int = 0) -> None:
+        if self._report_timer is None:
             loop = asyncio.get_running_loop()
-            self._telling = loop.call_later(delay_s, self._tell, rest, told)
+            self._report_timer = loop.call_later(delay_s, self._report, rest, reported)
 
-    def _tell(self, order: list[_Waiting] | None, told: int) -> None:
-        """Say the places to some of those who wait, and to the others a little later."""
-        self._telling = None
+    def _report(self, order: list[_Waiting] | None, reported: int) -> None:
+        """Report positions to some waiting requests, and to the others a little later."""
+        self._report_timer = None
         if not self._line:
             return
         if order is None:
             order = list(self._line.order())
-        for place, waiting in enumerate(islice(order, told, told + _TOLD_AT_ONCE), told + 1):
+        for place, waiting in enumerate(islice(order, reported, reported + _REPORTS_AT_ONCE), reported + 1):
             waiting.move(place)
-        told += _TOLD_AT_ONCE
-        if told < len(order):
-            self._tell_later(_PAUSE_S, order, told)
+        reported += _REPORTS_AT_ONCE
+        if reported < len(order):
+            self._report_later(_PAUSE_S, order, reported)
         else:
-            self._tell_later(_TELL_S)
+            self._report_later(_REPORT_S)
 
 
 class Reservations:
-    """How many are about to ask for a place: there is room for them, and for no others in their stead."""
+    """Counts requests that are about to take a slot; their room is not given to others."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -218,24 +219,24 @@ class Reservations:
         self.count += 1
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon(self._less)  # after the first step of what was made in the block, which asks for the place
+        self._loop.call_soon(self._less)  # after the first step of the task created in the block, which takes the slot
 
     def _less(self) -> None:
         self.count -= 1
 
 
 class _AdmissionRate:
-    """How long it takes of late until the next place is free."""
+    """A moving average of the time between two released slots."""
 
     def __init__(self) -> None:
         self._last = 0.0
         self.interval_s = 0.0
 
     def begin(self) -> None:
-        """Note that somebody waits again."""
+        """Restart the clock: the queue is no longer empty."""
         self._last = asyncio.get_running_loop().time()
 
     def note(self) -> None:
-        """Note that a place was handed over."""
+        """Note that a slot was granted."""
         since, self._last = self._last, asyncio.get_running_loop().time()
-        self.interval_s += _LEARNING * (self._last - since - self.interval_s)
+        self.interval_s += _SMOOTHING * (self._last - since - self.interval_s)

@@ -1,19 +1,19 @@
-"""Whether a model can be asked at all: a breaker that opens while Bedrock keeps failing, and closes by itself."""
+"""A circuit breaker per model: opens while Bedrock keeps failing, and closes after a successful probe."""
 
 from collections import deque
 from collections.abc import Callable
 from typing import Literal
 
 WINDOW_S = 10.0
-LEAST_CALLS = 20  # fewer say nothing
+LEAST_CALLS = 20  # fewer are not evidence
 FAILING = 0.5  # of the calls in the window
-REST_S = 2.0  # between two probes: service is back within this, and a first word, of Bedrock's return
+REST_S = 2.0  # between two probes; so calls resume within this, plus a first token, of Bedrock's recovery
 
 State = Literal["closed", "open", "half_open"]
 
 
 class Trial:
-    """One call that the breaker has let through. `probe`: it shall show whether Bedrock is back."""
+    """One call that the breaker has admitted. `probe`: it tests whether Bedrock has recovered."""
 
     __slots__ = ("at", "failed", "probe")
 
@@ -24,10 +24,10 @@ class Trial:
 
 
 class Breaker:
-    """Closed, it counts calls; open, it lets one through every `REST_S`, and closes as soon as one of them is answered.
+    """Counts calls while closed; while open, admits one probe every `REST_S` and closes when one is answered.
 
-    A call counts once: as answered when Bedrock begins to answer, and as failed if that answer breaks off later. A
-    probe that is neither answered nor refused (a black hole) does not stand in the way of the next.
+    A call counts once: as answered when Bedrock begins to respond, and as failed if the response is truncated later. A
+    probe without any response does not block the next.
     """
 
     def __init__(self, clock: Callable[[], float], changed: Callable[[], None] = lambda: None) -> None:
@@ -41,23 +41,23 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether it lets nothing but probes through."""
+        """Whether it admits only probes."""
         return self._probe_at is not None
 
     @property
     def state(self) -> State:
-        """Its state in the usual words; half open: a probe is due or under way."""
+        """The usual three states; half open: a probe is due or running."""
         if self._probe_at is None:
             return "closed"
         return "half_open" if self._probe or self._clock() >= self._probe_at else "open"
 
     @property
     def wait_s(self) -> float:
-        """Seconds until the next call is let through; 0: it would be now."""
+        """Seconds until the next call is admitted; 0: now."""
         return 0.0 if self._probe_at is None else max(0.0, self._probe_at - self._clock())
 
     def admit(self) -> Trial | None:
-        """Let a call through; None: it may not be made now."""
+        """Admit a call; None: it is rejected."""
         if self._probe_at is None:
             return Trial(probe=False)
         if (now := self._clock()) < self._probe_at:
@@ -67,7 +67,7 @@ class Breaker:
         return self._probe
 
     def answered(self, trial: Trial) -> None:
-        """Note that Bedrock has begun to answer a call."""
+        """Note that Bedrock has begun to respond to a call."""
         if self._probe_at is not None:
             if not trial.probe:
                 return  # a call from before it opened
@@ -81,7 +81,7 @@ class Breaker:
             if trial is self._probe:
                 self._probe, self._probe_at = None, now + REST_S
         elif trial is self._probe and now - self._closed_at < WINDOW_S:
-            self._open()  # it was answered, and then broke off as all before it
+            self._open()  # it was answered, and then truncated like those before it
         else:
             self._forget()
             if trial.at is None or trial.at <= now - WINDOW_S:
@@ -92,7 +92,7 @@ class Breaker:
                 self._open()
 
     def dropped(self, trial: Trial) -> None:
-        """Note that a call came to nothing that says anything of Bedrock: if it was the probe, the next is one."""
+        """Note that a call ended without evidence about Bedrock: if it was the probe, the next call is one."""
         if self._probe_at is not None and trial is self._probe:
             self._probe, self._probe_at = None, self._clock()
 
@@ -108,7 +108,7 @@ class Breaker:
 
     def _open(self) -> None:
         for trial in self._trials:
-            trial.at = None  # what becomes of it counts anew, should the breaker be closed by then
+            trial.at = None  # its outcome counts again if the breaker is closed by then
         self._trials.clear()
         self._failures = 0
         self._probe, self._probe_at = None, self._clock() + REST_S

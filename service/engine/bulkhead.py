@@ -1,6 +1,6 @@
-"""The ways to Bedrock, one for each model in the region: how many calls go at once on each, and whether any may.
+"""Bulkheads: per model, a learned concurrency limit with a queue, and a circuit breaker.
 
-A model is its base id: Bedrock counts the calls of one whatever the profile they came by.
+A model is its base id: Bedrock counts the calls of a model across inference profiles.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from service.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_MAX_BULKHEADS = 512  # a client may ask for models that nobody has heard of
+_MAX_BULKHEADS = 512  # clients may name models that do not exist
 _NO_LIMIT = sys.maxsize
 _OPEN = "Bedrock keeps failing for this model, so it is left alone for a moment."
 _FULL = "Bedrock is throttling this model, and too many wait for it already."
@@ -34,7 +34,7 @@ _BUSY = "Bedrock is throttling this model."
 
 
 class Circuit(Struct, frozen=True):
-    """A bulkhead as it stands. `limit` None: nothing has been learned, so there is none."""
+    """The state of a bulkhead. `limit` None: unlimited."""
 
     model_id: str
     region: str | None
@@ -45,9 +45,9 @@ class Circuit(Struct, frozen=True):
 
 
 class Permit:
-    """One call's way through a bulkhead: a place in it while the block lasts, and word of how it ended when it is left.
+    """Holds one of the model's concurrency slots for a call and reports its outcome to the breaker.
 
-    A class and no generator: that and an exit stack took 500 bytecodes of each request.
+    A class instead of a generator: a generator and an exit stack took 500 bytecodes of each request.
     """
 
     def __init__(self, bulkhead: "Bulkhead", place: AbstractAsyncContextManager[None], *, wait: bool) -> None:
@@ -85,35 +85,35 @@ class Permit:
         await self._place.__aexit__(kind, error, trace)
 
     def answered(self) -> None:
-        """Note that Bedrock has begun to answer; told again, it is nothing new."""
+        """Note that Bedrock has begun to respond; later calls have no effect."""
         if not self.judged:
             self.judged = True
             self._bulkhead.answered(self.trial)
 
 
 class Unlimited:
-    """The way of calls that count for nothing and that nothing holds: a fault was ordered with them."""
+    """A bulkhead without limits, for calls with an injected fault: their outcomes do not count."""
 
     refuses = False
     free = True
 
     def check(self) -> None:
-        """Refuse nothing."""
+        """Reject nothing."""
 
     async def rest(self, seconds: float) -> None:
-        """Wait before another try."""
+        """Wait before another attempt."""
         await asyncio.sleep(seconds)
 
     def enter(self, *_: object, **__: object) -> AbstractAsyncContextManager["Unlimited"]:
-        """Let a call through."""
+        """Admit a call."""
         return nullcontext(self)
 
     def answered(self) -> None:
-        """Note nothing."""
+        """Do nothing."""
 
 
 class Bulkhead:
-    """One model's way to Bedrock."""
+    """The concurrency limit and circuit breaker of one model."""
 
     def __init__(self, model_id: str, settings: Settings, clock: Callable[[], float]) -> None:
         self.clock = clock
@@ -121,41 +121,41 @@ class Bulkhead:
         self._guarded = settings.breaker
         self._breaker = Breaker(self.clock, self._changed)
         self._limit = AdaptiveLimit(self.clock)
-        # Who waits here holds one of the process's places: one model's line must leave some to the others.
+        # A call that waits here holds a stream slot: one model's queue must not take all of them.
         line = min(settings.max_queue, settings.max_streams // 2)
         self._places = Slots(_NO_LIMIT, line, settings.queue_timeout)
         self._opening = asyncio.Event()
 
     @property
     def idle(self) -> bool:
-        """Whether it can be forgotten."""
+        """Whether it can be evicted."""
         return not (self._places.taken or self._breaker.is_open or self._limit.limit)
 
     @property
     def full(self) -> bool:
-        """Whether a further call would have to wait."""
+        """Whether another call would have to wait."""
         self._resize()
         return self._places.taken >= self._places.size
 
     @property
     def refuses(self) -> bool:
-        """Whether the breaker would not let a call through."""
+        """Whether the breaker rejects calls now."""
         return self._guarded and self._breaker.wait_s > 0
 
     @property
     def free(self) -> bool:
-        """Whether there is room for a call that is not needed."""
+        """Whether there is room for an optional call."""
         return not (self._breaker.is_open or self.full)
 
     def circuit(self, region: str | None) -> Circuit:
-        """Describe it."""
+        """Describe the current state."""
         limit = self._limit.limit
         return Circuit(
             self._model_id, region, self._breaker.state, limit, self._places.taken, self._places.queued
         )  # fmt: skip
 
     def check(self) -> None:
-        """Refuse at once what the breaker would not let through.
+        """Reject a call at once if the breaker is open.
 
         Raises:
             UpstreamError: `upstream_unavailable`, it is open.
@@ -164,26 +164,26 @@ class Bulkhead:
             raise self._refusal()
 
     async def rest(self, seconds: float) -> None:
-        """Wait before another try, but no longer than until the breaker opens: then there is nothing to wait for."""
+        """Wait before another attempt, or until the breaker opens."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._opening.wait()
 
     def enter(self, owner: str, on_queued: Callable[[int], None], *, wait: bool = True) -> Permit:
-        """Let a call through while the block lasts, in its turn where the model takes no more at once.
+        """Return a permit for a call, for an `async with`; entering it waits in the queue if the limit is reached.
 
-        Entering the block raises:
+        Entering raises:
             UpstreamError: `upstream_unavailable`, the breaker is open; `throttled`, it would have to `wait`.
             ServiceError: `overloaded`, too many wait, or the wait took too long.
         """
         return Permit(self, self._places.place(owner, on_queued), wait=wait)
 
     def crowded(self, error: ServiceError) -> ServiceError:
-        """Tell in the bulkhead's words why there was no place."""
+        """Convert the queue's rejection into the bulkhead's."""
         return ServiceError("overloaded", _FULL if self._places.full else _LATE, retry_after=error.retry_after)
 
     def admit(self) -> Trial:
-        """Let a call through.
+        """Admit a call.
 
         Raises:
             UpstreamError: the breaker has opened while it waited.
@@ -194,24 +194,24 @@ class Bulkhead:
         return trial
 
     def answered(self, trial: Trial) -> None:
-        """Note that Bedrock has begun to answer a call."""
+        """Note that Bedrock has begun to respond to a call."""
         if self._guarded:
             self._breaker.answered(trial)
         self._limit.passed(self._places.taken)
         self._resize()
 
     def dropped(self, trial: Trial) -> None:
-        """Note that a call is over, whatever became of it."""
+        """Note that a call has ended, with any outcome."""
         self._breaker.dropped(trial)
 
     def failed(self, error: UpstreamError, permit: Permit) -> None:
-        """Note what Bedrock has made of a call."""
+        """Note that a call failed."""
         trial = permit.trial
         if error.code.name == "throttled":
             self._limit.throttled(permit.began, self._places.taken)
             self._resize()
             if self._breaker.is_open:
-                self._breaker.answered(trial)  # Bedrock is back, and how much it takes is the limit's affair
+                self._breaker.answered(trial)  # Bedrock responds; the limit handles the throttling
         elif self._guarded and error.breaker:
             self._breaker.failed(trial)
         permit.judged = True
@@ -237,7 +237,7 @@ class Bulkhead:
 
 
 class Bulkheads:
-    """Every bulkhead of this process, made when it is first used."""
+    """All bulkheads of this process, created on first use."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = monotonic) -> None:
         self._settings = settings
@@ -245,7 +245,7 @@ class Bulkheads:
         self._bulkheads: OrderedDict[str, Bulkhead] = OrderedDict()
 
     def of(self, target: Target, request: Request) -> Bulkhead | Unlimited:
-        """Find the way to what is called."""
+        """Return the bulkhead of a target."""
         if not _counts(request.fault):
             return _UNLIMITED
         model_id = target.base_id
@@ -256,11 +256,11 @@ class Bulkheads:
         return bulkhead
 
     def circuits(self, region: str | None) -> list[Circuit]:
-        """Describe them all."""
+        """Describe all bulkheads."""
         return [bulkhead.circuit(region) for bulkhead in self._bulkheads.values()]
 
     def _make_room(self) -> None:
-        """Forget the idle bulkhead that was not used for the longest time."""
+        """Evict the least recently used idle bulkhead."""
         if len(self._bulkheads) >= _MAX_BULKHEADS:
             idle = next((model_id for model_id, bulkhead in self._bulkheads.items() if bulkhead.idle), None)
             if idle is not None:
@@ -271,5 +271,5 @@ _UNLIMITED = Unlimited()
 
 
 def _counts(fault: str | None) -> bool:
-    """Whether a call counts: one with a fault only where the fault says so (docs/local.md)."""
+    """Whether a call counts: one with a fault only if the fault has `counted` (docs/local.md)."""
     return fault is None or "counted" in (parameter.strip() for parameter in fault.split(";")[1:])

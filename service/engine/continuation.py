@@ -1,4 +1,4 @@
-"""Going on with an answer that broke off, so that the reader sees each word once."""
+"""Continuation of a truncated answer, without repeated text."""
 
 from collections.abc import Sequence
 
@@ -13,20 +13,20 @@ from service.generation import OnInterruption, Request
 
 
 class Seam:
-    """Where a continued answer joins the text that was shown.
+    """Joins a continued answer to the text that readers have.
 
-    The model is given the text without its trailing white space (Claude refuses a prefill that ends in some), and may
-    say that white space again, or more of it, or none: what was shown is not shown twice.
+    The prefill has no trailing white space (Claude rejects it); the model may repeat that white space, extend it or
+    omit it. What readers have is not sent again.
     """
 
     def __init__(self, shown: str) -> None:
         self.prefill = shown.rstrip()
-        self._owed = shown[len(self.prefill) :]  # white space the reader has and the model has not
+        self._owed = shown[len(self.prefill) :]  # white space that readers have and the prefill lacks
         self._held = ""
         self._closed = not self._owed
 
     def join(self, events: Sequence[Event]) -> list[Event]:
-        """Take the doubled white space off the front of what the model now says."""
+        """Remove repeated white space from the start of the continuation."""
         if self._closed:
             return list(events)
         joined: list[Event] = []
@@ -38,7 +38,7 @@ class Seam:
         return joined
 
     def close(self) -> str:
-        """Return what is left at the end of an answer that had nothing but white space to add."""
+        """Return the white space to add when the continuation had no other text."""
         held, self._closed = ("" if self._closed else self._held), True
         return held[_overlap(self._owed, held) :]
 
@@ -48,14 +48,14 @@ class Seam:
         self._held += text
         said = self._held.lstrip()
         if not said:
-            return ""  # still at the seam
+            return ""  # only white space so far
         space = self._held[: len(self._held) - len(said)]
         self._closed = True
         return space[_overlap(self._owed, space) :] + said
 
 
 class Leg(Struct, frozen=True):
-    """One attempt's part of a generation: what is asked of whom, and what is said to the reader where it joins."""
+    """What an attempt calls: request, target, the seam of a continuation, and the status that readers get first."""
 
     request: Request
     target: Target
@@ -79,20 +79,20 @@ def next_leg(policy: OnInterruption, first: Leg, shown: Sequence[Event], said_to
         request=rest_of(first.request, said_tokens),
         target=target,
         seam=Seam(text),
-        mark=Status("continued", model_id=target.model_id, message="The answer goes on where it broke off."),
+        mark=Status("continued", model_id=target.model_id, message="The answer continues where it was cut off."),
     )
 
 
 def _overlap(shown: str, said: str) -> int:
-    """How much of the beginning of `said` is the end of `shown` already."""
+    """Return the length of the longest start of `said` that is an end of `shown`."""
     longest = min(len(shown), len(said))
     return next(size for size in range(longest, -1, -1) if shown.endswith(said[:size]))
 
 
 def shown_text(events: Sequence[Event]) -> str | None:
-    """Return the text that an answer can be gone on from; None where it holds more than text.
+    """Return the text that a continuation starts from; None: the answer holds more than text.
 
-    Reasoning and the arguments of a tool call cannot be gone on with in the middle, nor can what follows them.
+    Reasoning and tool call arguments cannot be continued in the middle, nor can what follows them.
     """
     content = Answer(events).content
     if any(block["type"] != "text" for block in content):
@@ -101,7 +101,7 @@ def shown_text(events: Sequence[Event]) -> str | None:
 
 
 def rest_of(request: Request, said_tokens: int) -> Request:
-    """Ask for no more than is left of the limit."""
+    """Lower `max_tokens` by the tokens that readers have."""
     if request.max_tokens is None:
         return request
     return structs.replace(request, max_tokens=max(1, request.max_tokens - said_tokens))

@@ -1,4 +1,4 @@
-"""What becomes of a generation that nobody reads: `cancel`, `detach` or `drain`."""
+"""What happens to a generation without readers: `cancel`, `detach` or `drain`."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from service.generation import OnDisconnect
 from service.streams.journal import Journal
 from service.streams.log import StreamLog
 
-_LOOK_AGAIN_S = 1.0  # for readers in other processes, whose coming and going is not told
-_LOOKS = 4  # in a grace, at least
-_LOOK_SOON_S = 0.25  # where the last of them to leave ends the generation at once
+_LOOK_AGAIN_S = 1.0  # for readers in other processes, which send no notification
+_LOOKS = 4  # in a grace period, at least
+_LOOK_SOON_S = 0.25  # without a grace period
 
 
 class DisconnectPolicy:
-    """Minds one generation's readers: those of this process tell, those of others are asked for."""
+    """Stops a generation without readers: this process's readers notify it, those of others are polled."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class DisconnectPolicy:
         log.on_readers = self.note
 
     def note(self, readers: int) -> None:
-        """Take note of how many readers this process has."""
+        """Note the number of readers in this process."""
         if self._waiting:
             self._waiting.cancel()
             self._waiting = None
@@ -53,13 +53,13 @@ class DisconnectPolicy:
             self._waiting = self._tasks.create_task(self._wait())
 
     def close(self) -> None:
-        """Mind no longer."""
-        self._log.on_readers = _nobody_minds
+        """Stop watching."""
+        self._log.on_readers = _ignore_readers
         if self._waiting:
             self._waiting.cancel()
 
     async def _wait(self) -> None:
-        """Leave once nobody anywhere has read it for the whole of the grace."""
+        """Stop the generation after a grace period without readers in any process."""
         clock = asyncio.get_running_loop().time
         alone_since, pause_s = clock(), self._grace_s
         while True:
@@ -72,7 +72,7 @@ class DisconnectPolicy:
         self._leave()
 
     async def _others_leave(self) -> bool:
-        """Wait until no other process has readers of it. False: none had."""
+        """Wait until no other process has readers. False: none had."""
         had = False
         while await self._journal.is_read_elsewhere(self._log):
             had = True
@@ -80,5 +80,5 @@ class DisconnectPolicy:
         return had
 
 
-def _nobody_minds(_: int) -> None:
-    """Mind nothing."""
+def _ignore_readers(_: int) -> None:
+    """Ignore the number of readers."""

@@ -1,4 +1,4 @@
-"""The engine: starts generations, finds their streams, cancels them, and lets them end when the process must."""
+"""The engine: starts, finds and cancels generations, and drains them at shutdown."""
 
 import asyncio
 import gc
@@ -37,10 +37,10 @@ __all__ = ["Engine", "GenerateRequest", "open_engine"]
 
 logger = logging.getLogger(__name__)
 
-_CANCEL_S = 5.0  # for the word to reach another process and its end to come back
-_FAREWELL_S = 1.0  # for readers to take the end of a stream that is to be forgotten
-_LOOK_AGAIN_S = 0.01
-_HANDS = 8
+_CANCEL_S = 5.0  # for a cancellation to reach another process and the end to return
+_END_S = 1.0  # for readers to receive the end of a stream before it is purged
+_POLL_S = 0.01
+_TAKEOVERS = 8
 """Streams taken over at a time: a sweep names all that there are, and the calls of a hundred stood in the way of the
 journal's own until it was taken for lost. Of a killed process's 600 streams 366 had been gone on with after 22 s; now
 900 are within 7 s (two cores, busy then and idle now, Valkey, 2026-11-24)."""
@@ -58,7 +58,7 @@ class Engine:
         self._producers: dict[str, Producer] = {}
         self._taking_over: set[str] = set()
         self._passed_over: set[str] = set()
-        self._hands = asyncio.Semaphore(_HANDS)
+        self._takeover_slots = asyncio.Semaphore(_TAKEOVERS)
         self._beginning = KeyedLocks()  # by idempotency key
         self._handed_out: WeakSet[StreamLog] = WeakSet()  # for readers, wherever they are produced
         self._idle = asyncio.Event()
@@ -78,22 +78,22 @@ class Engine:
 
     @property
     def queued(self) -> int:
-        """How many of them wait for a place."""
+        """How many generations wait for a slot."""
         return self._resources.places.queued
 
     @property
     def detached(self) -> int:
-        """How many of them nobody in this process reads."""
+        """How many generations have no reader in this process."""
         return sum(not producer.log.readers for producer in self._producers.values())
 
     def circuits(self) -> list[Circuit]:
-        """How it stands with each model that was called: its breaker, and how many calls it takes at once."""
+        """Describe the breaker and the concurrency limit of each model that was called."""
         return self._resources.bulkheads.circuits(self.upstream.region)
 
     async def start(self, order: GenerateRequest) -> StreamLog:
-        """Begin a generation, or attach to the one that the order's key is bound to.
+        """Start a generation, or return the one that the idempotency key is bound to.
 
-        Who asks twice at once with one key waits for what becomes of the first.
+        Concurrent requests with one key wait for the first.
 
         Raises:
             ServiceError: the generation was not admitted, and nothing was bound.
@@ -130,7 +130,7 @@ class Engine:
         return await self.upstream.count_tokens(request, target)
 
     def refusal(self, caller: Caller) -> ServiceError | None:
-        """Say why a further generation cannot be begun, where that is certain at once."""
+        """Return the error of a new generation if it is certain to be rejected."""
         if self.draining:
             return ServiceError("draining", retry_after=1)
         return self.rates.refusal(caller) or self._resources.places.refusal(caller.id)
@@ -193,12 +193,12 @@ class Engine:
             producer.stop()
 
     def replaced(self, log: StreamLog) -> None:
-        """Stop a generation that another process has taken over, without a word."""
+        """Stop a generation that another process has taken over, without a last event."""
         if producer := self._producers.get(log.stream_id):
-            producer.let_go()
+            producer.hand_over()
 
     def abandoned(self, stream_id: str) -> None:
-        """Take over a generation whose process has died or let it go."""
+        """Take over a generation whose process died or released it."""
         known = stream_id in self._producers or stream_id in self._taking_over or stream_id in self._passed_over
         if not self.draining and not known:
             self._taking_over.add(stream_id)
@@ -206,7 +206,7 @@ class Engine:
 
     async def _take_over(self, stream_id: str) -> None:
         try:
-            async with self._hands:
+            async with self._takeover_slots:
                 if not self.draining and (log := await self.journal.take_over(stream_id)):
                     await self._go_on(log)
         except ServiceError as error:  # there is no memory just now; the stream is named again
@@ -251,7 +251,7 @@ class Engine:
         """Return a caller's stream, with event number `after` where the caller can have seen it.
 
         Raises:
-            ServiceError: `gone`, nobody knows it any more; `not_found`, it is another caller's.
+            ServiceError: `gone`, it is unknown or expired; `not_found`, it is another caller's.
         """
         log = await self.journal.find(stream_id)
         if log is None:
@@ -278,15 +278,15 @@ class Engine:
         return log
 
     async def purge(self, log: StreamLog) -> None:
-        """Forget a stream, once those who read it here have had a moment for its end."""
+        """Purge a stream, after its readers here have had time to receive its end."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL_S):
-                while log.readers:  # noqa: ASYNC110 - nobody tells of a reader that goes once a stream has ended
-                    await asyncio.sleep(_LOOK_AGAIN_S)
+            async with asyncio.timeout(_END_S):
+                while log.readers:  # noqa: ASYNC110 - readers of an ended stream leave without a notification
+                    await asyncio.sleep(_POLL_S)
         await self.journal.purge(log)
 
     async def drain(self, timeout_s: float) -> None:
-        """Take no further generation, let those that run go on for a while, then end them or let others go on."""
+        """Reject new generations, wait up to `timeout_s` for the running ones, then stop them or hand them over."""
         self.draining = True
         if self._producers:
             logger.warning("Draining: %d generations have %g s; a second signal ends them", self.running, timeout_s)
@@ -306,7 +306,7 @@ class Engine:
         kept = [producer for producer in self._producers.values() if self._can_move(producer)]
         for producer in list(self._producers.values()):
             if producer in kept:
-                producer.let_go()
+                producer.hand_over()
             else:
                 producer.stop(ServiceError("draining", "The service was shut down before the answer was complete."))
         while self._producers:
@@ -319,9 +319,9 @@ class Engine:
             log.wake()  # its readers are sent to another process
 
     async def _show_ends(self) -> None:
-        """Wait until the journal has shown what was said last: nobody has to come back for that."""
+        """Wait until the journal has published the last events, so that readers need not reconnect."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL_S):
+            async with asyncio.timeout(_END_S):
                 shown = (_come_to(log, log.numbered) for log in list(self._handed_out))
                 await asyncio.gather(*shown, return_exceptions=True)  # some may have been dropped
 

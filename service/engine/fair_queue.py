@@ -1,4 +1,4 @@
-"""A waiting line that is fair between those who wait in it: each in turn, first come first served within one."""
+"""A queue that is fair between owners: round robin between them, first in first out within one."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
@@ -8,9 +8,9 @@ T = TypeVar("T", bound=Hashable)
 
 
 class FairQueue(Generic[T]):
-    """Who waits, by whose they are. `owners` stand in the order of their turns; one with fifty things has one turn.
+    """Items by owner. The owners are in round-robin order; an owner with fifty items has one turn.
 
-    Everything is O(1) but for a place, which looks at each owner, and for the order, which looks at everybody once.
+    All operations are O(1), except a position (O(owners)) and the order (O(items)).
     """
 
     def __init__(self) -> None:
@@ -22,22 +22,22 @@ class FairQueue(Generic[T]):
         return self._length
 
     def add(self, owner: str, item: T) -> int:
-        """Let something wait at the end of its owner's own line; return its place, counted from 1."""
+        """Append an item to its owner's queue; return its position, from 1."""
         own = self._owners.setdefault(owner, OrderedDict())
         own[item] = None
         self._changed(owner, len(own), 1)
         return self._last_place(owner, len(own))
 
     def yields_to(self, owner: str) -> bool:
-        """Whether the newest of the longest line should make room for one more of an owner's.
+        """Whether the newest item of the longest queue should make room for another of `owner`.
 
-        Not where that would only turn the tables: then each could drive the other out again, and nobody would wait for
-        long enough to be served.
+        Not if that only swapped the two lengths: owners would then replace each other's items, and none would wait long
+        enough to be served.
         """
         return len(self._owners.get(owner, ())) + 1 < self._lengths.longest
 
     def _last_place(self, owner: str, rank: int) -> int:
-        """Count who goes before the last of an owner's line: of each other owner as many as that owner has turns."""
+        """Return the position of an owner's last item: each other owner has as many turns before it."""
         before, place = True, rank
         for other, own in self._owners.items():
             if other == owner:
@@ -47,10 +47,10 @@ class FairQueue(Generic[T]):
         return place
 
     def pop(self) -> T:
-        """Take out whose turn it is.
+        """Remove and return the next item.
 
         Raises:
-            KeyError: nobody waits.
+            KeyError: the queue is empty.
         """
         owner, own = next(iter(self._owners.items()), (None, None))
         if owner is None or own is None:
@@ -65,7 +65,7 @@ class FairQueue(Generic[T]):
         """Take out the newest of the longest line; of several as long, of the one that came to it last.
 
         Raises:
-            KeyError: nobody waits.
+            KeyError: the queue is empty.
         """
         owner = self._lengths.owner_of_longest
         item, _ = self._owners[owner].popitem()
@@ -73,10 +73,10 @@ class FairQueue(Generic[T]):
         return item
 
     def remove(self, owner: str, item: T) -> None:
-        """Take out who waits no longer.
+        """Remove an item.
 
         Raises:
-            KeyError: it does not wait here.
+            KeyError: it is not in the queue.
         """
         own = self._owners[owner]
         del own[item]
@@ -89,7 +89,7 @@ class FairQueue(Generic[T]):
             del self._owners[owner]
 
     def order(self) -> list[T]:
-        """Everybody in the order in which they would be taken out, if nobody came or left."""
+        """Return all items in the order of `pop`."""
         order: list[T] = []
         lines = [iter(own) for own in self._owners.values()]
         while lines:
@@ -104,7 +104,7 @@ class FairQueue(Generic[T]):
 
 
 class _Lengths:
-    """Owners by the length of their lines, so that the longest is known without a look at all of them."""
+    """Owners by the length of their queues: finds the longest in O(1)."""
 
     def __init__(self) -> None:
         self._owners: dict[int, dict[str, None]] = {}
@@ -112,15 +112,15 @@ class _Lengths:
 
     @property
     def owner_of_longest(self) -> str:
-        """Who has the longest line; of several, who came to it last.
+        """The owner of the longest queue; of several, the latest to reach that length.
 
         Raises:
-            KeyError: nobody has one.
+            KeyError: there is none.
         """
         return next(reversed(self._owners[self.longest]))
 
     def change(self, owner: str, before: int, now: int) -> None:
-        """Note that an owner's line has become longer or shorter by one."""
+        """Note that an owner's queue has grown or shrunk by one."""
         if now:
             self._owners.setdefault(now, {})[owner] = None
         if before:

@@ -1,38 +1,38 @@
-"""How long what Bedrock sends is left unread under load, so that more of it goes out in one write."""
+"""Flush windows: under load, sockets stay unread for a while, so that more deltas go out in one write."""
 
 import asyncio
 from collections.abc import Callable
 from time import thread_time
 
-_LOOK_S = 0.1  # how often the load is looked at
-_EASY = 0.6  # of a core: below it nobody waits
-_FULL = 0.9  # of a core: from here on the window is the longest
-_MEMORY = 0.5  # of what was seen before, in each look: a burst is no load
+_LOOK_S = 0.1  # interval of load measurements
+_EASY = 0.6  # of a core: no window below it
+_FULL = 0.9  # of a core: the longest window from here on
+_MEMORY = 0.5  # weight of earlier measurements: a burst is not load
 
 
 class FlushWindow:
-    """One time of leaving things unread, for all who come upon it."""
+    """A window during which sockets are not read; shared by all streams that hit it."""
 
     __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
         self._waiting: list[Callable[[], None]] = []
 
-    def then(self, go_on: Callable[[], None]) -> None:
-        """Call `go_on` when it is over."""
-        self._waiting.append(go_on)
+    def then(self, resume: Callable[[], None]) -> None:
+        """Call `resume` when the window ends."""
+        self._waiting.append(resume)
 
     def end(self) -> None:
-        """Let everybody go on."""
-        for go_on in self._waiting:
-            go_on()
+        """Resume all reads."""
+        for resume in self._waiting:
+            resume()
 
 
 class FlushWindows:
-    """The process's flush window: nothing while the loop has time to spare, up to `longest_s` when it has none.
+    """Opens the process's flush windows: none while the loop is idle enough, up to `longest_s` when it is saturated.
 
-    A delta that comes alone costs a wake-up and two system calls, and many that come together cost no more. `used` is
-    the processor time of this thread, in seconds.
+    A single delta costs a wake-up and two system calls; many deltas in one read cost no more. `used` returns the CPU
+    time of this thread in seconds.
     """
 
     def __init__(self, longest_s: float, *, now: float, used: Callable[[], float] = thread_time) -> None:
@@ -47,7 +47,7 @@ class FlushWindows:
         self._open: FlushWindow | None = None
 
     def window(self, now: float) -> FlushWindow | None:
-        """The window that is open at the loop's time `now`, or opens with it; None where there is no need for one."""
+        """Return the open window, or open one, at the loop's time `now`; None: none is needed."""
         if now >= self._look_at:
             self._look(now)
         if not self.window_s:

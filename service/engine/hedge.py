@@ -1,4 +1,4 @@
-"""A second call beside one that stays silent: the first to speak goes on alone, the other is closed at once."""
+"""Hedging: a second call beside a silent one; the first to return content continues, the other is cancelled."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Outcome = asyncio.Task[ServiceError | None]
 
 
 class Hedge:
-    """One attempt of a generation in up to two calls. `spare` makes the second, where there is leave for it."""
+    """One attempt in up to two calls. `spare` creates the second, or returns None where that is not allowed."""
 
     def __init__(
         self, first: ModelCall, spare: Callable[[], ModelCall | None], usage: GenerationUsage, *, after_s: float
@@ -22,21 +22,21 @@ class Hedge:
         self._usage = usage
         self._after_s = after_s
         self._clock = asyncio.get_running_loop().time
-        self._alone_since: float | None = None  # the second, after the first has failed
+        self._alone_since: float | None = None  # the second, once the first has failed
         self._winner: ModelCall | None = None
         self._out: list[ModelCall] = []
         self._second: ModelCall | None = None
 
     async def run(self) -> ModelCall:
-        """Call, and call again where no event came in time; return the attempt that came to its end.
+        """Call, and call again after `after_s` without content; return the call that ended.
 
         Raises:
-            ServiceError: Bedrock refused, broke off or fell silent, both times.
+            ServiceError: both calls failed.
         """
         sink = self._first.sink
         try:
             async with asyncio.TaskGroup() as calls:
-                attempt, error = await self._come_to_an_end(calls)
+                attempt, error = await self._run_calls(calls)
         finally:
             if self._second:
                 for either in (self._first, self._second):
@@ -47,7 +47,7 @@ class Hedge:
             raise error
         return attempt
 
-    async def _come_to_an_end(self, calls: asyncio.TaskGroup) -> tuple[ModelCall, ServiceError | None]:
+    async def _run_calls(self, calls: asyncio.TaskGroup) -> tuple[ModelCall, ServiceError | None]:
         one = calls.create_task(_outcome(self._first))
         if not await self._is_silent(one) or not (second := self._spare()):
             return self._first, await one
@@ -58,9 +58,9 @@ class Hedge:
         return await self._race({one: self._first, other: second})
 
     async def _is_silent(self, one: Outcome) -> bool:
-        """Wait until the first has been silent for too long; False: it has spoken, or come to an end."""
+        """Wait until the first call has been silent for too long; False: it has content, or ended."""
         while not (one.done() or self._first.heard):
-            began = self._first.began_at  # None: it waits for its turn
+            began = self._first.began_at  # None: it waits for its permit
             left_s = self._after_s if began is None else began + self._after_s - self._clock()
             if left_s <= 0:
                 return True
@@ -68,7 +68,7 @@ class Hedge:
         return False
 
     async def _race(self, running: dict[Outcome, ModelCall]) -> tuple[ModelCall, ServiceError | None]:
-        """Wait for the end of the one that speaks first, or for the failure of both."""
+        """Wait for the end of the call that has content first, or for the failure of both."""
         attempt, error = self._first, None
         while running:
             done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -84,14 +84,14 @@ class Hedge:
         return attempt, error
 
     def _end_others(self, attempt: ModelCall, running: dict[Outcome, ModelCall]) -> None:
-        """Let an answer that ended without a word be the answer."""
+        """Cancel the other call; an empty answer that ended first wins."""
         for call in running:
             call.cancel()
         if self._winner is None:
             self.win(attempt, next(iter(running.values()), None))
 
     def _failed(self, attempt: ModelCall, *, left: bool) -> None:
-        """Note what a call cost that failed before either spoke, with the other still under way or after it."""
+        """Record the usage of a call that failed before either had content."""
         self._out.append(attempt)
         if self._winner:
             return
@@ -116,7 +116,7 @@ class Hedge:
             self._usage.add(loser.usage, lost=True)
 
     def _take_second(self, second: ModelCall) -> None:
-        """Let the second call's usage be the generation's from now on."""
+        """Make the second call's usage the generation's."""
         if self._alone_since is not None:
             self._usage.waited(self._alone_since)
             self._alone_since = None
@@ -152,7 +152,7 @@ class _RaceSink:
 
 
 async def _outcome(attempt: ModelCall) -> ServiceError | None:
-    """Run a call; its failure is no reason to end the other."""
+    """Run a call and return its error: a failure must not cancel the other call."""
     try:
         await attempt.run()
     except ServiceError as error:

@@ -1,7 +1,7 @@
-"""Who listens to the engine: those that count, trace and log what it does, and that it neither knows nor waits for.
+"""Listeners of the engine: interfaces for metrics, traces and logs.
 
-Each call is cheap, comes at most once a batch, and says nothing of what was asked or answered. A listener never fails
-and never blocks. `NullListener` listens to nothing: the engine always has somebody to tell.
+Each method is cheap, is called at most once per batch, and receives no text of prompts or answers. A listener never
+raises and never blocks. `NullListener` ignores all calls.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from service.generation import Request
 from service.streams.journal import JournalListener
 
 CallReason = Literal["retry", "continuation", "restart", "fallback", "hedge"]
-"""Why a further call is made: nothing was shown yet; the answer goes on, or begins again; another model; a second try
+"""Why another call is made: before any content; to continue the answer, or restart it; another model; a second call
 beside the first."""
 
 
@@ -21,60 +21,60 @@ class CallListener(Protocol):
     """Listens to one call upstream."""
 
     def answered(self, request_id: str | None) -> None:
-        """Bedrock has accepted the call: AWS's name for it."""
+        """Note that Bedrock has accepted the call; `request_id` is AWS's."""
 
     def ended(self, outcome: str, request_id: str | None = None) -> None:
-        """It is over: `ok`, `cancelled`, or the code it failed with."""
+        """Note the outcome: `ok`, `cancelled`, or the code of the error."""
 
 
 class GenerationListener(Protocol):
-    """Listens to one generation in this process, from its begin to its end or its move to another process."""
+    """Listens to one generation in this process, from its start to its end or its move to another process."""
 
     def queued(self, place: int) -> None:
-        """It waits for a place."""
+        """Note that it waits for a slot."""
 
     def admitted(self) -> None:
-        """It has a place."""
+        """Note that it has a slot."""
 
     def call(self, model_id: str, base_id: str, operation: str) -> CallListener:
         """Begin a call upstream. `base_id` is the catalogue's id of the model behind `model_id`, as far as known."""
 
     def shown(self, now: float) -> None:
-        """Give the readers a batch of the answer, at the loop's time `now`: at every batch, so it must cost nothing."""
+        """Note a batch of the answer, at the loop's time `now`. Called for every batch: it must cost nothing."""
 
     def called_again(self, turn: CallReason, code: str, delay_s: float = 0.0) -> None:
-        """Make a further call, because of a failure with `code`, in `delay_s` seconds."""
+        """Note that another call follows a failure with `code` in `delay_s` seconds."""
 
     def detached(self) -> None:
-        """Go on though nobody reads it any more."""
+        """Note that it has no readers left."""
 
     def ended(self, end: Done | Failed, usage: Usage, metrics: Metrics, events: int) -> None:
-        """End, for good. `usage` and `metrics` are there for failures as well; `events` counts the whole stream's."""
+        """Note the end. `usage` and `metrics` are there for failures as well; `events` counts the whole stream's."""
 
     def moved(self) -> None:
-        """Stop here without an end: another process goes on with it."""
+        """Note that another process continues the generation."""
 
 
 class ReaderListener(Protocol):
     """Listens to one reader of a stream."""
 
     def sent(self, seconds: float) -> None:
-        """Send a batch that came from Bedrock `seconds` ago, to a reader that had been waiting for it."""
+        """Note that a waiting reader was sent a batch `seconds` after it was received from Bedrock."""
 
     def close(self) -> None:
         """Note that the reader has left, at the end of the stream or before."""
 
 
 class Listener(JournalListener, Protocol):
-    """Listens to everything that one process does."""
+    """Listens to one process."""
 
     def generation(
         self, stream_id: str, caller: str, surface: str, request: Request, base_id: str, *, taken_over: bool
     ) -> GenerationListener:
-        """Begin a generation, or go on with another process's. Told in the context of the request that asked for it."""
+        """Note the start or takeover of a generation. Called in the context of its request."""
 
     def reader(self, surface: str, *, resumed: bool) -> ReaderListener:
-        """Attach a reader; `resumed`: it has seen some of the stream before."""
+        """Note a new reader; `resumed`: it has received a part of the stream before."""
 
 
 def outcome_of(error: BaseException) -> tuple[str, str | None]:
@@ -85,21 +85,21 @@ def outcome_of(error: BaseException) -> tuple[str, str | None]:
 
 
 class NullListener:
-    """Listens to nothing, at every level."""
+    """Ignores all calls."""
 
     def generation(self, *_: object, **__: object) -> GenerationListener:
-        """Let a generation be."""
+        """Ignore a generation."""
         return _SILENT_GENERATION
 
     def reader(self, *_: object, **__: object) -> ReaderListener:
-        """Let a reader be."""
+        """Ignore a reader."""
         return _SILENT_READER
 
     def committed(self, seconds: float) -> None:
-        """Hear of a commit."""
+        """Ignore a commit."""
 
     def evicted(self) -> None:
-        """Hear of a stream that memory had no room for."""
+        """Ignore an eviction."""
 
 
 class _SilentGeneration:

@@ -1,4 +1,4 @@
-"""One generation's run: attempts at Bedrock, and what they say into the stream's log."""
+"""The producer of one generation: makes attempts and appends their events to the stream log."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ class Producer:
     ) -> None:
         self.log = log
         self.taken_over = taken_over
-        self._key = key  # to be freed, unless the generation is admitted
+        self._key = key  # unbound unless the generation is admitted
         self._first = self._leg = Leg(log.record.request, target)
         self._resources = resources
         self._settings = resources.settings
@@ -53,7 +53,7 @@ class Producer:
         self._meter = ProgressMeter(
             log.record.request.max_tokens, resources.settings.expected_token_rate, resources.watchdog.time
         )
-        self._held: list[Event] | None = None if log.events else []  # what waits for the commit; None: committed
+        self._uncommitted: list[Event] | None = None if log.events else []  # events before the commit; None: committed
         self._shown = any(isinstance(event, SHOWN) for event in log.events)
         self._stop: Stop | None = None
         self._why: ServiceError | None = None
@@ -65,12 +65,12 @@ class Producer:
             log.stream_id, record.caller, record.dialect, record.request, target.model.id, taken_over=taken_over
         )
         self._fallbacks = Fallbacks(record.fallbacks, self._first, resources.upstream)
-        self._refusal: ServiceError | None = None  # of the model that was asked for, once another is
+        self._original_error: ServiceError | None = None  # of the requested model, once a fallback is called
         context = CallContext(resources, self, self._meter, self._retries, self.listener)
         self._attempts = Attempts(context, record.caller, self._usage)
 
     async def run(self) -> None:
-        """Run to the end. Whatever happens, the log gets exactly one last event."""
+        """Run to the end. The log gets exactly one last event in every case."""
         self._task = asyncio.current_task()
         commit = self._loop.call_later(self._settings.commit_after, self._commit)
         try:
@@ -95,9 +95,9 @@ class Producer:
             self._finish()
 
     async def _free_key(self) -> None:
-        """Free the key of a generation that never got its place, before anybody hears of the refusal."""
+        """Unbind the key of a generation that was not admitted, before readers receive the error."""
         if self._key:
-            self._task = None  # from here on there is nothing to be stopped
+            self._task = None  # nothing is left to cancel
             with suppress(ServiceError):
                 await self._resources.journal.unbind(self._key)
 
@@ -109,14 +109,14 @@ class Producer:
         if self._task:
             self._task.cancel()
 
-    def let_go(self) -> None:
-        """End without a last event: another process goes on with the stream."""
+    def hand_over(self) -> None:
+        """Stop without a last event: another process continues the stream."""
         self.moved = True
         self.stop()
 
     @property
     def spent(self) -> Spent:
-        """The tokens of all attempts; an output that was not reported is what we counted."""
+        """The tokens of all attempts; output that Bedrock did not report is our count."""
         usage = self._usage
         output = usage.total.output_tokens
         return Spent(
@@ -131,24 +131,24 @@ class Producer:
             async with self._resources.places.place(self.log.record.caller, self._queued, admitted=self.taken_over):
                 self._key, self.admitted = None, True
                 self.listener.admitted()
-                self._tell("starting")
+                self._set_state("starting")
                 if self.taken_over:
-                    await self._come_to_model()
+                    await self._restore_fallback()
                 if self._shown:
-                    self._go_on()
+                    self._continue()
                 while not await self._attempt():
                     pass
 
-    async def _come_to_model(self) -> None:
-        """Ask the model that another process had come to."""
+    async def _restore_fallback(self) -> None:
+        """Call the model that the previous process had reached."""
         model_id = fallback_of(self.log.events)
         if model_id and (leg := await self._fallbacks.come_to(model_id)):
             self._first = self._leg = leg
 
-    def _go_on(self) -> None:
-        """Take up what another process has begun and shown."""
-        processes = self.log.epoch - 1  # that had it before, each with a first call of its own
-        self._retries.go_on(processes + calls_announced(self.log.events))
+    def _continue(self) -> None:
+        """Continue what another process has begun and shown."""
+        processes = self.log.epoch - 1  # that ran it before, each with a first call
+        self._retries.take_over(processes + calls_announced(self.log.events))
         self._usage.begin()
         for event in self.log.events:
             self._meter.count(event)
@@ -158,11 +158,11 @@ class Producer:
             raise ServiceError("interrupted")
         self._leg = leg
         self.listener.called_again(self._reason, "interrupted")
-        self._tell("continuing")
+        self._set_state("continuing")
 
     @property
     def _reason(self) -> CallReason:
-        """Why the call that comes next is made."""
+        """Why the next call is made."""
         mark = self._leg.mark
         return "retry" if mark is None else "restart" if mark.state == "restarted" else "continuation"
 
@@ -171,20 +171,20 @@ class Producer:
 
     def _queued(self, place: int) -> None:
         self.listener.queued(place)
-        self._tell("queued", Status("queued", place=place))
+        self._set_state("queued", Status("queued", place=place))
 
     def queued(self, position: int) -> None:
         """Report the position in the model's queue, unless readers have a part of the answer."""
         if not self._shown:
-            self._tell("queued", Status("queued", place=position))
+            self._set_state("queued", Status("queued", place=position))
 
     def begun(self) -> None:
         """Note that the call has left the model's queue."""
         if self.log.state == "queued":
-            self._tell("starting")
+            self._set_state("starting")
 
     async def _attempt(self) -> bool:
-        """Make one attempt. False: it failed, and the time for the next has come."""
+        """Make one attempt. False: it failed, and the next is due."""
         leg, unshown = self._leg, not self._shown
         try:
             attempt = await self._attempts.call(
@@ -201,7 +201,7 @@ class Producer:
         return True
 
     async def _recover(self, error: ServiceError) -> None:
-        """Prepare the next attempt and wait until it is time for it, or give up."""
+        """Prepare the next attempt and wait for its time, or give up."""
         if self._stopping:
             raise asyncio.CancelledError
         self._log_failure(error)
@@ -228,7 +228,7 @@ class Producer:
             max_retries=self._retries.most,
             budget_left=self._retries.budget_left,
             left_s=self._settings.request_timeout - self._usage.elapsed_s,
-            original=self._refusal,
+            original=self._original_error,
             jitter=random.random(),  # noqa: S311 - spreads retries, keeps no secret
         )
 
@@ -239,10 +239,10 @@ class Producer:
     async def _fall_back(self, error: ServiceError) -> None:
         """Change to the next model."""
         if leg := await self._fallbacks.next(error.message):
-            self._refusal = self._refusal or error
+            self._original_error = self._original_error or error
             self._first = self._leg = structs.replace(leg, mark=None)
             self.listener.called_again("fallback", error.code.name)
-            self._tell("starting", leg.mark)
+            self._set_state("starting", leg.mark)
 
     async def _pause(self, leg: Leg, error: ServiceError, delay_s: float) -> None:
         """Wait for the time of the next attempt, and report the wait to readers."""
@@ -255,21 +255,21 @@ class Producer:
             delay=round(delay_s, 3),
             message=error.message,
         )
-        self._tell("continuing" if self._shown else "starting", status)
+        self._set_state("continuing" if self._shown else "starting", status)
         await self._attempts.rest(leg, delay_s)
 
     async def _all_shown(self) -> None:
-        """Wait until the journal has shown what was appended: an answer goes on from all of it."""
+        """Wait until the journal has published what was appended: a continuation starts from all of it."""
         while len(self.log.events) < self.log.numbered:
             await self.log.wait(len(self.log.events))
 
     def _log_failure(self, error: ServiceError) -> None:
-        said: dict[str, object] = {"stream_id": self.log.stream_id, "attempt": self._retries.attempts}
+        fields: dict[str, object] = {"stream_id": self.log.stream_id, "attempt": self._retries.attempts}
         if isinstance(error, UpstreamError):
-            said["aws_code"] = error.aws_code
-            said["aws_request_id"] = error.request_id
-            said["original_status"] = error.original_status
-        logger.info("An attempt failed: %s", error.code.name, extra=said)
+            fields["aws_code"] = error.aws_code
+            fields["aws_request_id"] = error.request_id
+            fields["original_status"] = error.original_status
+        logger.info("An attempt failed: %s", error.code.name, extra=fields)
 
     def feed(self, events: list[Event], received: float | None) -> None:
         """Append a batch to the log, with the progress where that is due. An empty batch begins the stream."""
@@ -287,31 +287,31 @@ class Producer:
                 events.append(progress)
         if self._leg.seam:
             events = self._leg.seam.join(events)
-        if events:  # the seam may have taken all of it
+        if events:  # the seam may have removed all of it
             self._append(events, "streaming")
 
-    def _tell(self, state: State, status: Status | None = None) -> None:
-        """Note a state, and say it to the reader: at once, or at the commit."""
+    def _set_state(self, state: State, status: Status | None = None) -> None:
+        """Set the state, and send a status to readers: at once, or at the commit."""
         self.log.state = state
         if status is None:
             return
-        self.log.received_at = None  # what comes next for the readers is no word of Bedrock's
-        if self._held is None:
+        self.log.received_at = None  # the next event is not Bedrock's
+        if self._uncommitted is None:
             self._append([status], state)
         else:
-            self._held.append(status)
+            self._uncommitted.append(status)
 
     def _commit(self) -> None:
-        """Let the stream begin for its readers, if it has not begun."""
-        if self._held is not None:
+        """Begin the stream for readers, if it has not begun."""
+        if self._uncommitted is not None:
             self._append([], self.log.state)
 
     def _append(self, events: list[Event], state: State) -> None:
-        if self._held is not None:
+        if self._uncommitted is not None:
             record = self.log.record
             start = Start(record.stream_id, self._leg.target.model_id, self._leg.target.api, self._settings.backend)
-            events = [start, *self._held, *events]
-            self._held = None
+            events = [start, *self._uncommitted, *events]
+            self._uncommitted = None
         self._resources.journal.append(self.log, events, state)
 
     def _finish(self) -> None:

@@ -1,4 +1,4 @@
-"""What every producer of a process shares."""
+"""The resources that all producers of a process share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from service.streams.log import StreamLog
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """The resources. `on_end` is told of each end that is in the log."""
+    """The resources. `on_end` is called for each end that is in the log."""
 
     settings: Settings
     upstream: Upstream

@@ -22,7 +22,7 @@ class _Window:
         self._retries: deque[float] = deque()
 
     def has_room(self) -> bool:
-        """Whether a retry more is within the share, plus what is free."""
+        """Whether one more retry is within the share, plus the free ones."""
         self._forget()
         return len(self._retries) < self._share * len(self._calls) + _FREE
 
@@ -43,7 +43,7 @@ class _Window:
 
 
 class Budget:
-    """How many further calls the traffic of the last ten seconds allows: a share of it, plus three a second.
+    """A retry budget: a share of the calls of the last ten seconds, plus three a second.
 
     A process whose every call fails must not multiply the load on what is failing. Retries follow their requests by
     some seconds, so a second and longer window holds those of ten seconds of traffic to the same number: with one of
@@ -82,8 +82,8 @@ def calls_announced(events: Sequence[Event]) -> int:
 class Retries:
     """The attempts of one generation.
 
-    Retries unseen and continuations share one bound and the budget. A fallback is no retry of the same, so it takes of
-    neither: each can be tried, even where nothing may be tried again.
+    Retries and continuations share one limit and the budget. A fallback uses neither: each can be called even when no
+    retry is left.
     """
 
     def __init__(self, most: int, budget: Budget) -> None:
@@ -93,13 +93,13 @@ class Retries:
         self.attempts = 0  # calls of every kind
 
     def begin(self) -> None:
-        """Count an attempt that is being made."""
+        """Count a call that is being made."""
         self.attempts += 1
         if self.attempts == 1:
             self._budget.note_call()
 
-    def go_on(self, calls: int) -> None:
-        """Count the calls of the processes that died, and ours that goes on with them as a retry."""
+    def take_over(self, calls: int) -> None:
+        """Count the calls of earlier processes, and the continuation as a retry."""
         self._budget.note_call()
         self.attempts = calls
         self.made += 1

@@ -1,6 +1,6 @@
-"""One timer for every silence the process minds: upstreams that stall, deadlines, readers that want a heartbeat.
+"""One timer for all timeouts of the process: stalled upstreams, deadlines, heartbeats.
 
-A timer re-armed at each read would cost a third of a delta that comes alone; here a read only notes the time.
+Re-arming a timer at each read would cost a third of a single delta; here a read only stores the time.
 """
 
 import asyncio
@@ -8,14 +8,14 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Self
 
-_GRAIN_S = 0.02  # silences are measured no finer than this
+_GRAIN_S = 0.02  # resolution of the timeouts
 _REST_S = 3600.0
 
 
 class InactivityTimer:
-    """One silence, minded while its block lasts. `since` is the loop's time of the last sound; None: nobody listens.
+    """An inactivity timer, armed inside the block. `since`: loop time of the last activity; None disarms it.
 
-    A class and no generator, which takes 70 bytecodes more to enter and to leave; a request has four.
+    A class instead of a generator, which takes 70 bytecodes more to enter and exit; a request has four.
     """
 
     __slots__ = ("_watchdog", "expire", "limit_s", "since")
@@ -33,25 +33,25 @@ class InactivityTimer:
 
     def __exit__(self, *_: object) -> None:
         self._watchdog.watches.discard(self)
-        self.expire = _nothing  # which is mostly a method of whoever holds the watch: a circle
+        self.expire = _nothing  # mostly a method of the object that holds the timer: a reference cycle
 
 
 class Watchdog:
-    """Calls `expire` of each watch whose silence lasted longer than its limit, again and again while it lasts."""
+    """Calls `expire` of each timer after `limit_s` without activity, repeatedly while the inactivity lasts."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.watches: set[InactivityTimer] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._next = float("inf")
-        self.time = monotonic  # which is the loop's time (CPython's), without its call of a method
+        self.time = monotonic  # the same clock as CPython's loop.time(), without a method call
 
     def watch(self, limit_s: float, expire: Callable[[], None]) -> InactivityTimer:
-        """Mind a silence while the block lasts. It begins when `since` is set, and `limit_s` may change."""
+        """Return a timer for a `with` block. It is armed when `since` is set; `limit_s` may change."""
         return InactivityTimer(self, limit_s, expire)
 
     def mind(self, watch: InactivityTimer) -> None:
-        """Look at a watch in time, after its limit was shortened or it was armed anew."""
+        """Reschedule the check after a timer's limit was shortened or it was armed again."""
         if (due := self.time() + watch.limit_s) < self._next:
             self._schedule(due)
 
@@ -84,4 +84,4 @@ class Watchdog:
 
 
 def _nothing() -> None:
-    """Nobody minds."""
+    """Do nothing."""

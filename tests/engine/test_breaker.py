@@ -177,7 +177,7 @@ class Machine(RuleBasedStateMachine):
         self.last_probe = -REST_S
 
     def changed(self) -> None:
-        """Begin anew: what led to the change is not counted again."""
+        """Start again: calls before the change are not counted."""
         self.noted.clear()
 
     @rule(seconds=st.sampled_from([0.0, 0.1, 1.0, REST_S, 5.0, WINDOW_S]))

@@ -192,7 +192,7 @@ async def test_a_fault_counts_for_nothing_unless_it_says_so() -> None:
 async def test_any_number_of_models_that_nobody_has_heard_of_take_a_bounded_room() -> None:
     these = bulkheads()
     for number in range(2000):
-        async with bulkhead_of(these, f"nobody.model-{number}").enter("a", lambda _: None):
+        async with bulkhead_of(these, f"unknown.model-{number}").enter("a", lambda _: None):
             pass
 
     assert len(these.circuits(None)) <= 512

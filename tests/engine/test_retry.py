@@ -61,7 +61,7 @@ def test_a_retry_is_spent_from_the_budget_of_the_process() -> None:
 
 def test_calls_of_another_process_count_and_the_continuation_is_a_retry() -> None:
     retries = Retries(most=1, budget=Budget(0.1, Clock()))
-    retries.go_on(calls=2)
+    retries.take_over(calls=2)
     retries.begin()
 
     assert retries.attempts == 3

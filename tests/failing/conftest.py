@@ -9,7 +9,7 @@ from tests.harness import Service, running
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def once() -> AsyncIterator[Service]:
-    """A service that tries once, so that a failure is told as it came; silences are short."""
+    """A service without retries, so that the first failure is reported; its timeouts are short."""
     async with running(max_retries=0, first_event_timeout=0.3, idle_timeout=0.3) as service:
         yield service
 

@@ -1,4 +1,4 @@
-"""The service with one more task in its lifespan, which fails when it is told to: started by `test_lifespan.py`."""
+"""The service with one more task in its lifespan, which fails on request; started by `test_lifespan.py`."""
 
 import asyncio
 import os

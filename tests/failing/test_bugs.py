@@ -1,4 +1,4 @@
-"""A bug of ours: the client is told that there is one and how to name it, and nothing of the rest."""
+"""An internal error: the client receives the code and an id for the report, and no details."""
 
 import logging
 from typing import Any

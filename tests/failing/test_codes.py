@@ -1,4 +1,4 @@
-"""Each way in which Bedrock fails, and what the caller is told (docs/reference.md, "Errors").
+"""Each failure of Bedrock, and the error that the client receives (docs/reference.md, "Errors").
 
 Before the first event it is an HTTP error, after it the last event; a whole answer is always an HTTP error.
 """

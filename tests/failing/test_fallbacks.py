@@ -186,7 +186,7 @@ async def test_a_process_that_takes_over_asks_the_model_that_had_begun(tmp_path:
             async with one.open(fault="throttle*2,gate@3,ok") as events:
                 begun = [await anext(events) for _ in range(6)]
                 stream_id = begun[0].data["stream_id"]
-        await eventually(lambda: _calls(other, 2))  # throttled, as the script begins anew with another Bedrock
+        await eventually(lambda: _calls(other, 2))  # throttled, as the script starts again with another Bedrock
         await eventually(lambda: _calls(other, 3))
         await other.bedrock.post("/_local/release")
         rest = await other.resume(f"{stream_id}-{begun[-1].n}")

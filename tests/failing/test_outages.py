@@ -1,4 +1,4 @@
-"""A model that keeps failing: how many calls it still gets, how soon callers are told, how service comes back."""
+"""A model that keeps failing: how many calls it still gets, how soon clients get an error, how calls resume."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -139,7 +139,7 @@ async def ask_aws(monkeypatch: pytest.MonkeyPatch, address: str, **values: float
 
 @contextmanager
 def full_backlog() -> Iterator[str]:
-    """Listen, and let nobody in: the kernel drops further attempts without a word."""
+    """Listen without accepting: the kernel silently drops further connections."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)

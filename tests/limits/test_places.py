@@ -134,7 +134,7 @@ async def test_a_long_line_costs_each_some_fifty_words_and_no_more() -> None:
             for task in waiting:
                 task.cancel()
                 await loop_turns(2)
-                places._tell(None, 0)  # noqa: SLF001 - as if a second had gone by
+                places._report(None, 0)  # noqa: SLF001 - as if a second had gone by
             last.cancel()
             await asyncio.gather(*waiting, last, return_exceptions=True)
 
