@@ -1,4 +1,4 @@
-"""How many calls at once a model takes, learned from what Bedrock throttles."""
+"""A concurrency limit per model, learned from Bedrock's throttling (AIMD)."""
 
 import math
 from collections.abc import Callable
@@ -12,7 +12,7 @@ class AdaptiveLimit:
     """Additive increase, multiplicative decrease, over the number of calls in flight.
 
     There is no limit until the first throttle, and none again a quiet minute after the last. Fifty calls that are
-    throttled together are one piece of news: only a call that began after the last decrease lowers the limit again.
+    throttled together count once: only a call that began after the last decrease lowers the limit again.
     The number that was throttled is tried again only every ten rounds: a model that takes two calls at once would
     else throttle one in four.
     """
@@ -26,7 +26,7 @@ class AdaptiveLimit:
 
     @property
     def limit(self) -> int | None:
-        """How many calls may be in flight; None: as many as will."""
+        """The number of calls allowed in flight; None: unlimited."""
         if self._clock() - self._throttled_at >= QUIET_S:
             self._limit = self._ceiling = math.inf
         return None if self._limit == math.inf else int(self._limit)
@@ -42,7 +42,7 @@ class AdaptiveLimit:
             self._lowered_at = now
 
     def passed(self, in_flight: int) -> None:
-        """Note that Bedrock took a call: when all that may are in flight, one more a round may be."""
+        """Note that Bedrock accepted a call: at the limit, one more call per round is allowed."""
         if (limit := self.limit) is None or in_flight < limit:
             return
         if in_flight >= self._ceiling:

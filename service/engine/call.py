@@ -71,7 +71,7 @@ class ModelCall:
         begin: Callable[[], None],
     ) -> None:
         resources = context.resources
-        self.heard = False
+        self.has_content = False
         self.began_at: float | None = None
         self.stop: Stop | None = None
         self.usage = usage
@@ -91,14 +91,14 @@ class ModelCall:
         self._permit: Permit | Unlimited | None = None
         self._stalled = False
         self._began_to_answer = False
-        self._since = 0.0  # when the wait for Bedrock began that is under way
+        self._since = 0.0  # when the current wait for Bedrock began
 
     async def run(self) -> None:
         """Call, and read the answer to its end.
 
         Raises:
-            UpstreamError: Bedrock refused, broke off or fell silent.
-            ServiceError: it did not come to the call.
+            UpstreamError: Bedrock refused, failed or stalled.
+            ServiceError: no call was made.
         """
         self._task = asyncio.current_task()
         try:
@@ -114,7 +114,7 @@ class ModelCall:
             target = leg.target
             listener = self._listener.call(target.model_id, target.model.id, operation_of(target))
             try:
-                with watchdog.watch(self._silence_s, self._silence) as self._watch:
+                with watchdog.watch(self._silence_s, self._time_out) as self._watch:
                     await self._read(self._watch, listener)
             except BaseException as error:
                 listener.ended(*outcome_of(error))
@@ -131,50 +131,45 @@ class ModelCall:
                 self.usage.accept(leg.prompt_tokens)
                 await answer.follow(self._take)
         except UpstreamError as error:
-            self._note_failure(error)
+            self.usage.sent |= error.sent
+            if error.aws_code and not self._began_to_answer:  # refused, by status or in the first frame
+                self.usage.refuse()
             raise
         except asyncio.CancelledError:
             self.usage.sent = True
             if self._task is None or not self._stalled:
                 raise
             self._task.uncancel()
-            raise self._stall() from None
+            if self.has_content:
+                raise UpstreamError("upstream_stalled") from None
+            raise UpstreamError(
+                "upstream_stalled", "The model did not begin to answer in time.", retried=False
+            ) from None
         finally:
             watch.since = None
             self.usage.waited(self._since)
 
     def _take(self, batch: list[Delta]) -> FlushWindow | None:
-        """Take what one read brought, in the step that read it: the task that runs the attempt waits for its end."""
+        """Take the deltas of one read, in the step that read them, while the task of the call waits."""
         if self._task is None or self._task.cancelling():
-            return None  # it is over, and will hear of it in a moment
+            return None  # the call has been cancelled
         now, window = self.usage.waited(self._since), None
         if batch:
             self._sort(batch, now)
             window = self._flush_windows.window(now)
         self._since = self._watchdog.time()
-        if self.heard and self._watch:
+        if self.has_content and self._watch:
             self._watch.since = self._since
         return window
 
-    def _note_failure(self, error: UpstreamError) -> None:
-        """Tell a call that was refused from one that was accepted, whether by status or by the stream's first frame."""
-        self.usage.sent |= error.sent
-        if error.aws_code and not self._began_to_answer:
-            self.usage.refuse()
-
-    def _silence(self) -> None:
-        """Wake the task out of its wait."""
+    def _time_out(self) -> None:
+        """Cancel the task: the inactivity timeout has expired."""
         self._stalled = True
         if self._task:
             self._task.cancel()
 
-    def _stall(self) -> UpstreamError:
-        if self.heard:
-            return UpstreamError("upstream_stalled")
-        return UpstreamError("upstream_stalled", "The model did not begin to answer in time.", retried=False)
-
     def _sort(self, batch: list[Delta], now: float) -> None:
-        """Pass on the answer's events, one batch as one; keep the rest."""
+        """Feed the events to the sink as one batch; record the other deltas."""
         events: list[Event] = []
         came: float | None = None
         for delta in batch:
@@ -190,7 +185,7 @@ class ModelCall:
                 events.append(delta)
             else:
                 self._note(delta)
-        if came is not None and not self.heard:
+        if came is not None and not self.has_content:
             self._begin()
         if events:
             self.sink.feed(events, came)
@@ -199,7 +194,7 @@ class ModelCall:
             self.sink.feed(events, None)
 
     def _begin(self) -> None:
-        self.heard = True
+        self.has_content = True
         self._answered()
         self.usage.first_token()
         if self._watch:
@@ -212,7 +207,7 @@ class ModelCall:
             self._permit.answered()
 
     def _note(self, delta: Usage | Stop | Timing | Opened | Unknown) -> None:
-        """Keep what is no event of its own."""
+        """Record a delta that is not an event."""
         match delta:
             case Usage():
                 self.usage.use(delta)

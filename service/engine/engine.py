@@ -136,12 +136,12 @@ class Engine:
         return self.rates.refusal(caller) or self._resources.places.refusal(caller.id)
 
     async def _begin(self, order: GenerateRequest) -> StreamLog:
-        """Begin a generation and charge it to its key, or return what another process has begun for the order's key.
+        """Start a generation and charge it to its key, or return the one that another process has started.
 
-        Whatever is certain by then is refused before the journal has any work with it.
+        Certain rejections come before any work of the journal.
 
         Raises:
-            ServiceError: there can be none; nothing was charged, written or bound.
+            ServiceError: it was rejected; nothing was charged, written or bound.
         """
         caller = order.caller
         if refusal := self.refusal(caller):
@@ -208,7 +208,7 @@ class Engine:
         try:
             async with self._takeover_slots:
                 if not self.draining and (log := await self.journal.take_over(stream_id)):
-                    await self._go_on(log)
+                    await self._continue(log)
         except ServiceError as error:  # there is no memory just now; the stream is named again
             logger.debug("A stream cannot be taken over: %s", error.code.name, extra={"stream_id": stream_id})
         except Exception:  # the outermost handler of one stream: all others go on, and the next start is not stopped
@@ -218,14 +218,14 @@ class Engine:
         finally:
             self._taking_over.discard(stream_id)
 
-    async def _go_on(self, log: StreamLog) -> None:
-        """Produce a stream whose lease is ours now; it must not be left without an end."""
+    async def _continue(self, log: StreamLog) -> None:
+        """Produce a stream whose lease this process has taken; without a producer it gets an end."""
         try:
             if not log.record.request.messages:
                 raise ServiceError("interrupted", "The journal has lost the request.")  # noqa: TRY301 - as below
             target = await self.upstream.resolve(log.record.request)
         except ServiceError as error:  # the process that began it had other settings
-            logger.warning("A stream cannot be gone on with: %s", error, extra={"stream_id": log.stream_id})
+            logger.warning("A stream cannot be continued: %s", error, extra={"stream_id": log.stream_id})
             died = CODES["interrupted"]
             partial = any(isinstance(event, SHOWN) for event in log.events)
             failed = Failed(died.name, died.sentence, died.status, died.retryable, partial)

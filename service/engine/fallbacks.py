@@ -1,4 +1,4 @@
-"""Which model answers where the one that was asked for does not: `FALLBACKS`, as far as a key may use them."""
+"""Fallback models (`FALLBACKS`) of a request, as far as its key may use them."""
 
 import logging
 from collections.abc import Sequence
@@ -19,18 +19,18 @@ from service.settings import Settings
 logger = logging.getLogger(__name__)
 
 _INDISPENSABLE = frozenset({"tools", "output_schema"})
-"""Without these the answer would be of another kind than the one that was asked for."""
+"""A fallback must accept these: without them the answer would be of another kind."""
 
 
 def names_of(model_id: str, settings: Settings) -> tuple[str, ...]:
-    """Every name a model goes by: the one that was used, what it stands for, and that without a profile's prefix."""
+    """Return every name of a model: as requested, with its alias resolved, and without a profile's prefix."""
     alias = settings.model_aliases.get(model_id)
     real_id = alias.id if alias else model_id
     return tuple(dict.fromkeys((model_id, real_id, resolution.base_id(real_id))))
 
 
 def allowed(model_id: str, caller: Caller, settings: Settings) -> tuple[str, ...]:
-    """Name what may be tried instead of a model, in turn."""
+    """Return the fallbacks of a model, in order."""
     if not settings.fallbacks:
         return ()
     listed = next((found for name in names_of(model_id, settings) if (found := settings.fallbacks.get(name))), ())
@@ -38,7 +38,7 @@ def allowed(model_id: str, caller: Caller, settings: Settings) -> tuple[str, ...
 
 
 class Fallbacks:
-    """What is left to be tried for one generation."""
+    """The remaining fallbacks of one generation."""
 
     def __init__(self, names: Sequence[str], asked: Leg, upstream: Upstream) -> None:
         self._left = list(names)  # of at most a few
@@ -77,8 +77,8 @@ class Fallbacks:
                 logger.info("A fallback cannot take the request: %s", error.code.name, extra={"model_id": name})
         return None
 
-    async def come_to(self, model_id: str) -> Leg | None:
-        """Prepare the one that another process had come to."""
+    async def restore(self, model_id: str) -> Leg | None:
+        """Return the call of the fallback that the previous process had reached."""
         while leg := await self.next():
             if leg.target.model_id == model_id:
                 return structs.replace(leg, mark=None)
@@ -98,13 +98,13 @@ class Fallbacks:
 
 
 def adapted(request: Request, asked: Target, target: Target) -> tuple[Request, list[str]]:
-    """Make a request that was meant for one model fit another; the second value names what was taken out.
+    """Adapt a request for one model to another; the second value names the dropped members.
 
     Raises:
         InvalidRequest: it does not fit.
     """
     dropped: list[str] = []
-    if target.family != asked.family:  # what is said in one family's own words, or signed by it, is nothing to others
+    if target.family != asked.family:  # other families accept neither its own members nor its signatures
         dropped = [name for name in ("extra", "beta") if getattr(request, name)]
         messages = tuple(_without_reasoning(message) for message in request.messages)
         request = structs.replace(request, extra={}, beta=(), messages=messages)

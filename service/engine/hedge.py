@@ -59,7 +59,7 @@ class Hedge:
 
     async def _is_silent(self, one: Outcome) -> bool:
         """Wait until the first call has been silent for too long; False: it has content, or ended."""
-        while not (one.done() or self._first.heard):
+        while not (one.done() or self._first.has_content):
             began = self._first.began_at  # None: it waits for its permit
             left_s = self._after_s if began is None else began + self._after_s - self._clock()
             if left_s <= 0:

@@ -1,4 +1,4 @@
-"""What a key may call: its patterns hold for every name that a model goes by."""
+"""Permission of a key to call a model: its patterns match any name of the model."""
 
 from service.access.caller import Caller
 from service.bedrock.catalog.resolution import Target, base_id
@@ -6,7 +6,7 @@ from service.errors import ServiceError
 
 
 def permit(caller: Caller, asked: str, target: Target) -> None:
-    """Refuse a model that a key may not use, by whichever name it was asked for.
+    """Reject a model that a key may not use, under any of its names.
 
     Raises:
         ServiceError: `forbidden`; it names the model where it is one of the catalogue's, and repeats nothing else.

@@ -142,7 +142,7 @@ class Producer:
     async def _restore_fallback(self) -> None:
         """Call the model that the previous process had reached."""
         model_id = fallback_of(self.log.events)
-        if model_id and (leg := await self._fallbacks.come_to(model_id)):
+        if model_id and (leg := await self._fallbacks.restore(model_id)):
             self._first = self._leg = leg
 
     def _continue(self) -> None:

@@ -1,4 +1,4 @@
-"""How far along an answer is, and how fast it comes: for people, at most once a second."""
+"""Progress and rate of an answer, reported at most once a second."""
 
 from collections.abc import Callable
 
@@ -33,16 +33,16 @@ class ProgressMeter:
 
     @property
     def attempt_tokens(self) -> int:
-        """What we counted of this attempt ourselves: an estimate."""
+        """Our own count of this attempt: an estimate."""
         return -(-(self._bytes - self._bytes_before) // _BYTES_A_TOKEN)
 
     @property
     def total_tokens(self) -> int:
-        """What we counted of all attempts."""
+        """Our own count of all attempts."""
         return -(-self._bytes // _BYTES_A_TOKEN)
 
     def report(self, output_tokens: int) -> None:
-        """Take the wire's count of this attempt so far."""
+        """Record Bedrock's count of this attempt so far."""
         self._reported = output_tokens
 
     def count(self, event: Event) -> None:
@@ -56,21 +56,21 @@ class ProgressMeter:
         self._bytes += len(text) if text.isascii() else len(text.encode())
 
     def tick(self, now: float) -> Progress | None:
-        """Say how far it is, where a second has passed since it was last said."""
+        """Return the progress if a second has passed since the last report."""
         if self._first is None:
             self._first = self._last_at = now
             self._due = now + INTERVAL_S
-        return self._say(now) if now >= self._due else None
+        return self._report(now) if now >= self._due else None
 
     def finish(self) -> Progress | None:
-        """Say that all of it is there, where a word is due; the end that follows says so too."""
+        """Return the final progress if a report is due."""
         now = self._clock()
-        return structs.replace(self._say(now), progress=1.0) if now >= self._due else None
+        return structs.replace(self._report(now), progress=1.0) if now >= self._due else None
 
-    def _say(self, now: float) -> Progress:
+    def _report(self, now: float) -> Progress:
         before, counted = self._bytes_before // _BYTES_A_TOKEN, self.attempt_tokens
         reported = self._reported or 0
-        estimated = before > 0 or reported < counted // 2  # a count that came with the first chunk is no count
+        estimated = before > 0 or reported < counted // 2  # a count in the first chunk is not a total
         tokens = before + (counted if reported < counted // 2 else reported)
         rate = tokens / (now - self._first) if self._first is not None and now > self._first else 0.0
         latest = (tokens - self._last_tokens) / (now - self._last_at) if now > self._last_at else 0.0

@@ -1,4 +1,4 @@
-"""What is asked of the engine, and what of it is written down."""
+"""Requests to the engine, and the records that the journal stores of them."""
 
 from time import time
 
@@ -16,9 +16,9 @@ from service.streams.record import Record, new_stream_id
 
 
 class GenerateRequest(Struct, frozen=True):
-    """What a router asks of the engine. `options` are the dialect's own; `dropped` names what it left out.
+    """A request to the engine. `options` are the dialect's own; `dropped` names what it left out.
 
-    `lenient`: what the model would refuse is taken out instead of being refused. `archived` and `input` are the
+    `lenient`: members that the model would reject are removed instead. `archived` and `input` are the
     record's.
     """
 
@@ -35,10 +35,10 @@ class GenerateRequest(Struct, frozen=True):
 
 
 def record_of(order: GenerateRequest, target: Target, fallbacks: tuple[str, ...]) -> Record:
-    """Write a generation down, as its model can take it.
+    """Build the record of a generation, with a request that its model accepts.
 
     Raises:
-        InvalidRequest: it asks for what the model is known not to take, or for more than its key may have.
+        InvalidRequest: the model is known to reject it, or it exceeds a limit of the key.
     """
     request, dropped = ceiling.apply(order.request, order.caller.max_tokens, lower=order.lenient), list(order.dropped)
     if order.lenient:
@@ -71,5 +71,5 @@ def wanted(request: Request) -> ExpectedUsage:
 
 
 def answer_tokens(request: Request) -> int:
-    """Say how many tokens are reserved for a generation's output."""
+    """Return the number of tokens reserved for the output."""
     return request.max_tokens or USUAL_ANSWER

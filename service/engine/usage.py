@@ -1,4 +1,4 @@
-"""Accounting of one generation: its usage over all attempts, the prompts charged to its key, and its time."""
+"""Usage of one generation: tokens of all attempts, prompts charged to its key, and times."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ class GenerationUsage:
         self._first: float | None = None
         self._waited_s = 0.0
         self._earlier: Usage | None = None
-        self._usage: Usage | None = None  # of the attempt under way
+        self._usage: Usage | None = None  # of the current attempt
         self._timing = Timing()
         self._prompt: PromptEstimate | None = None  # of a call that Bedrock has accepted and that is not charged yet
         self._charged = 0
@@ -31,31 +31,31 @@ class GenerationUsage:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the request came."""
+        """Seconds since the request arrived."""
         return self._clock() - self._began
 
     def waited(self, since: float) -> float:
-        """Note that the time since `since` was spent waiting for others; return the time now."""
+        """Count the time since `since` as spent waiting; return the current time."""
         now = self._clock()
         self._waited_s += now - since
         return now
 
     def first_token(self) -> None:
-        """Note that the answer has begun."""
+        """Record the time of the first token."""
         if self._first is None:
             self._first = self._clock()
 
     def begin(self) -> None:
-        """Open an attempt."""
+        """Begin an attempt."""
         self._usage = Usage()
 
     def accept(self, prompt: PromptEstimate) -> None:
-        """Note that Bedrock has accepted the call under way; `prompt` is its input where Bedrock reports none."""
+        """Note that Bedrock has accepted the current call; `prompt` estimates its input if Bedrock reports none."""
         self.sent = True
         self._prompt = prompt
 
     def refuse(self) -> None:
-        """Note that Bedrock refused the call under way inside an accepted response."""
+        """Note that Bedrock refused the current call inside an accepted response."""
         self._prompt = None
 
     @property
@@ -64,26 +64,26 @@ class GenerationUsage:
         return self._charged if self._accepted else None
 
     def use(self, usage: Usage) -> None:
-        """Take the wire's count for this attempt."""
+        """Record the usage that Bedrock reports for this attempt."""
         self._usage = (self._usage or Usage()).merged(usage)
 
     def time(self, timing: Timing) -> None:
-        """Take Bedrock's own clock."""
+        """Record the times that Bedrock reports."""
         self._timing = timing
 
     def unknown(self, kind: str) -> None:
-        """Note a kind of chunk that we have not met."""
+        """Record an unknown kind of chunk."""
         self.unknown_kinds.add(kind)
 
     def finished(self) -> None:
-        """Close an attempt that came to its own end: its count is whole."""
+        """Close a complete attempt: Bedrock's count is complete."""
         self._charge()
         self._close(self._usage or Usage())
 
     def cut(self, counted_tokens: int) -> None:
-        """Close an attempt that was cut off, if one is open: what it did not report is what we counted.
+        """Close an interrupted attempt, if one is open; our count replaces what Bedrock did not report.
 
-        A count that came early (Claude's first chunk says 1 to 8 output tokens) is no report of the whole.
+        An early count (Claude's first chunk reports 1 to 8 output tokens) is not the total.
         """
         self._charge()
         usage, self._usage = self._usage, None
@@ -107,7 +107,7 @@ class GenerationUsage:
             self._earlier = usage if self._earlier is None else self._earlier.plus(usage)
 
     def adopt(self, other: "GenerationUsage") -> None:
-        """Let a second call be the attempt under way."""
+        """Make a second call the current attempt."""
         self._take_charges(other)
         self._prompt = other._prompt  # noqa: SLF001 - of its own kind
         self._usage, self._timing = other._usage or Usage(), other._timing  # noqa: SLF001 - of its own kind
@@ -121,7 +121,7 @@ class GenerationUsage:
         other._charged = 0  # noqa: SLF001
 
     def _charge(self) -> None:
-        """Charge the input of the call under way: as Bedrock reported it, else as estimated."""
+        """Charge the input of the current call: as Bedrock reported it, else as estimated."""
         prompt, self._prompt = self._prompt, None
         usage = self._usage or Usage()
         if prompt is None and usage.input_tokens is None:
@@ -136,11 +136,11 @@ class GenerationUsage:
 
     @property
     def total(self) -> Usage:
-        """The tokens of all attempts together."""
+        """The tokens of all attempts."""
         return self._earlier or Usage()
 
     def metrics(self, attempts: int, model_id: str) -> Metrics:
-        """Close the account."""
+        """Return the metrics at the end."""
         elapsed = self.elapsed_s
         return Metrics(
             time_to_first_token=None if self._first is None else round(self._first - self._began, 6),
