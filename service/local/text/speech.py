@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from itertools import cycle, islice
+from itertools import chain, cycle, islice, repeat
 from random import Random
 
 from service.local.prompt import LocalPrompt, Media, PromptToolResult, PromptTurn
@@ -80,7 +80,7 @@ def _prose(asked: PromptIntent, fill: Filler, random: Random) -> str:
     frame = phrases.LANGUAGES.get(asked.language)
     sentences = [fill(frame[0] if frame else _opening(asked, random))]
     missing = (asked.amount or random.randrange(60, _MAX_WORDS)) - len(sentences[0].split())
-    body = _body_sentences(random)
+    body = chain.from_iterable(random.sample(phrases.BODY, len(phrases.BODY)) for _ in repeat(None))
     while missing > 0:
         sentences.append(fill(next(body)))
         missing -= len(sentences[-1].split())
@@ -92,11 +92,6 @@ def _prose(asked: PromptIntent, fill: Filler, random: Random) -> str:
         sentences.append(asked.symbols)
     starts = range(0, len(sentences), _PARAGRAPH_SENTENCES)
     return "\n\n".join(" ".join(sentences[at : at + _PARAGRAPH_SENTENCES]) for at in starts)
-
-
-def _body_sentences(random: Random) -> Iterator[str]:
-    while True:
-        yield from random.sample(phrases.BODY, len(phrases.BODY))
 
 
 def _opening(asked: PromptIntent, random: Random) -> str:
