@@ -1,4 +1,4 @@
-"""The answer that a stream's events add up to, as the service itself would tell it whole."""
+"""Builds the whole answer from a stream's events, as the service would return it without streaming."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,9 +11,9 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer. `content` is its blocks, as they may be handed back in the next turn; `latency` is in seconds.
+    """A whole answer. `content` has its blocks, which can be sent back in the next turn; `latency` is in seconds.
 
-    `raw` is what `POST /api/generate` answers with where `stream` is false.
+    `raw` is the response of `POST /api/generate` with `stream` false.
     """
 
     text: str
@@ -28,21 +28,21 @@ class Answer:
     raw: Json = field(repr=False)
 
 
-class Fold:
-    """What has been said so far. A `restarted` status clears what was said before it."""
+class AnswerBuilder:
+    """The answer so far. A `restarted` status clears it."""
 
     def __init__(self) -> None:
         self._start: Start | None = None
         self._done: Done | None = None
         self._blocks: list[Json] = []
-        self._pieces: list[str] = []  # of the last block
+        self._deltas: list[str] = []  # of the last block
 
     def add(self, event: Event) -> None:
-        """Fold one event in."""
+        """Add an event."""
         match event:
             case Text(text):
                 self._open("text")
-                self._pieces.append(text)
+                self._deltas.append(text)
             case Citation(citation):
                 self._open("text").setdefault("citations", []).append(citation)
             case Reasoning():
@@ -50,11 +50,11 @@ class Fold:
             case ToolCall(id=str(call), name=str(name)):
                 self._begin({"type": "tool_use", "id": call, "name": name} | ({"server": True} if event.server else {}))
             case ToolCall(arguments=str(arguments)):
-                self._pieces.append(arguments)
+                self._deltas.append(arguments)
             case ToolResult():
                 self._begin(_tool_result(event))
             case Status(state="restarted"):
-                self._blocks, self._pieces = [], []
+                self._blocks, self._deltas = [], []
             case Start():
                 self._start = event
             case Done():
@@ -62,18 +62,18 @@ class Fold:
 
     @property
     def text(self) -> str:
-        """The text alone, without reasoning and tool calls."""
-        self._settle()
+        """The text, without reasoning and tool calls."""
+        self._join_deltas()
         return "".join(block["text"] for block in self._blocks if block["type"] == "text")
 
     @property
     def content(self) -> list[Json]:
         """The content blocks."""
-        self._settle()
+        self._join_deltas()
         return [block for block in self._blocks if block != {"type": "text", "text": ""}]
 
     def answer(self, stream_id: str) -> Answer | None:
-        """Put together the whole answer, once its end has come."""
+        """Return the whole answer, or None before its end."""
         done = self._done
         if done is None:
             return None
@@ -99,13 +99,13 @@ class Fold:
             self._begin({"type": "reasoning", "redacted": event.redacted})
             return
         block = self._open("reasoning")
-        if event.text is not None and "signature" in block:  # a signature ends a thought
+        if event.text is not None and "signature" in block:  # a signature ends a reasoning block
             self._begin({"type": "reasoning"})
             block = self._blocks[-1]
         if event.signature is not None:
             block["signature"] = block.get("signature", "") + event.signature
         if event.text is not None:
-            self._pieces.append(event.text)
+            self._deltas.append(event.text)
 
     def _open(self, kind: str) -> Json:
         if not self._blocks or self._blocks[-1]["type"] != kind or "redacted" in self._blocks[-1]:
@@ -113,26 +113,26 @@ class Fold:
         return self._blocks[-1]
 
     def _begin(self, block: Json) -> None:
-        self._settle()
+        self._join_deltas()
         self._blocks.append(block)
 
-    def _settle(self) -> None:
-        """Join the pieces of the last block."""
+    def _join_deltas(self) -> None:
+        """Join the deltas of the last block."""
         if not self._blocks:
             return
-        block, said, self._pieces = self._blocks[-1], "".join(self._pieces), []
+        block, text, self._deltas = self._blocks[-1], "".join(self._deltas), []
         match block["type"]:
             case "text":
-                block["text"] = block.get("text", "") + said
+                block["text"] = block.get("text", "") + text
             case "reasoning" if "redacted" not in block:
-                block["text"] = block.get("text", "") + said
+                block["text"] = block.get("text", "") + text
             case "tool_use":
-                _settle_arguments(block, said)
+                _parse_arguments(block, text)
 
 
-def _settle_arguments(block: Json, said: str) -> None:
-    """Parse a call's arguments; what is no JSON object (a call cut short) stays readable as `input_text`."""
-    text = block.pop("input_text", "") + said
+def _parse_arguments(block: Json, text: str) -> None:
+    """Parse a tool call's arguments; truncated or invalid JSON is kept as text in `input_text`."""
+    text = block.pop("input_text", "") + text
     if not text:
         block.setdefault("input", {})
         return

@@ -154,27 +154,27 @@ class AsyncArtesian:
         `callback(text, done)`, a function or a coroutine function, gets each piece and False, and at the end `""` and
         True; then the dict is returned.
         """
-        said = self._wire.stream(calls.generate_text(model_id, prompt, temperature, max_tokens))
-        return _texts(said) if stream and callback is None else await _whole(said, callback)
+        streamed = self._wire.stream(calls.generate_text(model_id, prompt, temperature, max_tokens))
+        return _texts(streamed) if stream and callback is None else await _whole(streamed, callback)
 
 
-async def _texts(said: AsyncStream) -> AsyncIterator[str]:
-    async with said:
-        async for text in said.texts():
+async def _texts(streamed: AsyncStream) -> AsyncIterator[str]:
+    async with streamed:
+        async for text in streamed.texts():
             yield text
 
 
-async def _whole(said: AsyncStream, callback: Callback | None) -> Generated:
-    async with said:
-        async for text in said.texts():
+async def _whole(streamed: AsyncStream, callback: Callback | None) -> Generated:
+    async with streamed:
+        async for text in streamed.texts():
             if callback:
-                await _settle(callback(text, False))
+                await _await_result(callback(text, False))
         if callback:
-            await _settle(callback("", True))
-        return generated(await said.answer())
+            await _await_result(callback("", True))
+        return generated(await streamed.answer())
 
 
-async def _settle(result: object) -> None:
+async def _await_result(result: object) -> None:
     """Await the result of a coroutine callback."""
     if isawaitable(result):
         await result

@@ -24,12 +24,12 @@ class BaseStream:
     @property
     def text(self) -> str:
         """The text so far."""
-        return self._cursor.said.text
+        return self._cursor.built.text
 
     @property
     def content(self) -> list[Json]:
         """The content blocks so far."""
-        return self._cursor.said.content
+        return self._cursor.built.content
 
     def detach(self) -> str:
         """Keep the generation running when the block ends, and return the stream's id."""

@@ -22,7 +22,7 @@ _EVENTS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}  # comp
 
 
 class Parameters(TypedDict, total=False):
-    """What may accompany a prompt (docs/reference.md, "The native API"). None is the same as leaving it out."""
+    """Parameters that may accompany a prompt (docs/reference.md, "The native API"). None: not sent."""
 
     model_id: str | None
     system: str | None
@@ -145,9 +145,9 @@ def never_sent(error: httpx.RequestError) -> bool:
 
 def _reason(error: httpx.RequestError) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return "it did not answer in time."
-    said = _ERRNO.sub("", str(error)).rstrip(".")
-    return f"{said or type(error).__name__}."
+        return "it did not respond in time."
+    message = _ERRNO.sub("", str(error)).rstrip(".")
+    return f"{message or type(error).__name__}."
 
 
 def read_answer(response: httpx.Response) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import httpx
 
-from .answer import Answer, Fold
+from .answer import Answer, AnswerBuilder
 from .calls import Call, Service, follow, never_sent
 from .errors import ArtesianError, ConnectionLost, from_event, from_response
 from .events import Connection, Done, Event, Start, read_event
@@ -43,7 +43,7 @@ class Cursor:
         self.connected = False
         self.over = False
         self.delay = 0.0
-        self.said = Fold()
+        self.built = AnswerBuilder()
         self._service = service
         self._begin = begin
         self._backoff_s = BACKOFF_S if backoff_s is None else tuple(backoff_s)
@@ -69,7 +69,7 @@ class Cursor:
         if self._ready:
             number, event = self._ready.popleft()
             self.after = number or self.after
-            self.said.add(event)
+            self.built.add(event)
             return event
         self.check()
         return None
@@ -77,8 +77,8 @@ class Cursor:
     def check(self) -> None:
         """Raise the stream's failure, if it has failed."""
         if self._failure:
-            self._failure.text = self.said.text
-            self._failure.partial = bool(self.said.content)
+            self._failure.text = self.built.text
+            self._failure.partial = bool(self.built.content)
             raise self._failure
 
     def answer(self) -> Answer:
@@ -87,7 +87,7 @@ class Cursor:
         Raises:
             ArtesianError: its end was not received.
         """
-        answer = self.said.answer(self.stream_id)
+        answer = self.built.answer(self.stream_id)
         if answer is None:
             raise ArtesianError(
                 "This stream was attached after its last event: there is no answer in it.", code="incomplete"

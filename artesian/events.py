@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The stream has begun."""
+    """The stream has started."""
 
     stream_id: str
     model_id: str
@@ -20,14 +20,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A piece of the answer's text."""
+    """A text delta."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reasoning:
-    """A piece of the reasoning, its signature, or redacted reasoning (base64)."""
+    """A delta of the reasoning, its signature, or redacted reasoning (base64)."""
 
     text: str | None = None
     signature: str | None = None
@@ -36,7 +36,7 @@ class Reasoning:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """First a call's `id` and `name`; then, with the same `index`, pieces of its arguments: JSON text as it comes.
+    """First a call's `id` and `name`; then, with the same `index`, deltas of its arguments (JSON text).
 
     `server`: Bedrock itself runs this tool.
     """
@@ -50,7 +50,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What a tool that Bedrock itself ran has answered."""
+    """The result of a tool that Bedrock itself ran."""
 
     index: int
     tool_use_id: str
@@ -60,7 +60,7 @@ class ToolResult:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A citation of the text before it, in Converse's own shape."""
+    """A citation for the text before it, in Converse's form."""
 
     citation: Json
 
@@ -74,9 +74,9 @@ class Guardrail:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far along the answer is: at most one a second. Rates are tokens a second.
+    """The progress of the answer, at most once a second. Rates are tokens a second.
 
-    `progress` goes from 0 to 1 and never falls. `estimated`: the service counted, not the model.
+    `progress` goes from 0 to 1 and never decreases. `estimated`: the service counted, not the model.
     """
 
     progress: float
@@ -90,7 +90,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A change between the service and the model. `delay` is in seconds; the rest where it applies.
+    """A change between the service and the model. `delay` is in seconds; other fields are set where they apply.
 
     `state` is `queued`, `retrying`, `fallback`, `reconnecting`, `continued`, `restarted`, `not_resumable` or `slow`.
     After `restarted` clear the text shown so far: the answer starts again.
@@ -133,7 +133,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Seconds, but for Bedrock's own clock in milliseconds."""
+    """Durations in seconds, except Bedrock's own, which are in milliseconds."""
 
     time_to_first_token: float | None = None
     latency: float | None = None
@@ -147,7 +147,7 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The last event. `raw` is the event as it came."""
+    """The last event. `raw` is the event as received."""
 
     stop_reason: str
     raw_stop_reason: str | None
@@ -178,7 +178,7 @@ Event = (
     | Done
     | Other
 )
-"""What a stream yields. A failure is raised instead."""
+"""An event of a stream. A failure is raised instead."""
 
 _NAMED: dict[str, type[Any]] = {
     "start": Start,
@@ -191,7 +191,7 @@ _NAMED: dict[str, type[Any]] = {
 
 
 def read_event(name: str, members: Json) -> Event:
-    """Read one event that is no failure."""
+    """Parse an event that is not a failure."""
     if name == "message" and "text" in members:
         return Text(members["text"])
     if name == "message" and members.get("done"):
@@ -205,6 +205,6 @@ def read_event(name: str, members: Json) -> Event:
 
 
 def pick(kind: type[T], members: Mapping[str, Any]) -> T:
-    """Build a dataclass from the members that it has fields for."""
+    """Create a dataclass from the members that are its fields."""
     known = {each.name for each in fields(kind)}  # type: ignore[arg-type]  # every kind here is a dataclass
     return kind(**{name: value for name, value in members.items() if name in known})

@@ -1,6 +1,6 @@
-"""Server-Sent Events as a reader sees them (WHATWG HTML, section 9.2): bytes in, events out, wherever they are cut.
+"""Parses Server-Sent Events (WHATWG HTML, section 9.2): bytes in, events out, wherever the bytes are split.
 
-A line ends in LF, CR or CRLF and in nothing else: U+2028, U+0085 and their like are text.
+Only LF, CR and CRLF end a line; U+2028, U+0085 and similar characters are text.
 """
 
 import re
@@ -8,15 +8,15 @@ from typing import NamedTuple
 
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"
-_LONGEST = 1 << 26  # bytes of one event: twice what the largest request could be answered with
+_LONGEST = 1 << 26  # bytes of one event: twice the largest possible response
 
 
 class TooLong(ValueError):
-    """An event has no end."""
+    """An event exceeds the limit."""
 
 
 class Sent(NamedTuple):
-    """One event as it came. `id` is its own, and not that of an earlier one."""
+    """One event as received. `id` is its own, not that of an earlier event."""
 
     name: str
     data: str
@@ -24,7 +24,7 @@ class Sent(NamedTuple):
 
 
 class Reader:
-    """Reads one response. `retry_s` is how long the server wants us to wait before we come back."""
+    """Parses one response. `retry_s` is the server's reconnection delay."""
 
     def __init__(self, longest_bytes: int = _LONGEST) -> None:
         self.retry_s: float | None = None
@@ -39,10 +39,10 @@ class Reader:
         self._longest_bytes = longest_bytes
 
     def feed(self, chunk: bytes) -> list[Sent]:
-        """Take some bytes, and give the events that are whole now.
+        """Parse bytes, and return the events that they complete.
 
         Raises:
-            TooLong: an event grows beyond all measure.
+            TooLong: an event exceeds the limit.
         """
         if self._after_cr and chunk:
             chunk = chunk.removeprefix(b"\n")  # the second half of a CRLF

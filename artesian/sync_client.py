@@ -152,23 +152,23 @@ class Artesian:
 
         `callback(text, done)` gets each piece and False, and at the end `""` and True; then the dict is returned.
         """
-        said = self._wire.stream(calls.generate_text(model_id, prompt, temperature, max_tokens))
-        return _texts(said) if stream and callback is None else _whole(said, callback)
+        streamed = self._wire.stream(calls.generate_text(model_id, prompt, temperature, max_tokens))
+        return _texts(streamed) if stream and callback is None else _whole(streamed, callback)
 
 
-def _texts(said: Stream) -> Iterator[str]:
-    with said:
-        yield from said.texts()
+def _texts(streamed: Stream) -> Iterator[str]:
+    with streamed:
+        yield from streamed.texts()
 
 
-def _whole(said: Stream, callback: Callback | None) -> Generated:
-    with said:
-        for text in said.texts():
+def _whole(streamed: Stream, callback: Callback | None) -> Generated:
+    with streamed:
+        for text in streamed.texts():
             if callback:
                 callback(text, False)
         if callback:
             callback("", True)
-        return generated(said.answer())
+        return generated(streamed.answer())
 
 
 class Conversations:

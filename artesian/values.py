@@ -21,7 +21,7 @@ class Generated(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. A capability that is not known is None."""
+    """One model. A capability that is unknown is None."""
 
     id: str
     name: str
@@ -39,11 +39,11 @@ class Models:
     raw: Json = field(repr=False)
 
     def __iter__(self) -> Iterator[Model]:
-        """Go through the models."""
+        """Iterate over the models."""
         return iter(self.models)
 
     def __len__(self) -> int:
-        """Count the models."""
+        """Return the number of models."""
         return len(self.models)
 
 
@@ -83,9 +83,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """A conversation. `messages` are its last ones where it was asked for by `get`, and empty in lists.
+    """A conversation. `messages` has its last ones if it was read by `get`, and is empty in lists.
 
-    `answering` is the stream of the reply that is being given; `next_cursor` leads to the messages before these.
+    `answering` is the stream of the running reply; `next_cursor` leads to earlier messages.
     """
 
     id: str
@@ -109,18 +109,18 @@ class ConversationPage:
     next_cursor: str | None
 
     def __iter__(self) -> Iterator[Conversation]:
-        """Go through this page."""
+        """Iterate over this page."""
         return iter(self.conversations)
 
 
 def read_models(members: Json) -> Models:
-    """Read the list of models."""
+    """Parse the list of models."""
     models = [pick(Model, {"capabilities": {}, "aliases": [], **each}) for each in members["models"]]
     return Models(models, members["default"], members)
 
 
 def read_snapshot(members: Json) -> Snapshot:
-    """Read a stream's state."""
+    """Parse a stream's state."""
     usage = pick(Usage, members["usage"]) if members.get("usage") else None
     return pick(Snapshot, {"stop_reason": None, **members, "usage": usage, "raw": members})
 
@@ -132,7 +132,7 @@ def read_conversation(members: Json) -> Conversation:
 
 
 def read_page(members: Json) -> ConversationPage:
-    """Read a page of conversations."""
+    """Parse a page of conversations."""
     return ConversationPage([read_conversation(each) for each in members["conversations"]], members.get("next_cursor"))
 
 

@@ -167,7 +167,7 @@ async def _open(app: FastAPI) -> AsyncIterator[AppState]:
         engine = await stack.enter_async_context(
             open_engine(settings, upstream, journal, ended, telemetry, clock=app.state.clock)
         )
-        telemetry.pulse.show(_standing(settings, engine, telemetry.names))
+        telemetry.gauges.sample_from(_standing(settings, engine, telemetry.names))
         offers = Offers(client, {name: alias.id for name, alias in settings.model_aliases.items()})
         stack.enter_context(drain_on_signal(lambda: engine.drain(settings.drain_timeout), engine.hurry))
         if app.state.address:
@@ -205,11 +205,11 @@ def _standing(settings: Settings, engine: Engine, names: "ModelNames") -> "Calla
     """What the gauges show of this process."""
     from service.telemetry.gauges import ModelState, ProcessState
 
-    def lanes() -> dict[str, list[ModelState]]:
+    def models() -> dict[str, list[ModelState]]:
         shown: dict[str, list[ModelState]] = {}
-        for lane in engine.circuits():
-            standing = ModelState(lane.state != "closed", lane.in_flight, lane.queued, lane.limit or 0)
-            shown.setdefault(names.label(lane.model_id), []).append(standing)
+        for circuit in engine.circuits():
+            standing = ModelState(circuit.state != "closed", circuit.in_flight, circuit.queued, circuit.limit or 0)
+            shown.setdefault(names.label(circuit.model_id), []).append(standing)
         return shown
 
     def stand() -> ProcessState:
@@ -222,7 +222,7 @@ def _standing(settings: Settings, engine: Engine, names: "ModelNames") -> "Calla
             memory_limit_bytes=settings.stream_memory,
             journal_up=engine.journal.available,
             draining=engine.draining,
-            lanes=lanes(),
+            models=models(),
         )
 
     return stand

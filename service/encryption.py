@@ -1,10 +1,11 @@
-"""Encryption at rest: what leaves for a journal or a database, so that a stolen disk or a backup says nothing.
+"""Encryption at rest of what is stored in a journal or a database, against stolen disks and backups.
 
-AES-256-GCM, by `cryptography`, which is imported only where a key is set. A sealed record is a mark, four bytes that
-name its key, a random nonce, and the ciphertext with its tag. It opens only where it was sealed: the `scope` (one
-stream, one row) has a key of its own, derived from the given one, and the `place` in it (a column, a number) is
-authenticated beside the text. So rows cannot change places, and the bound of AES-GCM under random nonces (2^32 records
-to a key, NIST SP 800-38D, section 8.3) is a bound on one stream: a busy service would come to it within days.
+AES-256-GCM, by `cryptography`, which is imported only if a key is set. A sealed record is a mark, four bytes that
+identify its key, a random nonce, and the ciphertext with its tag. It can be opened only where it was sealed: the
+`scope` (one stream, one row) has a key of its own, derived from the configured one, and the `place` in it (a column, a
+number) is authenticated with the text. So rows cannot be swapped, and the limit of AES-GCM with random nonces (2^32
+records to a key, NIST SP 800-38D, section 8.3) applies to one stream: for a whole service it would be reached within
+days.
 """
 
 import binascii
@@ -23,68 +24,68 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 MARK = b"\xc1"
-"""What every sealed record begins with: no MessagePack, UTF-8, JSON or zlib does."""
+"""Prefix of every sealed record; no MessagePack, UTF-8, JSON or zlib data starts with it."""
 
 KEY_BYTES = 32
 _NAME = slice(1, 5)
 _NONCE = slice(5, 17)
 _TEXT = slice(17, None)
 _NONCE_BYTES = 12
-_SCOPES = 1024  # derived keys that are kept at hand: about as many streams as run at once
+_SCOPES = 1024  # derived keys that are cached: about as many streams as run concurrently
 _SEPARATORS = re.compile(r"[\s,]+")
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
 class Unopened(ServiceError):
-    """What is kept cannot be opened: the key is not here, or the record is not what was sealed in this place."""
+    """A record cannot be decrypted: its key is not configured, or it is not what was sealed in this place."""
 
 
 class Changed(Unopened):
-    """The key is here, and the record is not what was encrypted in this place: it is damaged."""
+    """The key is configured, but the record is not what was encrypted in this place: it is damaged."""
 
     def __init__(self) -> None:
-        super().__init__("overloaded", "What is stored here was changed or moved since it was encrypted.")
+        super().__init__("overloaded", "The stored data was changed or moved since it was encrypted.")
 
     @property
     def retryable(self) -> bool:
-        """No: only a backup repairs it."""
+        """False: only a backup repairs it."""
         return False
 
 
 class Seal(Protocol):
-    """Encrypts what is kept, and decrypts it again."""
+    """Encrypts records and decrypts them."""
 
     def close(self, plain: bytes, scope: str, place: str) -> bytes:
         """Encrypt a record of a scope (one stream, one row) for its place there."""
 
     def open(self, kept: bytes, scope: str, place: str) -> bytes:
-        """Decrypt it.
+        """Decrypt a record.
 
         Raises:
-            Unopened: it cannot be.
+            Unopened: it cannot be decrypted.
         """
 
 
 class NoSeal:
-    """Keeps what is said as it is; what was encrypted stays unread, and is called so."""
+    """Stores records unencrypted, and refuses encrypted ones."""
 
-    def close(self, plain: bytes, scope: str, place: str) -> bytes:  # noqa: ARG002 - it is for whoever encrypts
-        """Leave it."""
+    def close(self, plain: bytes, scope: str, place: str) -> bytes:  # noqa: ARG002 - the other seal needs them
+        """Return the record."""
         return plain
 
     def open(self, kept: bytes, scope: str, place: str) -> bytes:  # noqa: ARG002 - as above
-        """Leave it.
+        """Return the record.
 
         Raises:
             Unopened: it is encrypted.
         """
         if kept[:1] == MARK:
-            raise no_key()
+            raise missing_key()
         return kept
 
 
 class KeySeal:
-    """Seals with the first of several keys, and opens with whichever was used."""
+    """Encrypts with the first of several keys, and decrypts with the one that was used."""
 
     def __init__(self, keys: Iterable[bytes]) -> None:
         from cryptography.hazmat.primitives.ciphers import aead
@@ -105,44 +106,44 @@ class KeySeal:
         return b"%b%b%b%b" % (MARK, self._first, nonce, sealed)
 
     def open(self, kept: bytes, scope: str, place: str) -> bytes:
-        """Decrypt a record; one that was kept before there was a key is left as it is.
+        """Decrypt a record; one that was stored unencrypted is returned as it is.
 
         Raises:
-            Unopened: its key is not among ours, or it was changed or moved.
+            Unopened: its key is not configured, or it was changed or moved.
         """
         if kept[:1] != MARK:
             return kept
         from cryptography.exceptions import InvalidTag
 
         if kept[_NAME] not in self._keys:
-            raise no_key()
+            raise missing_key()
         try:
             return self._cipher(kept[_NAME], scope).decrypt(kept[_NONCE], kept[_TEXT], place.encode())
-        except (InvalidTag, ValueError):  # the second, of what is too short to hold a tag
+        except (InvalidTag, ValueError):  # ValueError: too short for a tag
             raise Changed from None
 
 
-def no_key() -> Unopened:
-    """Say that the key is missing. Another replica may have it, so it is worth another try."""
+def missing_key() -> Unopened:
+    """Make the error of a missing key. Another replica may have it, so it can be retried."""
     return Unopened(
-        "overloaded", "What is kept here is encrypted with a key that is not in ARTESIAN_ENCRYPTION_KEY.", retry_after=5
+        "overloaded", "The stored data is encrypted with a key that is not in ARTESIAN_ENCRYPTION_KEY.", retry_after=5
     )
 
 
 def open_seal(encryption_key: str | None) -> Seal:
-    """Make the seal that `ENCRYPTION_KEY` asks for."""
+    """Create the seal for the setting `ENCRYPTION_KEY`."""
     return KeySeal(read_keys(encryption_key)) if encryption_key else NoSeal()
 
 
 def read_keys(encryption_key: str) -> list[bytes]:
-    """Read the keys: each is base64 of 32 bytes, and commas stand between them.
+    """Parse the keys: each is base64 of 32 bytes, separated by commas.
 
     Raises:
-        ValueError: one of them is none. The sentence does not repeat it.
+        ValueError: one of them is invalid. The message does not repeat it.
     """
     keys = [_key(written, number) for number, written in enumerate(filter(None, _SEPARATORS.split(encryption_key)), 1)]
     if not keys:
-        raise ValueError("should be base64 of 32 bytes, as `openssl rand -base64 32` makes them")
+        raise ValueError("must be base64 of 32 bytes, as `openssl rand -base64 32` makes them")
     return keys
 
 
@@ -153,10 +154,10 @@ def _key(written: str, number: int) -> bytes:
         key = b""
     if len(key) != KEY_BYTES:
         which = f"key {number} " if number > 1 else ""
-        raise ValueError(f"{which}should be base64 of 32 bytes, as `openssl rand -base64 32` makes them")
+        raise ValueError(f"{which}must be base64 of 32 bytes, as `openssl rand -base64 32` makes them")
     return key
 
 
 def _name(key: bytes) -> bytes:
-    """Name a key by four bytes that tell nothing of it."""
+    """Identify a key by four bytes of its hash."""
     return hashlib.sha256(b"artesian: the name of a key: " + key).digest()[:4]

@@ -1,1 +1,1 @@
-"""Who may do what, and how much of it: keys, tickets, rates."""
+"""Access control: keys, tickets, rate limits."""

@@ -1,4 +1,4 @@
-"""Who asks: the key behind a request, and what it may do."""
+"""The owner of a request's key, and its permissions."""
 
 from fnmatch import fnmatchcase
 from typing import Literal
@@ -10,9 +10,9 @@ SCOPES: tuple[Scope, ...] = ("generate", "read", "admin", "metrics")
 
 
 class Caller(Struct, frozen=True):
-    """A key's owner. None where a key knows no bound.
+    """A key's owner. A limit that is None is unlimited.
 
-    `models` are patterns of shells (`*` and `?`) over model ids and the names clients use for them.
+    `models` are shell patterns (`*` and `?`) over model ids and the names that clients use for them.
     """
 
     id: str
@@ -20,20 +20,20 @@ class Caller(Struct, frozen=True):
     models: tuple[str, ...] = ("*",)
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
-    streams: int | None = None  # generations at once
+    streams: int | None = None  # concurrent generations
     max_tokens: int | None = None  # of one answer
 
     def may(self, scope: Scope) -> bool:
-        """Whether the key holds a scope; `admin` holds every other."""
+        """Whether the key has a scope; `admin` includes all others."""
         return scope in self.scopes or "admin" in self.scopes
 
     def may_use(self, *names: str) -> bool:
-        """Whether the key may call a model that goes by any of these names."""
+        """Whether the key may call a model that has any of these names."""
         return any(fnmatchcase(name, pattern) for name in names for pattern in self.models)
 
 
 ANONYMOUS = Caller("anonymous", scopes=("generate", "read", "metrics"))
-"""Everybody, where there are no keys."""
+"""The caller of all requests if no keys are configured."""
 
-NOBODY = Caller("", scopes=(), models=())
-"""Whoever asks without a key for what is open, where there are keys."""
+UNKNOWN = Caller("", scopes=(), models=())
+"""The caller of a request without a key to a public route if keys are configured."""

@@ -1,4 +1,4 @@
-"""A key's ceiling: the most tokens that one of its answers may have."""
+"""A key's limit on the tokens of one answer."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -22,27 +22,27 @@ _LENGTHS = frozenset(
 )
 _CONTAINERS = frozenset({"inferenceconfig", "textgenerationconfig"})
 _NUMBERS = frozenset({"n", "bestof", "numresults", "numgenerations", "candidatecount"})
-"""Names for the length of an answer, its container and the number of answers, without `_` and in small letters."""
+"""Names of an answer's length, its container and the number of answers, without `_` and in lower case."""
 
 
-def under(request: Request, ceiling: int | None, *, lower: bool) -> Request:
-    """Hold a request to a ceiling: lowered to it, or refused where it asks for more.
+def apply(request: Request, ceiling: int | None, *, lower: bool) -> Request:
+    """Apply a key's limit to a request: lower `max_tokens` to it, or refuse a request for more.
 
     Raises:
-        InvalidRequest: it asks for more, in `max_tokens` or in the model's own words.
+        InvalidRequest: the request asks for more, in `max_tokens` or in `extra`.
     """
     if ceiling is None:
         return request
-    for path in _own_words(request.extra, "extra"):
-        raise _refusal(path, f"leave it out: this key has a ceiling of {ceiling} tokens; use max_tokens")
+    for path in _length_members(request.extra, "extra"):
+        raise _refusal(path, f"must be left out: this key is limited to {ceiling} tokens an answer; use max_tokens")
     asked = request.max_tokens
     if asked is not None and asked > ceiling and not lower:
-        raise _refusal("max_tokens", f"this key's answers have at most {ceiling}")
+        raise _refusal("max_tokens", f"must be at most {ceiling} for this key")
     return structs.replace(request, max_tokens=ceiling if asked is None else min(asked, ceiling), bounded=True)
 
 
-def _own_words(value: Any, path: str) -> Iterator[str]:
-    """Find what `extra` says of an answer's length, past the request's own field."""
+def _length_members(value: Any, path: str) -> Iterator[str]:
+    """Find members of `extra` that set an answer's length instead of `max_tokens`."""
     if not isinstance(value, dict):
         return
     for name, member in value.items():
@@ -50,7 +50,7 @@ def _own_words(value: Any, path: str) -> Iterator[str]:
         replaces = bare in _CONTAINERS and not isinstance(member, dict)
         if bare in _LENGTHS or replaces or (bare in _NUMBERS and path == "extra"):
             yield f"{path}.{name}"
-        yield from _own_words(member, f"{path}.{name}")
+        yield from _length_members(member, f"{path}.{name}")
 
 
 def _refusal(field: str, message: str) -> InvalidRequest:

@@ -1,8 +1,8 @@
-"""Usage within the current minute, counted in this process, or with `limits` in the journal's Valkey or Redis.
+"""Usage within the current minute, counted in this process or by `limits` in the journal's Valkey or Redis.
 
-A window begins with its first use and ends a minute later, whatever was used of it. Each process remembers the counts
-it last saw. While the server is unreachable it continues from those, and reports what it counted when the server is
-back: an outage must not stop live service, and must not give a key a fresh minute.
+A window starts with its first use and ends a minute later. Each process remembers the counts that it saw last. During
+an outage of the server it continues from those, and reports its own counts when the server is available again: an
+outage must not stop live service, and must not give a key a new minute.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 60
-_PATIENCE_S = 1.0  # for a reply: every generation of a limited key waits for it
-_AWAY_S = 5.0  # until a server that has failed is asked again
+_TIMEOUT_S = 1.0  # of a call: every generation of a limited key waits for it
+_AWAY_S = 5.0  # after a failed call, until the server is called again
 _CONNECTIONS = 4
-_CLOSING_S = 0.5  # a window that ends sooner is no longer corrected
+_CLOSING_S = 0.5  # a window that ends sooner is not corrected any more
 _REMEMBERED = 10_000
 
 
 class Count(NamedTuple):
-    """How much of a window is used, when it ends (Unix seconds), and whether the server counted it."""
+    """The usage of a window, its end (Unix seconds), and whether the server counted it."""
 
     used: int
     ends: float
@@ -36,7 +36,7 @@ class Count(NamedTuple):
 
     @property
     def over(self) -> bool:
-        """Whether its minute is over, or as good as."""
+        """Whether its minute has ended, or is about to."""
         return self.ends - time.time() < _CLOSING_S
 
 
@@ -52,16 +52,16 @@ class _Window:
 
 
 class Counters:
-    """Windows by what is counted and whose it is."""
+    """Windows by kind of limit and owner."""
 
     def __init__(self, url: str) -> None:
         self.pool = None if url.startswith(("memory:", "sqlite:")) else _pool(url)
         self._shared = _storage(self.pool) if self.pool else None
-        self._turn = asyncio.Semaphore(_CONNECTIONS)
-        self._away = False
-        self._look_again = 0.0
+        self._slots = asyncio.Semaphore(_CONNECTIONS)
+        self._unavailable = False
+        self._retry_at = 0.0
         self._windows: dict[str, _Window] = {}
-        self._refused: set[str] = set()  # keys whose value the server does not count
+        self._refused: set[str] = set()  # keys whose value the server refuses to count
 
     async def close(self) -> None:
         """Close the connections."""
@@ -69,7 +69,7 @@ class Counters:
             await self.pool.disconnect()
 
     async def add(self, name: str, most: int, owner: str, amount: int) -> Count:
-        """Count what is used, whether or not it exceeds the limit."""
+        """Count usage, even beyond the limit."""
         key = RateLimitItemPerMinute(most, namespace=name).key_for(owner)
         if self._shared and (count := await self._add_shared(self._shared, key, amount)):
             return count
@@ -79,19 +79,19 @@ class Counters:
         return Count(window.used, window.ends, shared=False)
 
     async def correct(self, name: str, most: int, owner: str, amount: int, count: Count) -> Count | None:
-        """Count more, or less, in the window of an earlier count. None: that window is over."""
+        """Correct an earlier count in its window. None: that window has ended."""
         return None if count.over else await self.add(name, most, owner, amount)
 
     async def _add_shared(self, storage: "RedisStorage", key: str, amount: int) -> Count | None:
-        """Count for all processes. None: the server does not; waiting for a connection is not held against it."""
-        async with self._turn:
-            if time.monotonic() < self._look_again:
+        """Count for all processes. None: the server failed. Waiting for a connection is not part of the timeout."""
+        async with self._slots:
+            if time.monotonic() < self._retry_at:
                 return None
             owed, window = 0, self._windows.get(key)
             if window and window.ends > time.time():
                 owed, window.unreported = window.unreported, 0
             try:
-                async with asyncio.timeout(_PATIENCE_S):
+                async with asyncio.timeout(_TIMEOUT_S):
                     count = await self._increase(storage, key, amount + owed)
             except BaseException as error:
                 if window:
@@ -101,21 +101,21 @@ class Counters:
                 self._failed(key, error)
                 return None
         self._refused.discard(key)
-        if self._away:
-            self._away = False
+        if self._unavailable:
+            self._unavailable = False
             logger.info("Limits are counted for all processes again")
         return count
 
     async def _increase(self, storage: "RedisStorage", key: str, amount: int) -> Count:
         used = await storage.incr(key, WINDOW_S, amount)
         window = self._window(key, fresh=used == amount)
-        if used != amount and window.used == 0:  # another process began it
+        if used != amount and window.used == 0:  # another process started it
             window.ends = await storage.get_expiry(key)
         window.used = used
         return Count(used, window.ends, shared=True)
 
     def _window(self, key: str, *, fresh: bool = False) -> _Window:
-        """Return the current minute of a key, or begin one."""
+        """Return the current minute of a key, or start one."""
         window, now = self._windows.get(key), time.time()
         if window is None or fresh or window.ends <= now:
             if len(self._windows) >= _REMEMBERED:
@@ -124,23 +124,23 @@ class Counters:
         return window
 
     def _failed(self, key: str, error: StorageError | OSError | TimeoutError) -> None:
-        """Tell an outage, after which the server is not asked for a while, from a reply about one value."""
+        """Distinguish an outage, after which the server is not called for a while, from an error about one value."""
         cause = error.storage_error if isinstance(error, StorageError) else error
         if _is_about_one_value(cause):
             if key not in self._refused:
                 if len(self._refused) >= _REMEMBERED:
                     self._refused.clear()
                 self._refused.add(key)
-                logger.warning("A limit is counted in this process alone: %s", type(cause).__name__)
+                logger.warning("A limit is counted in this process only: %s", type(cause).__name__)
             return
-        self._look_again = time.monotonic() + _AWAY_S
-        if not self._away:
-            self._away = True
-            logger.warning("Limits are counted in this process alone: %s", type(cause).__name__)
+        self._retry_at = time.monotonic() + _AWAY_S
+        if not self._unavailable:
+            self._unavailable = True
+            logger.warning("Limits are counted in this process only: %s", type(cause).__name__)
 
 
 def _is_about_one_value(error: Exception) -> bool:
-    """Whether the server refused one command, and would take others."""
+    """Whether the server refused one command but accepts others."""
     from redis.exceptions import ClusterDownError, NoPermissionError, OutOfMemoryError, ReadOnlyError, ResponseError
 
     no_writes_at_all = (ReadOnlyError, OutOfMemoryError, ClusterDownError, NoPermissionError)
@@ -148,7 +148,7 @@ def _is_about_one_value(error: Exception) -> bool:
 
 
 def _pool(url: str) -> "BlockingConnectionPool":
-    """Prepare connections to the journal's server; none is opened yet."""
+    """Make a pool of connections to the journal's server; none is opened yet."""
     from redis.asyncio import BlockingConnectionPool
     from redis.asyncio.retry import Retry
     from redis.backoff import NoBackoff
@@ -158,9 +158,9 @@ def _pool(url: str) -> "BlockingConnectionPool":
     return BlockingConnectionPool.from_url(
         f"{scheme}://{rest}",
         max_connections=_CONNECTIONS,
-        timeout=_PATIENCE_S,
-        socket_timeout=None,  # the bound is around each call, as in the journal's own client
-        socket_connect_timeout=_PATIENCE_S,
+        timeout=_TIMEOUT_S,
+        socket_timeout=None,  # the timeout is around each call, as in the journal's client
+        socket_connect_timeout=_TIMEOUT_S,
         protocol=2,
         retry=Retry(NoBackoff(), 0),
     )

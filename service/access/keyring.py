@@ -1,8 +1,8 @@
-"""The keys that hold just now: who asks, told by the hash of a key, and a file that may change under a running service.
+"""The valid keys: finds callers by the hash of a key, and reloads the keys file when it changes.
 
-The file is looked at when somebody asks, at most ten times a second, and at once for a key that is not known: it may
-have been made this very moment. A look is one `stat`, in a thread. A file that has become wrong changes nothing: the
-keys it last held go on, and the log says so.
+The file is checked during requests, at most ten times a second, and at once for an unknown key, which may be new. A
+check is one `stat`, in a thread. A file that has become invalid changes nothing: the last valid keys remain, and an
+error is logged.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from service.access import keys_file
 from service.access.caller import Caller
-from service.access.keys import KeyEntry, hashed
+from service.access.keys import KeyEntry, hash_key
 from service.errors import ServiceError
 from service.settings import SettingsError
 
@@ -24,7 +24,7 @@ _LOOK_S = 0.1
 _NO_HASH = bytes(32)
 
 Signature = tuple[int, ...] | None
-"""What tells one state of a file from another; None: it is not there."""
+"""Identifies one state of a file; None: it does not exist."""
 
 
 class Keyring:
@@ -34,63 +34,63 @@ class Keyring:
         """Read the file.
 
         Raises:
-            SettingsError: it is not there, empty or wrong.
+            SettingsError: it is missing, empty or invalid.
         """
         self._path = path
-        self._signature = self._sign()
-        self._told: list[str] = []  # what is wrong with the file
+        self._signature = self._read_signature()
+        self._reported: list[str] = []  # errors of the file that have been logged
         keys = keys_file.read_some(path)
         self._looked = float("-inf")
         self._looking = asyncio.Lock()
-        self._take(keys)
+        self._set_keys(keys)
 
-    def _take(self, keys: Sequence[KeyEntry]) -> None:
+    def _set_keys(self, keys: Sequence[KeyEntry]) -> None:
         self._by_hash = {bytes.fromhex(key.sha256): key for key in keys}
         self._by_id = {key.id: key for key in keys}
 
     async def find(self, key: str) -> Caller:
-        """Find who asks with a key.
+        """Find the owner of a key.
 
         Raises:
-            ServiceError: `unauthenticated`, nobody does.
+            ServiceError: `unauthenticated`: the key is unknown, revoked or expired.
         """
         if self._now() - self._looked > _LOOK_S:
-            await self._look()
-        given = hashed(key)
+            await self._check_file()
+        given = hash_key(key)
         entry = self._match(given)
         if entry is None:
-            await self._look()
+            await self._check_file()
             entry = self._match(given)
-        return _good(entry)
+        return _valid_caller(entry)
 
     async def owner(self, key_id: str) -> Caller:
-        """Find the owner of a key by its id, as a ticket names it.
+        """Find the owner of a key by its id, which a ticket contains.
 
         Raises:
-            ServiceError: `unauthenticated`, there is no such key, or it is good no longer.
+            ServiceError: `unauthenticated`: the key is unknown, revoked or expired.
         """
         if self._now() - self._looked > _LOOK_S:
-            await self._look()
-        return _good(self._by_id.get(key_id))
+            await self._check_file()
+        return _valid_caller(self._by_id.get(key_id))
 
     def _match(self, given: bytes) -> KeyEntry | None:
-        """Find a hash. What the table's own comparisons take tells of hashes alone, which nobody can choose."""
+        """Find a hash. The time of the table's comparisons depends on hashes only, which a client cannot choose."""
         entry = self._by_hash.get(given)
-        kept = bytes.fromhex(entry.sha256) if entry else _NO_HASH
-        return entry if hmac.compare_digest(kept, given) else None
+        stored = bytes.fromhex(entry.sha256) if entry else _NO_HASH
+        return entry if hmac.compare_digest(stored, given) else None
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    async def _look(self) -> None:
-        """Look at the file, unless somebody has begun to since this was asked for."""
-        asked = self._now()
+    async def _check_file(self) -> None:
+        """Check the file, unless another request started to after this one was received."""
+        received = self._now()
         async with self._looking:
-            if self._looked <= asked:
+            if self._looked <= received:
                 self._looked = self._now()
                 await asyncio.to_thread(self._reload)
 
-    def _sign(self) -> Signature:
+    def _read_signature(self) -> Signature:
         try:
             status = Path(self._path).stat()
         except OSError:
@@ -98,32 +98,32 @@ class Keyring:
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
     def _reload(self) -> None:
-        """Read the file if it is another one than before."""
-        signature = self._sign()
+        """Read the file if it has changed."""
+        signature = self._read_signature()
         if signature == self._signature:
             return
         try:
             keys = keys_file.read(self._path)
         except SettingsError as mistake:
-            if not isinstance(mistake.__cause__, OSError):  # else it is tried again: no revocation may be missed
+            if not isinstance(mistake.__cause__, OSError):  # else it is read again: no revocation may be missed
                 self._signature = signature
-            self._complain(mistake.lines)
+            self._log_errors(mistake.lines)
             return
-        self._signature, self._told = signature, []
-        self._take(keys)
+        self._signature, self._reported = signature, []
+        self._set_keys(keys)
         logger.warning("The keys have changed: there are %d now", len(keys))
 
-    def _complain(self, lines: list[str]) -> None:
-        """Say once what is wrong."""
-        if lines != self._told:
+    def _log_errors(self, lines: list[str]) -> None:
+        """Log errors of the file once."""
+        if lines != self._reported:
             for line in lines:
-                logger.error("The keys stay as they were: %s", line)
-        self._told = lines
+                logger.error("The keys are not changed: %s", line)
+        self._reported = lines
 
 
-def _good(entry: KeyEntry | None) -> Caller:
+def _valid_caller(entry: KeyEntry | None) -> Caller:
     if entry is None:
-        raise ServiceError("unauthenticated", "This API key is not known.")
-    if trouble := entry.trouble(datetime.now(UTC)):
-        raise ServiceError("unauthenticated", trouble)
+        raise ServiceError("unauthenticated", "Invalid API key.")
+    if invalid_reason := entry.invalid_reason(datetime.now(UTC)):
+        raise ServiceError("unauthenticated", invalid_reason)
     return entry.caller

@@ -1,7 +1,7 @@
-"""An API key as its file keeps it: a hash of it, and what its owner may do.
+"""An API key as the keys file has it: its hash, and its owner's permissions.
 
-A key is 256 random bits, so that one round of SHA-256 is enough: there is no guessing, and no rainbow table of such
-keys. The key itself is shown once, by `artesian keys create`, and kept nowhere.
+A key is 256 random bits, so that one round of SHA-256 is enough: it cannot be guessed, and rainbow tables of such keys
+are not possible. The key itself is shown once, by `artesian keys create`, and not stored.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_serializ
 from service.access.caller import ANONYMOUS, Caller, Scope
 
 PREFIX = "art_"
-"""What every key begins with, so that people and secret scanners know one when they see it."""
+"""Prefix of every key, so that people and secret scanners recognise one."""
 
 _KEY_BYTES = 32
 _ID_BYTES = 4
@@ -28,7 +28,7 @@ Pattern = Annotated[str, Field(min_length=1, max_length=2048)]
 
 
 class KeyEntry(BaseModel):
-    """One entry of the file. What is None, or not there, has no bound."""
+    """One entry of the file. A limit that is None or missing is unlimited."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -47,32 +47,32 @@ class KeyEntry(BaseModel):
 
     @field_validator("id")
     @classmethod
-    def _somebody(cls, value: str) -> str:
+    def _check_id(cls, value: str) -> str:
         if value == ANONYMOUS.id:
-            raise ValueError("belongs to those who have no key; choose another")
+            raise ValueError("is reserved for requests without a key; choose another")
         return value
 
     @field_validator("sha256")
     @classmethod
-    def _hash(cls, value: str) -> str:
+    def _check_hash(cls, value: str) -> str:
         if not _SHA256.fullmatch(value):
-            raise ValueError("should be the SHA-256 of the key: 64 hexadecimal digits in small letters")
+            raise ValueError("must be the SHA-256 of the key: 64 hexadecimal digits in lower case")
         return value
 
     @field_validator("scopes", "models")
     @classmethod
-    def _some(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:  # by `min_length` a list with a wrong member is too short as well
-            raise ValueError("should have one member at least")
+    def _check_not_empty(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:  # by `min_length` a list with an invalid member is too short as well
+            raise ValueError("must have at least one member")
         return value
 
     @field_serializer("expires", "created", "revoked")
-    def _moment(self, value: datetime | None) -> str | None:
-        return None if value is None else told(value)
+    def _format_time(self, value: datetime | None) -> str | None:
+        return None if value is None else format_time(value)
 
     @property
     def caller(self) -> Caller:
-        """Who asks with this key."""
+        """Return the owner's permissions."""
         return Caller(
             id=self.id,
             scopes=self.scopes,
@@ -83,8 +83,8 @@ class KeyEntry(BaseModel):
             max_tokens=self.max_tokens,
         )
 
-    def trouble(self, now: datetime) -> str | None:
-        """Say why the key is good no longer, if so."""
+    def invalid_reason(self, now: datetime) -> str | None:
+        """Return why the key is no longer valid, or None."""
         if self.revoked is not None:
             return "This API key was revoked."
         if self.expires is not None and self.expires <= now:
@@ -92,42 +92,42 @@ class KeyEntry(BaseModel):
         return None
 
 
-def told(moment: datetime) -> str:
-    """Write a moment as the file has it: RFC 3339, in UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def format_time(parse_expiry: datetime) -> str:
+    """Format a time for the keys file: RFC 3339, in UTC, whole seconds."""
+    return parse_expiry.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def hashed(key: str) -> bytes:
-    """Hash a key as it came."""
+def hash_key(key: str) -> bytes:
+    """Return the hash of a key."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 def new_key() -> str:
-    """Make a key."""
+    """Generate a key."""
     return PREFIX + secrets.token_urlsafe(_KEY_BYTES)
 
 
 def new_id() -> str:
-    """Make an id for a key: what logs, limits and streams call its owner."""
+    """Generate an id for a key, which logs, limits and streams contain."""
     return f"key_{secrets.token_hex(_ID_BYTES)}"
 
 
-def moment(text: str, now: datetime) -> datetime:
-    """Read when a key expires: a span as `90d`, a date, or a date with its time (RFC 3339; without an offset, UTC).
+def parse_expiry(text: str, now: datetime) -> datetime:
+    """Parse the expiry of a key: a span such as `90d`, a date, or a date and time (RFC 3339; default UTC).
 
     Raises:
-        ValueError: it is none of these, or it is past.
+        ValueError: the form is wrong, or the time has passed.
     """
     if span := _SPAN.fullmatch(text.strip()):
         try:
             return now + timedelta(**{_UNITS[span["unit"]]: int(span["number"])})
         except OverflowError:
-            raise ValueError("is further away than a calendar goes") from None
+            raise ValueError("is too far in the future") from None
     try:
         read = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise ValueError("should be a span as 12h, 90d or 4w, or a date as 2027-01-31") from None
+        raise ValueError("must be a time span such as 12h, 90d or 4w, or a date such as 2027-01-31") from None
     read = read if read.tzinfo else read.replace(tzinfo=UTC)
     if read <= now:
-        raise ValueError("this time is past")
+        raise ValueError("has passed")
     return read

@@ -1,6 +1,6 @@
-"""The file of keys: read whole, written whole, by one writer at a time.
+"""Reads and writes the keys file, one writer at a time.
 
-A reader never sees half of it: a new file takes the old one's place. Two that write wait for each other.
+A write replaces the file as a whole, so a reader never sees a part of it. Concurrent writers wait for each other.
 """
 
 import fcntl
@@ -27,96 +27,96 @@ def read(path: str) -> list[KeyEntry]:
     """Read every key.
 
     Raises:
-        SettingsError: the file is not there, cannot be read, or is wrong: one line for each mistake.
+        SettingsError: the file is missing, unreadable or invalid: one line for each error.
     """
     try:
         text = Path(path).read_bytes()
     except FileNotFoundError:
-        raise _wrong(f"Keys file {path} not found. {_HOW}") from None
+        raise _error(f"Keys file {path} not found. {_HOW}") from None
     except OSError as error:
-        raise _wrong(f"{path} cannot be read: {error.strerror}") from error
+        raise _error(f"{path} cannot be read: {error.strerror}") from error
     return parse(text, path)
 
 
 def read_some(path: str) -> list[KeyEntry]:
-    """Read the keys of a service that starts: without one nobody could ask it anything.
+    """Read the keys for the start of a service, which needs at least one.
 
     Raises:
         SettingsError: there is none, or the file cannot be used.
     """
     keys = read(path)
     if not keys:
-        raise _wrong(f"{path} holds no key. {_HOW}")
+        raise _error(f"{path} has no keys. {_HOW}")
     return keys
 
 
 def parse(text: bytes, path: str) -> list[KeyEntry]:
-    """Read what stands in a file of keys.
+    """Parse the content of a keys file.
 
     Raises:
-        SettingsError: it is wrong: one line for each mistake, which names the entry and holds no hash.
+        SettingsError: it is invalid: one line for each error, which names the entry and contains no hash.
     """
     if not text.strip():
-        raise _wrong(f"{path} is empty. {_HOW}")
+        raise _error(f"{path} is empty. {_HOW}")
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         where = f", line {error.lineno} column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise _wrong(f"{path} should be JSON, and is none{where}") from None
+        raise _error(f"{path} must be JSON{where}") from None
     if not (isinstance(content, dict) and content.keys() == {"keys"} and isinstance(content["keys"], list)):
-        raise _wrong(f'{path} should be {{"keys": [...]}}, with an object for each key')
+        raise _error(f'{path} must be {{"keys": [...]}}, with an object for each key')
     lines: list[str] = []
     keys: list[KeyEntry] = []
     for number, entry in enumerate(content["keys"]):
         try:
             keys.append(KeyEntry.model_validate(entry))
         except ValidationError as error:
-            lines += [_line(number, entry, mistake) for mistake in error.errors(include_input=False)]
-    lines += _twice(keys)
+            lines += [_describe(number, entry, mistake) for mistake in error.errors(include_input=False)]
+    lines += _duplicates(keys)
     if lines:
         raise SettingsError(lines[:_MOST_LINES])
     return keys
 
 
-def _wrong(sentence: str) -> SettingsError:
+def _error(sentence: str) -> SettingsError:
     return SettingsError([f"{VARIABLE}: {sentence}"])
 
 
-def _line(number: int, entry: Any, mistake: Any) -> str:
-    """Say what is wrong with an entry, and which one it is: its place, and its name where it has one."""
+def _describe(number: int, entry: Any, mistake: Any) -> str:
+    """Describe an error of an entry by its path, and by the key's name if it has one."""
     where = ".".join(["keys", str(number), *map(str, mistake["loc"])])
     name = entry.get("name") if isinstance(entry, dict) else None
     of = f" of the key named {name!r}" if isinstance(name, str) else ""
-    message = mistake["msg"].removeprefix("Value error, ")
+    message = mistake["msg"].removeprefix("Value error, ").replace("Input should", "must")
     if mistake["type"] == "extra_forbidden":
-        message = f"is not a member of a key; there are {', '.join(KeyEntry.model_fields)}"
+        message = f"is not a member of a key; the members are {', '.join(KeyEntry.model_fields)}"
     elif mistake["type"] == "missing":
-        message = "is needed"
+        message = "is missing"
     return f"{VARIABLE} ({where}){of}: {message}"
 
 
-def _twice(keys: Sequence[KeyEntry]) -> Iterator[str]:
-    """Name what two entries have in common and may not."""
+def _duplicates(keys: Sequence[KeyEntry]) -> Iterator[str]:
+    """Describe what two entries have in common and must not."""
     ids: set[str] = set()
     hashes: set[str] = set()
     for key in keys:
         if key.id in ids:
             yield f"{VARIABLE}: two keys have the id {key.id}"
         if key.sha256 in hashes:
-            yield f"{VARIABLE}: the entry {key.id} holds the same key as another one"
+            yield f"{VARIABLE}: the entry {key.id} has the same key as another entry"
         ids.add(key.id)
         hashes.add(key.sha256)
 
 
 @contextmanager
-def editing(path: str) -> Iterator[list[KeyEntry]]:
-    """Give the keys, none where there is no file; what they are when the block ends is written.
+def edit(path: str) -> Iterator[list[KeyEntry]]:
+    """Yield the keys (none if there is no file) to be changed in the block, and write them at its end.
 
     Raises:
-        SettingsError: the file is wrong, and stays as it is.
+        SettingsError: the file is invalid; it is not changed.
         OSError: it cannot be written.
     """
-    target = Path(path).resolve()  # a link stays one
+    target = Path(path).resolve()  # a symbolic link remains one
     with _locked(target.parent):
         keys = read(str(target)) if target.exists() and target.stat().st_size else []
         yield keys
@@ -125,7 +125,7 @@ def editing(path: str) -> Iterator[list[KeyEntry]]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Let one writer into a folder at a time. The file cannot be locked: each write puts another in its place."""
+    """Hold the lock of a folder. The file itself cannot be locked, since each write replaces it."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -152,9 +152,9 @@ def _write(target: Path, keys: Sequence[KeyEntry]) -> None:
 
 
 def _keep_owner(target: Path, written: Path) -> None:
-    """Leave the file to whom it belongs: the service may run as another user than the one who makes keys.
+    """Give the new file the owner of the old one: the service may run as another user than the command.
 
-    What others may not read they cannot be given, and a group keeps what it could.
+    Where that is not permitted, a group that could read the old file can read the new one.
     """
     with suppress(FileNotFoundError, PermissionError):
         status = target.stat()

@@ -1,7 +1,7 @@
-"""A key's limits: requests and tokens a minute, and generations at once.
+"""A key's limits: requests and tokens a minute, and concurrent generations.
 
-Tokens are known only at the end. Admission estimates the input, which must fit, and reserves the longest answer; the
-end replaces both by what was used. So one generation may take a key over its limit, and the next one waits.
+Token counts are known only at the end. Admission estimates the input, which must fit, and reserves the longest answer;
+the end replaces both by the actual usage. So one generation may exceed a key's limit, and the next one waits.
 """
 
 import asyncio
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 WINDOW_S = 60
 USUAL_ANSWER = 500
-"""Tokens set aside for an answer without a bound: the native API's own default."""
-_SOON_S = 1.0  # when one of a key's streams may have ended
+"""Tokens reserved for an answer without a limit: the native API's default."""
+_SOON_S = 1.0  # until one of a key's streams may have ended
 
 
 class ExpectedUsage(NamedTuple):
-    """What a generation is expected to use, in tokens."""
+    """The tokens that a generation is expected to use."""
 
     input: int = 0
     output: int = USUAL_ANSWER
 
 
 class Spent(NamedTuple):
-    """What a generation used, in tokens, as Bedrock's own quotas count: reads from a cache are free.
+    """The tokens that a generation used, as Bedrock's quotas count them: reads from a cache are free.
 
-    `input` None: calls were sent and none was accepted. `continues`: another process goes on with the generation.
+    `input` None: calls were sent and none was accepted. `continues`: another process continues the generation.
     """
 
     input: int | None
@@ -43,7 +43,7 @@ class Spent(NamedTuple):
 
 
 class LimitState(NamedTuple):
-    """How a key stands with one of its limits. `reset_s` is None where no time gives anything back."""
+    """The state of one limit of a key. `reset_s` None: time alone does not restore it."""
 
     name: str
     limit: int
@@ -52,7 +52,7 @@ class LimitState(NamedTuple):
 
 
 class Grant:
-    """Leave for one generation: it counts as one of its key's streams until it is settled or withdrawn."""
+    """A charged generation: it counts as one of its key's streams until it is settled or withdrawn."""
 
     def __init__(self, rates: "Rates", caller: Caller, wanted: ExpectedUsage, *, taken_over: bool = False) -> None:
         self.caller = caller
@@ -64,26 +64,26 @@ class Grant:
         self._closed = False
 
     def settle(self, spent: Spent) -> None:
-        """Note the end, and replace the reservation by what was used."""
+        """Replace the reservation by the usage; the generation has ended."""
         if not self._closed:
             self._closed = True
             self._rates.settle(self, self._used(spent))
 
     def _used(self, spent: Spent) -> int:
-        """Add up what is charged: the prompt once where no call was accepted, each accepted call's input otherwise."""
+        """Return the tokens to charge: each accepted call's input, or the prompt once if no call was accepted."""
         read = self.wanted.input if spent.input is None else spent.input
         covered = self.wanted.output if spent.continues or self.taken_over else 0
         return read + max(covered, spent.output)
 
     def withdraw(self) -> None:
-        """Give everything back: there was no generation."""
+        """Return everything that was charged: the generation did not start."""
         if not self._closed:
             self._closed = True
             self._rates.withdraw(self)
 
 
-class Leave:
-    """Leave for a generation until it is begun: what was charged for one that was not is given back."""
+class PendingGrant:
+    """Withdraws the grant of a generation that fails to start inside the block."""
 
     grant: Grant | None = None
 
@@ -96,7 +96,7 @@ class Leave:
 
 
 class Rates:
-    """What the keys of a service use."""
+    """The usage of a service's keys."""
 
     def __init__(self, journal_url: str, tasks: asyncio.TaskGroup) -> None:
         self._url = journal_url
@@ -107,30 +107,30 @@ class Rates:
         self._known: dict[tuple[str, str], Count] = {}
 
     async def close(self) -> None:
-        """Close what was opened for counting."""
+        """Close the connections for counting."""
         if self._counters:
             await self._counters.close()
 
     def refusal(self, caller: Caller) -> RateLimited | None:
-        """What is known to be over a limit, without asking anybody."""
+        """Return the error of a key that is known to exceed a limit, without a call to the server."""
         if caller.streams is not None and self._running[caller.id] >= caller.streams:
-            at_once = f"{caller.streams} generation{'s' * (caller.streams != 1)} at once"
+            most = f"{caller.streams} concurrent generation{'s' * (caller.streams != 1)}"
             return RateLimited(
-                "streams", f"This key may run {at_once}.", retry_after=_SOON_S if caller.streams else None
+                "streams", f"Limit reached: {most} for this key.", retry_after=_SOON_S if caller.streams else None
             )
-        return self._requests_used_up(caller)
+        return self._exhausted_requests(caller)
 
-    def _requests_used_up(self, caller: Caller) -> RateLimited | None:
+    def _exhausted_requests(self, caller: Caller) -> RateLimited | None:
         if caller.requests_per_minute is not None and (known := self._known.get((caller.id, "requests"))):
             spent = known.used >= caller.requests_per_minute and not known.over
-            return _too_many(caller, known) if spent else None
+            return _request_limit_reached(caller, known) if spent else None
         return None
 
     async def admit(self, caller: Caller, wanted: ExpectedUsage) -> Grant:
         """Charge a new generation to its key.
 
         Raises:
-            RateLimited: it is over a limit, and nothing was charged.
+            RateLimited: it exceeds a limit, and nothing was charged.
         """
         if refusal := self.refusal(caller):
             raise refusal
@@ -144,12 +144,12 @@ class Rates:
         return grant
 
     async def charge_request(self, caller: Caller) -> None:
-        """Charge a call to Bedrock that is no generation as one request of its key.
+        """Charge a call to Bedrock that is not a generation as one request of its key.
 
         Raises:
             RateLimited: the key has no request left, and nothing was charged.
         """
-        if refusal := self._requests_used_up(caller):
+        if refusal := self._exhausted_requests(caller):
             raise refusal
         await self._charge_request(caller)
 
@@ -163,8 +163,8 @@ class Rates:
             return None
         count = await self._add("requests", most, caller.id, 1)
         if count.used > most:
-            self._tasks.create_task(self._take_back_request(caller, count))
-            raise _too_many(caller, count)
+            self._tasks.create_task(self._refund_request(caller, count))
+            raise _request_limit_reached(caller, count)
         return count
 
     async def _charge(self, grant: Grant) -> None:
@@ -172,13 +172,15 @@ class Rates:
         grant.request = await self._charge_request(caller)
         if (most := caller.tokens_per_minute) is not None:
             if wanted.input > most:
-                too_long = f"This request has about {wanted.input} tokens, and this key may use {most} a minute."
+                too_long = (
+                    f"This request has about {wanted.input} tokens; this key is limited to {most} tokens per minute."
+                )
                 raise RateLimited("tokens", too_long)
             grant.tokens = count = await self._add("tokens", most, caller.id, sum(wanted))
             before = count.used - sum(wanted)
             if before >= most or before + wanted.input > most:
-                spent = f"This key may use {most} tokens a minute, and {before} are used or set aside."
-                raise RateLimited("tokens", spent, retry_after=_until(count))
+                spent = f"Rate limit reached: {most} tokens per minute for this key; {before} are used or reserved."
+                raise RateLimited("tokens", spent, retry_after=_retry_after_s(count))
 
     async def _add(self, name: str, most: int, caller_id: str, amount: int) -> "Count":
         count = await (await self._open()).add(name, most, caller_id, amount)
@@ -186,23 +188,23 @@ class Rates:
         return count
 
     async def _open(self) -> "Counters":
-        """Load the library where the first limit is met: most services have none, and it takes a tenth of a second."""
+        """Load the library on first use: most services have no limits, and it takes a tenth of a second."""
         async with self._opening:
             if self._counters is None:
                 self._counters = await asyncio.to_thread(_load, self._url)
         return self._counters
 
     def settle(self, grant: Grant, used: int) -> None:
-        """Correct what was charged for a generation by what it used."""
+        """Correct what was charged for a generation by its usage."""
         self._ended(grant.caller.id)
         if grant.caller.tokens_per_minute and used != sum(grant.wanted):
             self._tasks.create_task(self._correct(grant, used))
 
     def withdraw(self, grant: Grant) -> None:
-        """Take back what was charged."""
+        """Return what was charged."""
         self._ended(grant.caller.id)
         if grant.request or grant.tokens:
-            self._tasks.create_task(self._take_back(grant))
+            self._tasks.create_task(self._refund(grant))
 
     def _ended(self, caller_id: str) -> None:
         self._running[caller_id] -= 1
@@ -210,7 +212,7 @@ class Rates:
             del self._running[caller_id]
 
     async def _correct(self, grant: Grant, used: int) -> None:
-        """Return what was reserved and not used; what was used beyond it counts, in a later minute if need be."""
+        """Return unused reserved tokens; usage beyond the reservation counts, in a later minute if necessary."""
         most, difference = grant.caller.tokens_per_minute or 0, used - sum(grant.wanted)
         counters, corrected = await self._open(), None
         if grant.tokens:
@@ -220,14 +222,14 @@ class Rates:
         elif difference > 0:
             await self._add("tokens", most, grant.caller.id, difference)
 
-    async def _take_back(self, grant: Grant) -> None:
+    async def _refund(self, grant: Grant) -> None:
         if grant.request:
-            await self._take_back_request(grant.caller, grant.request)
+            await self._refund_request(grant.caller, grant.request)
         if grant.tokens:
             most = grant.caller.tokens_per_minute
             await self._subtract("tokens", most, grant.caller.id, sum(grant.wanted), grant.tokens)
 
-    async def _take_back_request(self, caller: Caller, count: "Count") -> None:
+    async def _refund_request(self, caller: Caller, count: "Count") -> None:
         await self._subtract("requests", caller.requests_per_minute, caller.id, 1, count)
 
     async def _subtract(self, name: str, most: int | None, caller_id: str, amount: int, count: "Count") -> None:
@@ -235,8 +237,8 @@ class Rates:
         if most and (now := await counters.correct(name, most, caller_id, -amount, count)):
             self._known[caller_id, name] = now
 
-    def standings(self, caller: Caller) -> list[LimitState]:
-        """How a key stands with each of its limits, as far as this process knows."""
+    def limit_states(self, caller: Caller) -> list[LimitState]:
+        """Return the state of each limit of a key, as far as this process knows."""
         found: list[LimitState] = []
         for name, most in (("requests", caller.requests_per_minute), ("tokens", caller.tokens_per_minute)):
             if most is not None:
@@ -256,16 +258,16 @@ def _load(journal_url: str) -> "Counters":
     return Counters(journal_url)
 
 
-def _too_many(caller: Caller, count: "Count") -> RateLimited:
+def _request_limit_reached(caller: Caller, count: "Count") -> RateLimited:
     most = caller.requests_per_minute
     return RateLimited(
         "requests",
-        f"This key may make {most} request{'s' * (most != 1)} a minute.",
-        retry_after=_until(count) if most else None,
+        f"Rate limit reached: {most} request{'s' * (most != 1)} per minute for this key.",
+        retry_after=_retry_after_s(count) if most else None,
     )
 
 
-def _until(count: "Count") -> float:
+def _retry_after_s(count: "Count") -> float:
     return max(1.0, count.ends - time.time())
 
 

@@ -1,7 +1,7 @@
-"""Tickets: what stands in an address in place of a key, since an address is logged, kept and shown.
+"""Tickets: credentials for a URL in place of a key, since URLs are logged, stored and shown.
 
-A ticket is signed and not secret for long: it starts one stream within a minute, and opens that one stream alone. Its
-nonce is the stream's idempotency key, so that whoever starts it twice comes to the same stream.
+A ticket is signed and short-lived: it starts one stream within a minute, and reads that stream only. Its nonce is the
+stream's idempotency key, so that two starts with one ticket lead to the same stream.
 """
 
 import logging
@@ -21,30 +21,30 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 START_S = 60.0
-_OF_SEVERAL = ("valkey", "redis", "unix")  # journals that replicas share
+_OF_SEVERAL = ("valkey", "redis", "unix")  # schemes of journals that replicas share
 _SALT = "artesian.ticket"
-_LONGEST = 1024  # characters; ours have some 200
+_LONGEST = 1024  # characters; ours have about 200
 
 
 class Claims(Struct, frozen=True):
-    """What a ticket says: whose it is, and either that it starts a stream or which one it reads."""
+    """The content of a ticket: its owner, and either that it starts a stream or which one it reads."""
 
     caller: str
     nonce: str
     stream_id: str | None
     starts: bool
-    """Whether the time in which it may start a stream has not run out."""
+    """Whether it may still start a stream."""
 
     def opens(self, stream_id: str, begun_with: object) -> bool:
-        """Whether it is the ticket of a stream, which was begun with the ticket of that nonce."""
+        """Whether the ticket reads a stream: it names the stream, or has the nonce that the stream was started with."""
         return self.stream_id == stream_id if self.stream_id else begun_with == self.nonce
 
 
 class Tickets:
-    """Signs tickets, and reads those that were signed with the same secret.
+    """Signs tickets and verifies their signatures.
 
-    `keep_s` is how long a stream may run and be kept: so long a ticket is good for coming back. A ticket must not
-    outlive what is known of its nonce, so it starts streams for no longer than `ttl_s` either.
+    `keep_s` is how long a stream may run and be stored: for so long a ticket can resume it. A ticket must not outlive
+    the record of its nonce, so it starts streams for at most `ttl_s`.
     """
 
     def __init__(
@@ -57,24 +57,24 @@ class Tickets:
         self._opened: URLSafeSerializer | None = None
 
     def issue(self, caller: str, stream_id: str | None = None) -> str:
-        """Make a ticket."""
+        """Create a ticket."""
         content = {"c": caller, "n": secrets.token_urlsafe(16), "t": round(self._clock(), 3)}
         if stream_id:
             content["s"] = stream_id
         return str(self._serializer.dumps(content))
 
     def read(self, ticket: str) -> Claims:
-        """Read a ticket.
+        """Verify a ticket.
 
         Raises:
-            ServiceError: `unauthenticated`, it is none of ours, or it has expired.
+            ServiceError: `unauthenticated`: the signature is invalid, or it has expired.
         """
         from itsdangerous import BadSignature
 
         try:
             content = self._serializer.loads(ticket[:_LONGEST])
         except BadSignature:
-            raise ServiceError("unauthenticated", "ticket: this is not a ticket of this service.") from None
+            raise ServiceError("unauthenticated", "ticket: invalid; get one at POST /api/tickets.") from None
         age_s = self._clock() - content["t"]
         if age_s > self._keep_s:
             raise expired()
@@ -94,12 +94,12 @@ class Tickets:
 
 
 def open_tickets(settings: Settings) -> Tickets:
-    """Make what signs this service's tickets."""
+    """Create the signer of this service's tickets."""
     if settings.api_keys_file and not settings.secret_key and settings.journal_url.startswith(_OF_SEVERAL):
-        logger.warning("ARTESIAN_SECRET_KEY is not set: other replicas will refuse the tickets of this one")
+        logger.warning("ARTESIAN_SECRET_KEY is not set: other replicas will reject the tickets of this one")
     return Tickets(settings.secret_key, ttl_s=settings.stream_ttl, longest_s=settings.request_timeout)
 
 
 def expired() -> ServiceError:
-    """Make the refusal of a ticket whose time has run out."""
-    return ServiceError("unauthenticated", "ticket: it has expired; ask for another one at POST /api/tickets.")
+    """Make the error of an expired ticket."""
+    return ServiceError("unauthenticated", "ticket: expired; get another one at POST /api/tickets.")

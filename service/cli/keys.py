@@ -43,26 +43,26 @@ def create(
     """Create an API key. It is printed once, as the last line; only its hash is stored."""
     from datetime import UTC, datetime
 
-    from service.access.keys import hashed, new_id, new_key
+    from service.access.keys import hash_key, new_id, new_key
 
     now = datetime.now(UTC)
     made = new_key()
     entry = _entry(
         id=new_id(),
         name=name,
-        sha256=hashed(made).hex(),
+        sha256=hash_key(made).hex(),
         scopes=scope or ["generate", "read"],
         models=model or ["*"],
         requests_per_minute=requests_per_minute,
         tokens_per_minute=tokens_per_minute,
         streams=streams,
         max_tokens=max_tokens,
-        expires=_moment(expires, now) if expires else None,
+        expires=_expiry(expires, now) if expires else None,
         created=now,
     )
-    with _editing(_path(file)) as entries:
+    with _edit(_path(file)) as entries:
         entries.append(entry)
-    typer.echo(f"{entry.id}, {entry.name}: {_powers(entry)}\nOnly its hash is stored. Copy the key now:\n\n{made}")
+    typer.echo(f"{entry.id}, {entry.name}: {_permissions(entry)}\nOnly its hash is stored. Copy the key now:\n\n{made}")
 
 
 @keys.command("list")
@@ -80,7 +80,7 @@ def list_keys(
         typer.echo(json.dumps(shown, ensure_ascii=False))
         return
     for entry in entries:
-        typer.echo("\t".join((entry.id, _state(entry, now), entry.name, _powers(entry))))
+        typer.echo("\t".join((entry.id, _state(entry, now), entry.name, _permissions(entry))))
 
 
 @keys.command()
@@ -92,7 +92,7 @@ def revoke(
     from datetime import UTC, datetime
 
     path = _path(file)
-    with _editing(path) as entries:
+    with _edit(path) as entries:
         place = next((number for number, entry in enumerate(entries) if entry.id == key_id), None)
         if place is None:
             fail(f"No key {key_id} in {path}. List the keys with: artesian keys list", FAILED)
@@ -112,14 +112,14 @@ def _entry(**members: object) -> "KeyEntry":
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         option = str(first["loc"][0]).removesuffix("s")  # several scopes come by one --scope each
-        fail(f"{option}: {first['msg'].removeprefix('Value error, ')}", WRONG_USE)
+        fail(f"--{option}: {first['msg'].removeprefix('Value error, ').replace('Input should', 'must')}", WRONG_USE)
 
 
-def _moment(expires: str, now: "datetime") -> "datetime":
-    from service.access.keys import moment
+def _expiry(expires: str, now: "datetime") -> "datetime":
+    from service.access.keys import parse_expiry
 
     try:
-        return moment(expires, now)
+        return parse_expiry(expires, now)
     except ValueError as error:
         fail(f"--expires: {error}", WRONG_USE)
 
@@ -137,12 +137,12 @@ def _path(file: str | None) -> str:
 
 
 @contextmanager
-def _editing(path: str) -> Iterator[list["KeyEntry"]]:
-    from service.access.keys_file import editing
+def _edit(path: str) -> Iterator[list["KeyEntry"]]:
+    from service.access.keys_file import edit
     from service.settings import SettingsError
 
     try:
-        with editing(path) as entries:
+        with edit(path) as entries:
             yield entries
     except SettingsError as error:
         fail_settings(error)
@@ -163,21 +163,21 @@ def _read(path: str) -> list["KeyEntry"]:
 def _state(entry: "KeyEntry", now: "datetime") -> str:
     if entry.revoked is not None:
         return "revoked"
-    return "expired" if entry.trouble(now) else "good"
+    return "expired" if entry.invalid_reason(now) else "good"
 
 
-def _powers(entry: "KeyEntry") -> str:
+def _permissions(entry: "KeyEntry") -> str:
     """Describe a key's permissions in one line."""
-    from service.access.keys import told
+    from service.access.keys import format_time
 
     bounds = {
         "requests a minute": entry.requests_per_minute,
         "tokens a minute": entry.tokens_per_minute,
-        "streams at once": entry.streams,
+        "concurrent streams": entry.streams,
         "tokens an answer": entry.max_tokens,
     }
-    said = [" ".join(entry.scopes), f"models {' '.join(entry.models)}"]
-    said += [f"{bound} {of}" for of, bound in bounds.items() if bound is not None]
+    permissions = [" ".join(entry.scopes), f"models {' '.join(entry.models)}"]
+    permissions += [f"{bound} {of}" for of, bound in bounds.items() if bound is not None]
     if entry.expires is not None:
-        said.append(f"until {told(entry.expires)}")
-    return ", ".join(said)
+        permissions.append(f"until {format_time(entry.expires)}")
+    return ", ".join(permissions)

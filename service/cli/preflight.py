@@ -1,4 +1,4 @@
-"""The checks before the service starts, so that an unusable setting is one line and not a traceback."""
+"""Checks before the service starts, so that an unusable setting is reported in one line and not as a traceback."""
 
 import asyncio
 import socket
@@ -17,11 +17,11 @@ def check_families(settings: "Settings") -> None:
     from service.bedrock.catalog.resolution import FAMILY_NAMES
     from service.settings import SettingsError
 
-    told = {name: alias.family for name, alias in settings.model_aliases.items() if alias.family is not None}
+    families = {name: alias.family for name, alias in settings.model_aliases.items() if alias.family is not None}
     names = ", ".join(sorted(FAMILY_NAMES))
     if wrong := [
         f'ARTESIAN_MODEL_ALIASES ({name}.family): unknown family "{family}"; use one of {names}'
-        for name, family in told.items()
+        for name, family in families.items()
         if family not in FAMILY_NAMES
     ]:
         raise SettingsError(wrong)

@@ -8,31 +8,31 @@ from rich.text import Text as Line
 
 from artesian import Connection, Done, Event, Reasoning, Status, Stream, Text, ToolCall
 
-# What a model says must not steer the terminal: control characters are shown as pictures, but for tab and line feed.
-_PICTURES: dict[int, str | None] = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"}
-_PICTURES |= {0x0D: None, 0x7F: "\u2421"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
+# A model's text must not control the terminal: control characters except tab and line feed are shown as symbols.
+_SYMBOLS: dict[int, str | None] = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n"}
+_SYMBOLS |= {0x0D: None, 0x7F: "\u2421"} | dict.fromkeys(range(0x80, 0xA0), "\ufffd")
 
 _STOPS = {
     "max_tokens": "cut at --max-tokens",
     "content_filtered": "stopped by a content filter",
     "guardrail_intervened": "stopped by a guardrail",
     "context_window_exceeded": "the conversation is too long for this model",
-    "malformed_output": "the model did not finish it properly",
+    "malformed_output": "malformed output of the model",
     "cancelled": "cancelled",
 }
 
 _STATUSES = {
-    "retrying": "The model did not answer; trying again",
-    "reconnecting": "The model broke off; going on from here",
-    "continued": "The model goes on where it broke off",
-    "restarted": "The answer begins again",
-    "not_resumable": "This answer cannot be continued if it breaks off",
+    "retrying": "The model did not answer; retrying",
+    "reconnecting": "The answer was interrupted; continuing it",
+    "continued": "The model continues the interrupted answer",
+    "restarted": "The answer starts again",
+    "not_resumable": "This answer cannot be resumed if the connection is lost",
     "slow": "The model is slow",
 }
 
 
 class Screen:
-    """A terminal, or what stands in its place. `notes`: whether what is not text is shown at all."""
+    """Standard output and standard error. `notes`: whether anything but the text is shown."""
 
     def __init__(self, *, notes: bool = True) -> None:
         self._err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -64,18 +64,18 @@ class Screen:
         return done
 
     def write(self, text: str) -> None:
-        """Write a piece of text."""
-        sys.stdout.write(text.translate(_PICTURES) if self._clean else text)
+        """Write a text delta."""
+        sys.stdout.write(text.translate(_SYMBOLS) if self._clean else text)
         sys.stdout.flush()
         self._mid_line = not text.endswith("\n") if text else self._mid_line
 
     def end_line(self) -> None:
-        """Begin a new line, unless one has just begun."""
+        """Start a new line, unless the cursor is at the start of one."""
         if self._mid_line:
             self.write("\n")
 
     def note(self, line: str) -> None:
-        """Say something about the answer."""
+        """Print a note about the answer."""
         if not (self._notes and line):
             return
         if self._mid_line and self._clean:  # a file or a pipe gets the text and nothing else
@@ -83,20 +83,20 @@ class Screen:
         self._err.print(Line(line, style="dim"))
 
     def problem(self, sentence: str) -> None:
-        """Say what went wrong."""
+        """Print an error."""
         self.end_line()
         self._err.print(Line(sentence, style="red"))
 
 
 def line_of(event: Event) -> str | None:
-    """Say an event in words, where it needs any."""
+    """Describe an event in one line; None if it needs no description."""
     match event:
         case Connection(state="lost"):
-            return f"Connection lost. Trying again in {event.delay:g} s ({event.attempt} of {event.attempts})"
+            return f"Connection lost. Reconnecting in {event.delay:g} s ({event.attempt} of {event.attempts})"
         case Connection(state="restored"):
             return "Connection restored"
         case Status(state="queued"):
-            return f"Waiting for a place: number {event.place}" if event.place else "Waiting for a place"
+            return f"Queued at position {event.place}" if event.place else "Queued"
         case Status(state="fallback"):
             return f"Trying {event.model_id} instead"
         case Status(message=str(message)) if message:
@@ -111,14 +111,14 @@ def line_of(event: Event) -> str | None:
 
 
 def summary(done: Done) -> str:
-    """Say how long an answer was, how fast it came and why it ended, where that is not plain."""
+    """Describe the length and speed of an answer, and why it ended if that is unusual."""
     usage, metrics = done.usage, done.metrics
     parts = []
     if usage.output_tokens is not None:
         parts.append(f"{'about ' if usage.estimated else ''}{usage.output_tokens} tokens")
-        speaking = (metrics.latency or 0) - (metrics.time_to_first_token or 0)
-        if speaking > 0:
-            parts.append(f"{usage.output_tokens / speaking:.3g} tokens/s")
+        generating = (metrics.latency or 0) - (metrics.time_to_first_token or 0)
+        if generating > 0:
+            parts.append(f"{usage.output_tokens / generating:.3g} tokens/s")
     if metrics.time_to_first_token is not None:
         parts.append(f"first after {metrics.time_to_first_token:.2f} s")
     if stop := _STOPS.get(done.stop_reason):

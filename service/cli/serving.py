@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from service.settings import Settings
 
-_LOOK_AGAIN_S = 0.02
+_POLL_S = 0.02
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free port.")]
 
@@ -47,7 +47,7 @@ def serve(
         if settings.workers > 1:
             _serve_workers(settings)
         else:
-            _serve_here(settings)
+            _serve_one(settings)
     except SettingsError as error:
         fail_settings(error)
     except OSError as error:
@@ -56,7 +56,7 @@ def serve(
         pass  # uvicorn raises the signal again after its shutdown: Ctrl-C is the normal end of this command
 
 
-def _serve_here(settings: "Settings") -> None:
+def _serve_one(settings: "Settings") -> None:
     from service.app import create_app
     from service.server import serve
 
@@ -70,8 +70,8 @@ def _serve_workers(settings: "Settings") -> None:
     from service.telemetry.multiprocess import shared_folder
 
     if settings.api_keys_file:
-        keys_file.read_some(settings.api_keys_file)  # so that a mistake in it is reported once and not by each worker
-    with shared_folder(), _local_bedrock_outside(settings) as port:
+        keys_file.read_some(settings.api_keys_file)  # an error in it is reported once and not by each worker
+    with shared_folder(), _separate_local_bedrock(settings) as port:
         os.environ |= {"ARTESIAN_LOCAL_PORT": str(port), "ARTESIAN_WORKERS": str(settings.workers)}
         os.environ |= {"ARTESIAN_HOST": settings.host, "ARTESIAN_PORT": str(settings.port)}
         os.environ["ARTESIAN_SECRET_KEY"] = open_tickets(settings).secret  # the same in each worker
@@ -79,7 +79,7 @@ def _serve_workers(settings: "Settings") -> None:
 
 
 @contextmanager
-def _local_bedrock_outside(settings: "Settings") -> Iterator[int]:
+def _separate_local_bedrock(settings: "Settings") -> Iterator[int]:
     """Run one local Bedrock for all workers, in a separate process; yield its port (0: the backend is AWS)."""
     if settings.backend != "local":
         yield 0
@@ -91,19 +91,19 @@ def _local_bedrock_outside(settings: "Settings") -> Iterator[int]:
     # In its own session, so that Ctrl-C reaches only the service: running generations still need their Bedrock.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
-        _wait_until_it_listens(port, process)
+        _wait_until_listening(port, process)
         yield port
     finally:
         process.communicate()  # closes its input, which ends it
 
 
-def _wait_until_it_listens(port: int, process: "Popen[bytes]") -> None:
+def _wait_until_listening(port: int, process: "Popen[bytes]") -> None:
     """Wait until the process accepts a connection; exit with its status if it ends first."""
     while process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(_LOOK_AGAIN_S)
+            time.sleep(_POLL_S)
         else:
             return
     raise typer.Exit(process.returncode)
@@ -118,7 +118,7 @@ def _free_port() -> int:
 def local_bedrock(
     port: Port = None,
     faults: Annotated[
-        bool | None, typer.Option(help="Obey the header X-Artesian-Fault (ARTESIAN_LOCAL_FAULTS).")
+        bool | None, typer.Option(help="Accept faults from the header X-Artesian-Fault (ARTESIAN_LOCAL_FAULTS).")
     ] = None,
     until_eof: Annotated[bool, typer.Option(hidden=True)] = False,  # noqa: FBT002 - a flag
 ) -> None:

@@ -1,15 +1,15 @@
-"""What has been said in a chat: what the model is shown of it, and how it is saved."""
+"""The messages of a chat: what the model gets, and how they are saved."""
 
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 MOST_MESSAGES = 10
-"""Messages that the model is shown, the new question among them; the system prompt stands beside them."""
+"""Messages that the model gets, including the new prompt; the system prompt is not counted."""
 
 
 class ChatTurn(NamedTuple):
-    """One message. `cut`: it was stopped, or broke off."""
+    """One message. `cut`: it was stopped or interrupted."""
 
     role: str
     text: str
@@ -17,7 +17,7 @@ class ChatTurn(NamedTuple):
 
 
 class Transcript:
-    """One conversation: questions and answers in turn."""
+    """One conversation: prompts and answers in turn."""
 
     def __init__(self, model_id: str | None, system: str | None) -> None:
         self.model_id = model_id
@@ -25,19 +25,19 @@ class Transcript:
         self.messages: list[ChatTurn] = []
 
     def asking(self, question: str) -> list[dict[str, Any]]:
-        """The messages to send with a question: the last ones, beginning with one of the user's."""
+        """Return the messages to send with a prompt: the last ones, starting with a user's message."""
         shown = [*self.messages, ChatTurn("user", question)][-MOST_MESSAGES:]
         while shown[0].role != "user":
             shown.pop(0)
         return [{"role": message.role, "content": message.text} for message in shown]
 
     def add(self, question: str, answer: str, *, cut: bool = False) -> None:
-        """Keep a question and its answer. One without an answer is not kept: it can be asked again."""
+        """Add a prompt and its answer. A prompt without an answer is not added: it can be sent again."""
         if answer.strip():
             self.messages += [ChatTurn("user", question), ChatTurn("assistant", answer, cut)]
 
     def save(self, path: Path) -> None:
-        """Write everything to a file: JSON where its name ends in .json, else Markdown.
+        """Write all messages to a file: JSON if its name ends in .json, else Markdown.
 
         Raises:
             OSError: it cannot be written.

@@ -1,5 +1,5 @@
-"""Conversations: what was said, kept in a database of one's own choice.
+"""Conversations: their messages, stored in a database that the operator chooses.
 
-SQLAlchemy and Alembic are heavy (18 and 9 MB), so nothing of them is imported until a conversation is asked for, and
-Alembic only by a process of its own (`upgrade`) that ends when the tables are right.
+SQLAlchemy and Alembic are heavy (18 and 9 MB), so nothing of them is imported before the first request for a
+conversation, and Alembic only by a separate process (`upgrade`) that ends when the tables are up to date.
 """

@@ -1,6 +1,6 @@
-"""Stored responses: the journal answers for a response while it has its stream, afterwards the database does.
+"""Stored responses: found in the journal while it has their stream, in the database afterwards.
 
-Writing is done in the background, so that an unavailable database is in the way of nothing but what only it knows.
+Rows are written in the background, so an outage of the database affects only requests for what the database alone has.
 """
 
 import asyncio
@@ -27,27 +27,27 @@ from service.streams.journal import Journal
 from service.streams.log import StreamLog
 
 if TYPE_CHECKING:
-    from service.conversations.responses import Kept, Responses
+    from service.conversations.responses import Responses, StoredResponse
 
 logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-_LARGE_BYTES = 65_536  # of a record's input: more is compressed in a thread
+_LARGE_BYTES = 65_536  # of a record's input: a larger one is compressed in a thread
 _QUICK = 1  # zlib's level
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between two sweeps while the database is unavailable
-_EXPIRE_S = 60.0  # between two looks at what has expired
+_EXPIRE_S = 60.0  # between two deletions of expired responses
 
 
 class Found(NamedTuple):
-    """A response as it stands, and its stream while that is kept."""
+    """A response, and its stream while the journal has it."""
 
     response: Json
     log: StreamLog | None
 
 
 async def pack_input(items: list[Json]) -> bytes:
-    """Compress what a response was asked with, for its stream's record."""
+    """Compress the input items of a response, for its stream's record."""
     content = msgspec.json.encode(items)
     if len(content) > _LARGE_BYTES:
         return await asyncio.to_thread(zlib.compress, content, _QUICK)
@@ -62,7 +62,7 @@ async def _unpack_input(packed: bytes) -> list[Json]:
 
 
 class Archive:
-    """Stores the responses of one process, and finds those of all."""
+    """Stores the responses of this process, and finds those of all processes."""
 
     def __init__(self, conversations: Conversations, journal: Journal, *, ttl_s: float, longest_s: float) -> None:
         self._conversations = conversations
@@ -72,25 +72,25 @@ class Archive:
         self._longest_s = longest_s
         self._beginning: deque[StreamLog] = deque()
         self._wanted = asyncio.Event()
-        self._writing = asyncio.Lock()  # a row's beginning is not written beside its end
+        self._writing = asyncio.Lock()  # the row of a started response is not written while its end is
         self._begun: set[str] = set()  # running responses whose row this process has written
         self._opened: Responses | None = None
         self._expired_at = float("-inf")
         self._beginnings = Outage(
-            "Responses that begin cannot be stored; they are stored when they end",
-            "Responses are stored when they begin again",
+            "Responses cannot be stored at their start; they are stored at their end",
+            "Responses are stored at their start again",
             first_pause_s=_FIRST_PAUSE_S,
             longest_pause_s=_LONGEST_PAUSE_S,
         )
 
     def begin(self, log: StreamLog) -> None:
-        """Write a row for a response that has begun: it remains if this process and its journal do not."""
+        """Queue a row for a response that has started: it remains if this process and its journal are lost."""
         if log.end is None and log.stream_id not in self._begun:
             self._beginning.append(log)
             self._wanted.set()
 
     def ended(self, log: StreamLog, _: Done | Failed) -> None:
-        """Store a response that has ended, whichever process it began in."""
+        """Store a response that has ended, whichever process it started in."""
         if log.record.dialect == "responses" and log.record.archived:
             self._unstored.add(log.stream_id, partial(self._store, log))
 
@@ -98,39 +98,39 @@ class Archive:
         """Find a caller's response.
 
         Raises:
-            ServiceError: only the database could know, and it is away.
+            ServiceError: the journal does not have it and the database is unavailable.
         """
         if log := await self._journal.find(stream_id):
-            return Found(whole(log, "responses"), log) if self._is_kept(log, caller) else None
-        kept = await self._kept(caller, stream_id)
-        if kept is None:
+            return Found(whole(log, "responses"), log) if self._is_readable(log, caller) else None
+        stored = await self._stored(caller, stream_id)
+        if stored is None:
             return None
-        return Found(kept.response if kept.ended else openai_responses.interrupted(kept.response), None)
+        return Found(stored.response if stored.ended else openai_responses.interrupted(stored.response), None)
 
     async def input(self, caller: str, stream_id: str) -> list[Json] | None:
-        """Find the conversation up to a caller's response, as items."""
+        """Return the conversation up to a caller's response, as items."""
         log = await self._journal.find(stream_id)
-        if log and self._is_kept(log, caller) and log.record.input:
+        if log and self._is_readable(log, caller) and log.record.input:
             return await _unpack_input(log.record.input)
-        kept = await self._kept(caller, stream_id)
-        return kept.input if kept else None
+        stored = await self._stored(caller, stream_id)
+        return stored.input if stored else None
 
     async def conversation(self, caller: str, stream_id: str, found: Found) -> list[Json] | None:
-        """Find the conversation up to a caller's response and with it, as items; None where it is not kept."""
-        given = await self.input(caller, stream_id)
-        return None if given is None else [*given, *found.response["output"]]
+        """Return the conversation including a caller's response, as items; None if its input is not stored."""
+        items = await self.input(caller, stream_id)
+        return None if items is None else [*items, *found.response["output"]]
 
     async def items(self, caller: str, names: Sequence[str], room: int) -> tuple[dict[str, Json], int]:
-        """Find items of earlier responses by their ids, and how many bytes of `room` the references to them leave.
+        """Find items of earlier responses by their ids; also return the bytes of `room` that the references leave.
 
-        Items that do not exist are left out. One response is in memory at a time.
+        Unknown ids are left out. One response is in memory at a time.
 
         Raises:
-            ServiceError: `too_large`, the items do not fit.
+            ServiceError: `too_large`: the items do not fit.
         """
         found: dict[str, Json] = {}
         references = Counter(names)
-        for (stream_id, asked), numbers in _homes(references).items():
+        for (stream_id, asked), numbers in _group_by_stream(references).items():
             items = await self._side(caller, stream_id, asked=asked)
             for name, number in numbers.items():
                 if number < len(items) and (asked or items[number]["id"] == name):
@@ -140,10 +140,10 @@ class Archive:
 
     @staticmethod
     async def room_beside(items: Json | list[Json], room: int, times: int = 1) -> int:
-        """Count how many bytes are left beside items that stand in a request so many times.
+        """Return how many bytes of `room` are left after items that a request contains `times` times.
 
         Raises:
-            ServiceError: `too_large`, there is not room for as many.
+            ServiceError: `too_large`: they do not fit.
         """
         room -= times * len(await asyncio.to_thread(msgspec.json.encode, items))
         if room < 0:
@@ -153,15 +153,15 @@ class Archive:
         return room
 
     async def _side(self, caller: str, stream_id: str, *, asked: bool) -> list[Json]:
-        """One side of an exchange: what was asked, or what was answered."""
+        """Return the input or the output items of a response."""
         if asked:
             return await self.input(caller, stream_id) or []
         response = await self.find(caller, stream_id)
         output: list[Json] = response.response["output"] if response else []
         return output
 
-    async def forget(self, caller: str, stream_id: str) -> bool:
-        """Forget a response. False: there was none."""
+    async def delete(self, caller: str, stream_id: str) -> bool:
+        """Delete a response. False: there was none."""
         responses = await self._responses()
         async with self._writing:
             gone = await responses.delete(caller, stream_id)
@@ -169,32 +169,32 @@ class Archive:
         return gone
 
     def _expires_ms(self, created: float, end: Done | Failed | None) -> int:
-        """When it can no longer be referred to: so long after its end, or the latest that its end may be."""
+        """Return when a response expires: its time to live after its end, or after the latest possible end."""
         took = self._longest_s if end is None else (end.metrics.latency or 0) if isinstance(end, Done) else 0
         return int((created + took + self._ttl_s) * 1000)
 
-    def _is_kept(self, log: StreamLog, caller: str) -> bool:
+    def _is_readable(self, log: StreamLog, caller: str) -> bool:
         record = log.record
         if record.caller != caller or record.dialect != "responses" or not record.archived:
             return False
         return log.end is None or self._expires_ms(record.created, log.end) > time() * 1000
 
-    async def _kept(self, caller: str, stream_id: str) -> "Kept | None":
+    async def _stored(self, caller: str, stream_id: str) -> "StoredResponse | None":
         return await (await self._responses()).get(caller, stream_id)
 
     async def _responses(self) -> "Responses":
         if self._opened is None:
-            kept = await self._conversations.open()
+            stored = await self._conversations.open()
             await asyncio.to_thread(importlib.import_module, "service.conversations.responses")
             from service.conversations.responses import Responses
 
-            self._opened = Responses(kept.database, kept.seal)
+            self._opened = Responses(stored.database, stored.seal)
         return self._opened
 
     async def _store(self, log: StreamLog) -> None:
-        """Write how a response ended.
+        """Write the end of a response.
 
-        Where its row is missing it was deleted meanwhile, or was never written: then the journal still has the stream.
+        A missing row was deleted meanwhile, or never written: then the journal still has the stream.
 
         Raises:
             ServiceError: the database is unavailable.
@@ -212,15 +212,17 @@ class Archive:
                 await responses.put(await self._row(log, response, expires_ms, ended=True))
             self._begun.discard(log.stream_id)
 
-    async def _row(self, log: StreamLog, response: Json, expires_ms: int, *, ended: bool) -> "Kept":
-        from service.conversations.responses import Kept
+    async def _row(self, log: StreamLog, response: Json, expires_ms: int, *, ended: bool) -> "StoredResponse":
+        from service.conversations.responses import StoredResponse
 
         record = log.record
-        given = await _unpack_input(record.input)
-        return Kept(log.stream_id, record.caller, int(record.created * 1000), expires_ms, given, response, ended)
+        items = await _unpack_input(record.input)
+        return StoredResponse(
+            log.stream_id, record.caller, int(record.created * 1000), expires_ms, items, response, ended
+        )
 
     async def write_begun(self) -> None:
-        """Write the rows of responses that begin, for ever. One that cannot be written now is written with its end."""
+        """Write the rows of started responses, for ever. A row that cannot be written now is written at the end."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
@@ -239,35 +241,35 @@ class Archive:
             await responses.begin(row)
         except ServiceError as error:
             self._beginnings.failed(error)
-        except Exception:  # the outermost handler of one response: it is tried again with its end
-            logger.exception("A response cannot be stored as begun", extra={"stream_id": log.stream_id})
+        except Exception:  # the outermost handler of one response: it is stored again at its end
+            logger.exception("A response cannot be stored at its start", extra={"stream_id": log.stream_id})
         else:
             self._beginnings.over()
             self._begun.add(log.stream_id)
 
     async def expire(self) -> None:
-        """Delete what can no longer be referred to, if the database is in use and it is time."""
+        """Delete expired responses, if the database is in use and the interval has passed."""
         now = asyncio.get_running_loop().time()
         if self._opened and now - self._expired_at > _EXPIRE_S:
             self._expired_at = now
             await self._opened.expire()
 
 
-def _homes(names: Iterable[str]) -> dict[tuple[str, bool], dict[str, int]]:
-    """Group ids of items by where they are stored: the stream, and whether they were asked or answered."""
-    homes: dict[tuple[str, bool], dict[str, int]] = {}
+def _group_by_stream(names: Iterable[str]) -> dict[tuple[str, bool], dict[str, int]]:
+    """Group ids of items by where they are stored: the stream, and whether they are input or output."""
+    grouped: dict[tuple[str, bool], dict[str, int]] = {}
     for name in names:
         if (home := openai_responses.home(name)) is not None:
             stream_id, number = home
-            homes.setdefault((stream_id, name.startswith(f"{openai_responses.ASKED}_")), {})[name] = number
-    return homes
+            grouped.setdefault((stream_id, name.startswith(f"{openai_responses.ASKED}_")), {})[name] = number
+    return grouped
 
 
 @asynccontextmanager
 async def open_archive(
     conversations: Conversations, journal: Journal, *, ttl_s: float, longest_s: float, sweep_s: float
 ) -> AsyncIterator[Archive]:
-    """Store responses while the block lasts. `longest_s` is what a generation may take."""
+    """Store responses while the block lasts. `longest_s` is the longest duration of a generation."""
     archive = Archive(conversations, journal, ttl_s=ttl_s, longest_s=longest_s)
     leftovers = Leftovers(conversations, archive.ended, archive.expire, journal)
     async with asyncio.TaskGroup() as tasks:

@@ -1,4 +1,4 @@
-"""Where a page ends and the next one begins, as an opaque word."""
+"""Encodes the end of a page as an opaque cursor."""
 
 import base64
 import binascii
@@ -10,20 +10,20 @@ _PLACE = re.compile(r"(\d{1,15}):([0-9a-f]{32}|-)")
 
 
 def encode(number: int, name: str = "-") -> str:
-    """Name a place."""
+    """Encode a position."""
     return base64.urlsafe_b64encode(f"{number}:{name}".encode()).decode().rstrip("=")
 
 
 def decode(cursor: str) -> tuple[int, str]:
-    """Find a place again.
+    """Decode a position.
 
     Raises:
-        InvalidRequest: 400, it is not one of ours.
+        InvalidRequest: 400, the cursor is invalid.
     """
     try:
         place = base64.b64decode(cursor.encode() + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         place = ""
     if not (found := _PLACE.fullmatch(place)):
-        raise InvalidRequest("cursor: must be a next_cursor of an earlier page.", status=400)
+        raise InvalidRequest("cursor must be the next_cursor of an earlier page.", status=400)
     return int(found[1]), found[2]

@@ -15,8 +15,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool
 from service.conversations.faults import DatabaseUnavailable
 
 _CONNECT_S = 5
-_COMMAND_S = 15  # of PostgreSQL; none of ours takes a tenth of a second
-_POOL = 5  # connections a process holds; transactions take milliseconds
+_COMMAND_S = 15  # PostgreSQL; none of our commands takes a tenth of a second
+_POOL = 5  # connections of a process; transactions take milliseconds
 _BUSY_MS = 5000  # how long SQLite waits for another writer
 
 _UNAVAILABLE: tuple[type[Exception], ...] = (
@@ -27,14 +27,14 @@ _UNAVAILABLE: tuple[type[Exception], ...] = (
     sqlite3.Error,  # what aiosqlite raises outside of a statement
     OSError,
 )
-"""Errors that say that the database cannot do its work. SQLAlchemy's others are mistakes of ours."""
+"""Errors which say that the database cannot do its work. SQLAlchemy's others are bugs of ours."""
 
 _MISSING = ("no such table", "no such column", "UndefinedTableError", "UndefinedColumnError")
-_PASSING = ("locked", "busy", "full")  # of SQLite's errors: the connection is as good as before
+_TEMPORARY = ("locked", "busy", "full")  # of SQLite's errors: the connection remains usable
 
 
 class Database:
-    """One database. `read` and `write` open a transaction each; leaving a block with an error undoes it.
+    """One database. `read` and `write` open a transaction each; leaving a block with an error rolls it back.
 
     `on_missing` is called when a table or a column is missing.
     """
@@ -49,7 +49,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """See one state of the tables.
+        """Open a transaction that sees one consistent state.
 
         Raises:
             DatabaseUnavailable: 503.
@@ -60,7 +60,7 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Change the tables, all or nothing.
+        """Open a transaction that changes the tables, all or nothing.
 
         Raises:
             DatabaseUnavailable: 503.
@@ -69,11 +69,11 @@ class Database:
             yield connection
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """Make an `INSERT` that knows `ON CONFLICT`."""
+        """Return an `INSERT` with support for `ON CONFLICT`."""
         return sqlite.insert(table) if self.sqlite else postgresql.insert(table)
 
-    async def wipe(self) -> None:
-        """Let nothing of what was deleted be left in SQLite's log, as far as no other process holds on to it just now.
+    async def truncate_log(self) -> None:
+        """Remove deleted content from SQLite's write-ahead log, unless another process is reading the log.
 
         In the file itself deleted rows are overwritten at once (`secure_delete`). PostgreSQL does both in its own time.
         """
@@ -83,7 +83,7 @@ class Database:
                 await plain.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def check(self) -> None:
-        """Ask for an answer.
+        """Run a query to check that the database responds.
 
         Raises:
             DatabaseUnavailable: 503.
@@ -101,15 +101,15 @@ class Database:
             yield
         except self._unavailable as error:
             reason = reason_of(error)
-            if self._file and not any(word in reason for word in _PASSING):
-                self._file.distrust()
+            if self._file and not any(word in reason for word in _TEMPORARY):
+                self._file.invalidate()
             if any(word in reason for word in _MISSING):
                 self._on_missing()
             raise DatabaseUnavailable(reason) from error
 
 
 def reason_of(error: BaseException) -> str:
-    """Name an error for the log: its type, and SQLite's own words, which hold no value and no address."""
+    """Describe an error for the log: its type, and SQLite's own message, which has no stored value and no address."""
     original = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
     original = original.__cause__ or original  # SQLAlchemy's adapter has the driver's own error as its cause
     words = str(original).partition("\n")[0] if isinstance(original, sqlite3.Error) else ""
@@ -117,31 +117,31 @@ def reason_of(error: BaseException) -> str:
 
 
 class _File:
-    """SQLite's file, as connections to it must find it: neither replaced nor damaged since they were opened."""
+    """SQLite's file. Its connections are valid only while it is neither replaced nor damaged."""
 
     def __init__(self, path: str | None) -> None:
         self._path = path or ""
         self._generation = 0
 
     def identity(self) -> tuple[int, int, int]:
-        """Name what a connection that is opened now is connected to.
+        """Return what identifies the file and the validity of its connections.
 
         Raises:
-            sqlite3.OperationalError: the file is missing: SQLite would make an empty one.
+            sqlite3.OperationalError: the file is missing: SQLite would create an empty one.
         """
         try:
-            status = os.stat(self._path)  # noqa: PTH116 - as often as a transaction: a `Path` costs five times as much
+            status = os.stat(self._path)  # noqa: PTH116 - for each transaction: a `Path` costs five times as much
         except OSError as error:
             raise sqlite3.OperationalError("the file of the database is missing") from error
         return status.st_dev, status.st_ino, self._generation
 
-    def distrust(self) -> None:
-        """Let no connection be used again: what it has in its cache may be what was damaged."""
+    def invalidate(self) -> None:
+        """Invalidate all connections: their caches may have damaged pages."""
         self._generation += 1
 
 
 def _postgresql_errors() -> tuple[type[Exception], ...]:
-    """What asyncpg raises while it connects, which SQLAlchemy does not convert."""
+    """Return what asyncpg raises while it connects, which SQLAlchemy does not convert."""
     import asyncpg  # 3 MB that SQLite does not need
 
     return (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -150,7 +150,7 @@ def _postgresql_errors() -> tuple[type[Exception], ...]:
 def _postgresql(address: str) -> AsyncEngine:
     return create_async_engine(
         address,
-        hide_parameters=True,  # what was said stands in no error
+        hide_parameters=True,  # errors must not contain stored text
         pool_size=_POOL,
         pool_timeout=_CONNECT_S,
         pool_pre_ping=True,
@@ -159,15 +159,15 @@ def _postgresql(address: str) -> AsyncEngine:
 
 
 def _sqlite(address: str, file: _File | None) -> AsyncEngine:
-    """Transactions that mean to write say so at their beginning: SQLite refuses those that change their mind."""
+    """Create an engine whose writing transactions take the lock at their start: SQLite refuses a later upgrade."""
     engine = create_async_engine(
         address,
         hide_parameters=True,
         poolclass=AsyncAdaptedQueuePool,
-        pool_size=_POOL if file else 1,  # what is in memory belongs to its one connection
+        pool_size=_POOL if file else 1,  # an in-memory database belongs to its one connection
         max_overflow=0,
         pool_timeout=_CONNECT_S,
-        connect_args={"isolation_level": None},  # `BEGIN` is ours
+        connect_args={"isolation_level": None},  # we send `BEGIN`
     )
 
     @event.listens_for(engine.sync_engine, "connect")
@@ -198,10 +198,10 @@ def _sqlite(address: str, file: _File | None) -> AsyncEngine:
 
 
 def write_ahead(path: str) -> None:
-    """Let a file of SQLite be read while it is written to: it stays so.
+    """Switch a file of SQLite to write-ahead logging, permanently, so that it can be read during writes.
 
     Raises:
-        sqlite3.OperationalError: another process has the file just now, or there can be none.
+        sqlite3.OperationalError: another process uses the file, or it cannot be created.
     """
     connection = sqlite3.connect(path, timeout=_BUSY_MS / 1000)
     try:

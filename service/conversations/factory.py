@@ -1,4 +1,4 @@
-"""Opens the database: nothing heavy is loaded before it is needed, and no state of it is in the way of the start."""
+"""Opens the database: heavy modules are loaded on first use, and an outage does not prevent the start."""
 
 import asyncio
 import importlib
@@ -27,25 +27,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _IN_MEMORY = frozenset({"sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"})
-_PATIENCE_S = 15.0  # of a request that comes while the tables are being upgraded
+_UPGRADE_WAIT_S = 15.0  # how long a request waits for an upgrade of the tables
 _CHECK_S = 2.0
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between two attempts to upgrade a database that is unavailable
-_UPGRADE_AGAIN_S = 5.0  # between two upgrades, where tables are missing all the same
-_CLOSE_S = 3.0  # for the ends that a shutdown brings
+_UPGRADE_AGAIN_S = 5.0  # between two upgrades if tables are still missing
+_CLOSE_S = 3.0  # to store what ends during a shutdown
 
 
 class OpenConversations(NamedTuple):
-    """The conversations, once they are open."""
+    """The opened conversations."""
 
     database: "Database"
     seal: Seal
     store: "ConversationStore"
     sends: "Sends"
-    keeper: "ReplyRecorder"
+    recorder: "ReplyRecorder"
 
 
 class Conversations:
-    """What the lifespan holds. A process of its own brings the tables up to date while the service already answers."""
+    """The database for the lifespan. A separate process upgrades the tables while the service already responds."""
 
     def __init__(self, settings: Settings, tasks: asyncio.TaskGroup, journal: Journal) -> None:
         self._settings = settings
@@ -66,13 +66,13 @@ class Conversations:
             self._upkeep = tasks.create_task(self._keep_up())
 
     async def open(self) -> OpenConversations:
-        """Give the store and what belongs to it.
+        """Return the store and what belongs to it; open it on first use.
 
         Raises:
-            ServiceError: 503, the database is away.
+            ServiceError: 503, the database is unavailable.
         """
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(_UPGRADE_WAIT_S):
                 await self._tried.wait()
         except TimeoutError:
             raise ServiceError("overloaded", "The database is still being prepared.", retry_after=5) from None
@@ -84,7 +84,7 @@ class Conversations:
         return self._opened
 
     async def check(self) -> bool:
-        """Whether the database answers. One that has not been needed yet is taken at its last word."""
+        """Whether the database responds. For a database that is not in use yet, the result of the upgrade."""
         if self._unusable or not self._opened:
             return not self._unusable
         try:
@@ -95,30 +95,30 @@ class Conversations:
         return True
 
     async def adopt(self, log: StreamLog) -> None:
-        """Store the reply that a finished stream of another process is, if it is one."""
+        """Store a finished stream of another process as a reply, if it is one."""
         opened = await self.open()
         if reply_id := await opened.sends.reply_of(log.stream_id):
-            opened.keeper.follow(reply_id, log)
+            opened.recorder.follow(reply_id, log)
         else:
             await self._journal.stored(log.stream_id)
 
     async def close(self) -> None:
-        """Store what is still to be stored, and close the connections."""
+        """Store what is not stored yet, and close the connections."""
         deadline = asyncio.get_running_loop().time() + _CLOSE_S
-        self.unstored.hurry()
+        self.unstored.shorten_pauses()
         if opened := self._opened:
-            await opened.keeper.close(deadline)
+            await opened.recorder.close(deadline)
         await self.unstored.close(deadline)
         self._writer.cancel()
         if self._upkeep:
-            self._upkeep.cancel()  # not before: what is to be stored may wait for the upgrade
+            self._upkeep.cancel()  # only now: storing may have to wait for the upgrade
         if self._opened and not opened:  # it was opened to store something
-            await self._opened.keeper.close(deadline)
+            await self._opened.recorder.close(deadline)
         if self._opened:
             await self._opened.database.close()
 
     async def _load(self) -> OpenConversations:
-        # In a thread, since it takes a quarter of a second that running streams do not have.
+        # In a thread: importing takes a quarter of a second, which would delay running streams.
         for name in ("database", "store", "sends", "reply_recorder"):
             await asyncio.to_thread(importlib.import_module, f"service.conversations.{name}")
         from service.conversations.database import Database
@@ -135,7 +135,7 @@ class Conversations:
         seal = open_seal(self._settings.encryption_key)
         store = ConversationStore(database, seal)
         sends = Sends(store)
-        keeper = ReplyRecorder(
+        recorder = ReplyRecorder(
             sends,
             self._tasks,
             self._journal.find,
@@ -143,16 +143,16 @@ class Conversations:
             lease_s=self._settings.lease,
             durable=self._journal.shared,
         )
-        return OpenConversations(database, seal, store, sends, keeper)
+        return OpenConversations(database, seal, store, sends, recorder)
 
     async def _keep_up(self) -> None:
-        """Upgrade the tables as often as it takes, settle what was left in them, and repeat if tables are missing."""
+        """Upgrade the tables until that succeeds, settle unfinished replies, and repeat if tables are missing."""
         now, earliest = asyncio.get_running_loop().time, 0.0
         while True:
             found = await self._upgraded()
             self._unusable = None
             self._tried.set()
-            if found["unfinished"] or self.name != "sqlite":  # `/readyz` tells whether a server on the network answers
+            if found["unfinished"] or self.name != "sqlite":  # `/readyz` reports whether a database server responds
                 await self._settle()
             self._missing.clear()
             await self._missing.wait()
@@ -174,7 +174,7 @@ class Conversations:
         outage = _outage("Unfinished replies of other processes cannot be settled", "They are settled again")
         while True:
             try:
-                await (await self.open()).keeper.settle_all()
+                await (await self.open()).recorder.settle_all()
             except ServiceError as error:
                 await asyncio.sleep(outage.failed(error))
             else:
@@ -187,8 +187,8 @@ def _outage(consequence: str, recovery: str) -> Outage:
 
 
 async def _upgrade(settings: Settings) -> dict[str, Any]:
-    """Run `service.conversations.migrate`, and return what it found: `unfinished`, or `error`."""
-    told = f"{settings.database_url}\n{settings.encryption_key or ''}"
+    """Run `service.conversations.migrate`, and return its result: `unfinished`, or `error`."""
+    request = f"{settings.database_url}\n{settings.encryption_key or ''}"
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -196,25 +196,25 @@ async def _upgrade(settings: Settings) -> dict[str, Any]:
             "service.conversations.migrate",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is the service's affair
+            start_new_session=True,  # Ctrl-C is handled by the service
         )
     except OSError as error:
-        return {"error": f"no process can be started: {error.strerror}"}
+        return {"error": f"the process of the upgrade cannot be started: {error.strerror}"}
     try:
-        said, _ = await process.communicate(told.encode())
+        result, _ = await process.communicate(request.encode())
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     if process.returncode != 0:
         return {"error": f"the upgrade ended with status {process.returncode}"}
-    found: dict[str, Any] = msgspec.json.decode(said)
+    found: dict[str, Any] = msgspec.json.decode(result)
     return found
 
 
 @asynccontextmanager
 async def open_conversations(settings: Settings, journal: Journal) -> AsyncIterator[Conversations]:
-    """Hold the database while the block lasts."""
+    """Open the conversations while the block lasts."""
     async with asyncio.TaskGroup() as tasks:
         conversations = Conversations(settings, tasks, journal)
         try:

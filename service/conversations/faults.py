@@ -1,4 +1,4 @@
-"""What goes wrong with a database: it is unavailable, or one of its rows is damaged."""
+"""Faults of a database: it is unavailable, or a row is damaged."""
 
 import logging
 from collections import OrderedDict
@@ -7,11 +7,11 @@ from service.errors import ServiceError
 
 logger = logging.getLogger(__name__)
 
-_REMEMBERED = 1000  # damaged rows that are logged once: beyond that the oldest may be named again
+_REMEMBERED = 1000  # damaged rows that are logged once; beyond that the oldest may be logged again
 
 
 class DatabaseUnavailable(ServiceError):
-    """503: the database cannot do what was asked of it just now. `reason` is for the log and holds no stored value."""
+    """503: the database cannot do its work now. `reason` is for the log and has no stored value."""
 
     def __init__(self, reason: str) -> None:
         super().__init__("overloaded", "The database is unavailable. Retry in a few seconds.", retry_after=5)
@@ -19,17 +19,17 @@ class DatabaseUnavailable(ServiceError):
 
 
 class DamagedRow(ServiceError):
-    """503 without a retry: what is stored in one row cannot be read. All other rows are served."""
+    """503 without a retry: one row cannot be read. All other rows are served."""
 
     def __init__(self, table: str, row_id: str) -> None:
         kind = _KINDS[table]
-        super().__init__("overloaded", f"The stored {kind} {row_id} is damaged and cannot be read; all others can.")
+        super().__init__("overloaded", f"The stored {kind} {row_id} is damaged and cannot be read. Others can be read.")
         self.table = table
         self.row_id = row_id
 
     @property
     def retryable(self) -> bool:
-        """No: only a backup repairs it."""
+        """False: only a backup repairs it."""
         return False
 
 
@@ -51,7 +51,7 @@ def name_damaged(damaged: DamagedRow) -> None:
 
 
 class Outage:
-    """The failures of one background task: one log line when they begin, one when they end, and a growing pause.
+    """The failures of one background task: one log line at the first, one at recovery, and a growing pause.
 
     `consequence` is a sentence about what does not happen meanwhile, `recovery` one about what happens again.
     """

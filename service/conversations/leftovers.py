@@ -1,4 +1,4 @@
-"""Finished answers that another process has left in the journal: found by a sweep, and stored here."""
+"""Finds finished answers that other processes have left in the journal, and stores them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between two sweeps while the dat
 
 
 class Leftovers:
-    """The sweep of one process. `store` stores a response, `expire` deletes those that have expired."""
+    """The sweep of one process. `store` stores a response, `expire` deletes expired ones."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Leftovers:
         self._store = store
         self._expire = expire
         self._journal = journal
-        self._passed_over: set[str] = set()
+        self._unreadable: set[str] = set()
         self._outage = Outage(
             "Finished answers of other processes cannot be stored; they wait in the journal",
             "Finished answers of other processes are stored again",
@@ -37,9 +37,9 @@ class Leftovers:
         )
 
     async def sweep(self, period_s: float) -> None:
-        """Store what other processes have left in the journal, for ever; and let expire what may.
+        """Store what other processes have left in the journal, and delete expired responses, for ever.
 
-        A stream that was seen twice is left: its own process would have stored it, if it were alive and could.
+        A stream that two sweeps find has been left: its own process would have stored it by then.
         """
         seen: frozenset[str] = frozenset()
         pause_s = period_s
@@ -57,20 +57,20 @@ class Leftovers:
                 pause_s = max(period_s, self._outage.failed(error))
 
     async def _adopt(self, stream_id: str) -> None:
-        """Store an answer that another process has left, unless there is no memory for it just now."""
-        if stream_id in self._conversations.unstored or stream_id in self._passed_over:
+        """Store an answer that another process has left, unless there is no memory for it."""
+        if stream_id in self._conversations.unstored or stream_id in self._unreadable:
             return
         try:
             log = await self._journal.find(stream_id)
         except Changed:
             log = None
-        except Unopened:  # another process may have the key
-            self._passed_over.add(stream_id)
+        except Unopened:  # another process may have the encryption key
+            self._unreadable.add(stream_id)
             return
-        except ServiceError:  # there is no memory for it just now, or the journal is unavailable
+        except ServiceError:  # there is no memory for it, or the journal is unavailable
             return
         if log is None:
-            await self._journal.stored(stream_id)  # it is gone, or damaged and named in the log
+            await self._journal.stored(stream_id)  # it has expired, or is damaged and named in the log
         elif log.end and await self._journal.retain(log):
             if log.record.dialect == "responses":
                 self._store(log, log.end)

@@ -1,8 +1,8 @@
-"""Bring the tables up to date, by Alembic; and say whether a process left something unfinished in them.
+"""Upgrades the tables with Alembic, and reports whether processes left unfinished replies.
 
-`python -m service.conversations.migrate` does so in a process of its own, so that the service does not carry Alembic
-around. The database's address comes on standard input, and on a second line the keys that its rows are encrypted with;
-one line of JSON goes out.
+`python -m service.conversations.migrate` does so in a separate process, so that the service does not load Alembic.
+Standard input has the database's address, and in a second line the keys that its rows are encrypted with; the output is
+one line of JSON.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ from service.encryption import Seal, Unopened, open_seal
 
 _LOCK = 0x61727465736961  # "artesia": PostgreSQL's advisory locks are numbers
 _UNKNOWN_SCHEMA = (
-    "ARTESIAN_DATABASE_URL: the schema is not of this version of Artesian, perhaps of a later one; what can be read is "
+    "ARTESIAN_DATABASE_URL: the schema is of another version of Artesian, perhaps a later one; what can be read is "
     "served. Upgrade the service, or choose another database"
 )
-_PATIENCE_S = 30  # for another process that is upgrading
+_UPGRADE_WAIT_S = 30  # for another process that is upgrading
 
 
 async def upgrade(database: Database) -> int:
-    """Upgrade, one process at a time, and count the conversations that some process was answering."""
+    """Upgrade, one process at a time, and return the number of claimed conversations."""
     async with database.write() as connection:
         if not database.sqlite:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
@@ -47,10 +47,10 @@ async def upgrade(database: Database) -> int:
 
 
 async def check_key(database: Database, seal: Seal) -> None:
-    """See whether what was kept last can be read.
+    """Check that the latest rows can be decrypted. A damaged row is named in the log.
 
     Raises:
-        Unopened: it is encrypted with a key that is not ours. A damaged row is named in the log.
+        Unopened: they are encrypted with another key.
     """
     with suppress(DamagedRow):
         await _check_conversation(database, seal)
@@ -76,22 +76,22 @@ def _migrate(connection: Connection) -> None:
 
 
 def prepare_file(path: str) -> None:
-    """Make the folder's file, or wait for the process that does.
+    """Create the database file, or wait for the process that does.
 
     Raises:
-        sqlite3.OperationalError: there can be none.
-        OSError: nor can the file be made.
+        sqlite3.OperationalError: the path cannot have a database.
+        OSError: the file cannot be created.
     """
     if not Path(path).exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # for its owner's eyes alone
-    until = monotonic() + _PATIENCE_S
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # readable by its owner only
+    until = monotonic() + _UPGRADE_WAIT_S
     while True:
         try:
             write_ahead(path)
         except sqlite3.OperationalError as error:
             if "locked" not in str(error) or monotonic() > until:
                 raise
-            sleep(0.02)  # SQLite does not wait its busy timeout for a change of the journal's mode
+            sleep(0.02)  # SQLite's busy timeout does not apply to a change of the journal's mode
         else:
             return
 
@@ -124,7 +124,7 @@ async def _found(database: Database, encryption_key: str) -> dict[str, Any]:
 
 
 async def _unfinished(database: Database) -> int:
-    """Count the conversations that some process was answering."""
+    """Return the number of conversations with a running reply."""
     async with database.read() as connection:
         return await _count_claims(connection)
 
@@ -137,7 +137,7 @@ async def _count_claims(connection: AsyncConnection) -> int:
 
 
 def main() -> None:
-    """Upgrade the database whose address stands on standard input."""
+    """Upgrade the database whose address is on standard input."""
     address, _, encryption_key = sys.stdin.read().partition("\n")
     sys.stdout.buffer.write(msgspec.json.encode(asyncio.run(_run(address, encryption_key.strip()))))
 

@@ -1,7 +1,7 @@
-"""Responses that can be referred to for a while: what was asked, as items, and what came of it.
+"""Stored responses, which later requests can refer to: input items and output.
 
-Both are compressed, since each response brings the whole conversation before it along: so it can be gone on from
-whatever became of the earlier ones.
+Both are compressed, since each response includes the whole conversation before it, so that it can be continued
+whatever happens to the earlier ones.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ from service.encryption import NoSeal, Seal
 
 Json = dict[str, Any]
 
-_QUICK = 1  # zlib's level: a fifth of the size for a tenth of the time that the last few percent would take
+_QUICK = 1  # zlib's level: the last few percent of size would take ten times as long
 
 responses = Table(
     "responses",
@@ -51,8 +51,8 @@ responses = Table(
 )
 
 
-class Kept(Struct, frozen=True):
-    """One response; `id` is its stream's. Times are Unix milliseconds. `ended`: `response` will not change any more."""
+class StoredResponse(Struct, frozen=True):
+    """One response; `id` is its stream's. Times are Unix milliseconds. `ended`: `response` is final."""
 
     id: str
     caller: str
@@ -64,34 +64,34 @@ class Kept(Struct, frozen=True):
 
 
 class Responses:
-    """The kept responses of all callers."""
+    """The stored responses of all callers."""
 
     def __init__(self, database: Database, seal: Seal | None = None) -> None:
         self._database = database
         self._seal = seal or NoSeal()
 
-    async def begin(self, kept: Kept) -> None:
-        """Keep a response; one that is kept already stays as it is."""
-        statement = self._database.insert(responses).values(await self._row(kept)).on_conflict_do_nothing()
+    async def begin(self, stored: StoredResponse) -> None:
+        """Store a response that has started; a row that exists is not changed."""
+        statement = self._database.insert(responses).values(await self._row(stored)).on_conflict_do_nothing()
         async with self._database.write() as connection:
             await connection.execute(statement)
 
-    async def put(self, kept: Kept) -> None:
-        """Store a response that has ended, whatever is stored of it already."""
-        row = await self._row(kept)
+    async def put(self, stored: StoredResponse) -> None:
+        """Store a response that has ended; a row that exists is replaced."""
+        row = await self._row(stored)
         ended = {name: row[name] for name in ("response", "expires_ms", "ended")}
         statement = self._database.insert(responses).values(row)
         async with self._database.write() as connection:
             await connection.execute(statement.on_conflict_do_update(index_elements=[responses.c.id], set_=ended))
 
-    async def _row(self, kept: Kept) -> dict[str, Any]:
-        return msgspec.structs.asdict(kept) | {
-            "input": await asyncio.to_thread(self._pack, kept.input, kept.id, "input"),
-            "response": await asyncio.to_thread(self._pack, kept.response, kept.id, "response"),
+    async def _row(self, stored: StoredResponse) -> dict[str, Any]:
+        return msgspec.structs.asdict(stored) | {
+            "input": await asyncio.to_thread(self._pack, stored.input, stored.id, "input"),
+            "response": await asyncio.to_thread(self._pack, stored.response, stored.id, "response"),
         }
 
     async def finish(self, response_id: str, response: Json, expires_ms: int) -> bool:
-        """Keep how a response ended. False: there is no row of it; it may have been deleted."""
+        """Store the end of a response. False: it has no row; it may have been deleted."""
         values = {
             "response": await asyncio.to_thread(self._pack, response, response_id, "response"),
             "expires_ms": expires_ms,
@@ -101,7 +101,7 @@ class Responses:
             changed = await connection.execute(update(responses).where(responses.c.id == response_id).values(values))
         return changed.rowcount > 0
 
-    async def get(self, caller: str, response_id: str) -> Kept | None:
+    async def get(self, caller: str, response_id: str) -> StoredResponse | None:
         """Find a caller's response that has not expired.
 
         Raises:
@@ -113,16 +113,16 @@ class Responses:
         if row is None:
             return None
         with damage_named("responses", response_id):
-            given, told = await asyncio.to_thread(
+            items, request = await asyncio.to_thread(
                 lambda: (self._unpack(row, "input", list[Json]), self._unpack(row, "response", Json))
             )
-            return Kept(**{**row, "input": given, "response": told})
+            return StoredResponse(**{**row, "input": items, "response": request})
 
     async def check_key(self) -> None:
-        """See whether what was kept last can be read.
+        """Check that the latest response can be read.
 
         Raises:
-            Unopened: it is encrypted with a key that is not ours.
+            Unopened: it is encrypted with another key.
             DamagedRow: 503.
         """
         query = select(responses).order_by(responses.c.expires_ms.desc()).limit(1)
@@ -133,14 +133,14 @@ class Responses:
                 self._unpack(row, "input", list[Json])
 
     async def delete(self, caller: str, response_id: str) -> bool:
-        """Forget a caller's response. False: there was none."""
+        """Delete a caller's response. False: there was none."""
         async with self._database.write() as connection:
             gone = await connection.execute(delete(responses).where(_is(caller, response_id)))
-        await self._database.wipe()
+        await self._database.truncate_log()
         return gone.rowcount > 0
 
     async def expire(self) -> None:
-        """Forget what can no longer be referred to."""
+        """Delete expired responses."""
         async with self._database.write() as connection:
             await connection.execute(delete(responses).where(responses.c.expires_ms <= now_ms()))
 

@@ -21,18 +21,18 @@ _ends = msgspec.msgpack.Decoder(Done | Failed)
 _blocks = msgspec.json.Decoder(list[Json])
 
 _NEEDED = {"text": ("text",), "tool_use": ("id",), "tool_result": ("tool_use_id",)}
-"""Members that our own code reads of a block, by its type: strings."""
+"""Members that our code reads of a block, by its type: strings."""
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, TypeError, AttributeError, ValueError, zlib.error, Changed)
-"""What reading a damaged column raises; SQLite gives back any type from any column."""
+"""Errors of reading a damaged column; SQLite may return any type for any column."""
 
 
 @contextmanager
 def damage_named(table: str, row_id: str) -> Iterator[None]:
-    """Convert what reading a damaged row raises.
+    """Convert errors of reading a damaged row.
 
     Raises:
-        DamagedRow: the row's table and id; they are logged too.
+        DamagedRow: with the row's table and id, which are also logged.
     """
     try:
         yield
@@ -44,36 +44,36 @@ def damage_named(table: str, row_id: str) -> Iterator[None]:
 
 
 def readable(rows: Iterable[RowMapping], read: Callable[[RowMapping], T]) -> list[T]:
-    """Read rows, without those that are damaged."""
+    """Read rows, without damaged ones."""
     found: list[T] = []
     for row in rows:
         try:
             found.append(read(row))
         except DamagedRow:
-            continue  # it is in the log
+            continue  # it has been logged
     return found
 
 
 class Rows:
-    """Writes and reads rows. Each is sealed for itself, and each column for its own place in it."""
+    """Writes and reads rows. Each column is sealed for its row and its name."""
 
     def __init__(self, seal: Seal) -> None:
         self._seal = seal
 
-    def text(self, said: str | None, conversation_id: str, column: str) -> bytes | None:
-        """Write a text of a conversation: its `title` or `system`."""
-        return None if said is None else self._seal.close(said.encode(), _conversation(conversation_id), column)
+    def text(self, text: str | None, conversation_id: str, column: str) -> bytes | None:
+        """Encode a text of a conversation: its `title` or `system`."""
+        return None if text is None else self._seal.close(text.encode(), _conversation(conversation_id), column)
 
     def content(self, blocks: list[Json], message_id: str) -> bytes:
-        """Write a message's content blocks."""
+        """Encode a message's content blocks."""
         return self._seal.close(msgspec.json.encode(blocks), _message(message_id), "content")
 
     def outcome(self, end: Done | Failed, message_id: str) -> bytes:
-        """Write how a reply ended."""
+        """Encode the end of a reply."""
         return self._seal.close(msgspec.msgpack.encode(end), _message(message_id), "outcome")
 
     def conversation(self, row: RowMapping) -> Conversation:
-        """Read a conversation, selected by `conversation_rows`.
+        """Decode a conversation, selected by `conversation_rows`.
 
         Raises:
             DamagedRow: 503.
@@ -93,7 +93,7 @@ class Rows:
         )
 
     def message(self, row: RowMapping, claim: str | None) -> StoredMessage:
-        """Read a message; `claim` is its conversation's.
+        """Decode a message; `claim` is its conversation's.
 
         Raises:
             DamagedRow: 503.
@@ -119,10 +119,10 @@ class Rows:
 
 
 def _checked(blocks: list[Json]) -> list[Json]:
-    """See that blocks have the members that our own code reads.
+    """Check that blocks have the members that our code reads.
 
     Raises:
-        ValueError: one of them lacks one.
+        ValueError: a member is missing.
     """
     for block in blocks:
         kind = block.get("type")
@@ -140,7 +140,7 @@ def _message(message_id: str) -> str:
 
 
 def conversation_rows(*where: ColumnElement[bool]) -> Select[Any]:
-    """Select conversations with the stream that answers them, if any."""
+    """Select conversations with the stream of their running reply, if any."""
     reply: Table = messages.alias("reply")  # type: ignore[assignment]  # an alias has a table's columns
     return (
         select(conversations, reply.c.stream_id.label("answering"))

@@ -1,7 +1,7 @@
-"""What is sent in a conversation: claimed by one send at a time, kept as it comes, settled when it is over.
+"""Sends of a conversation: each one claims it, stores its messages, and is settled at its end.
 
-A send *claims* its conversation, in one row, so that it holds across replicas; the claim runs out unless it is renewed,
-so that a process that died blocks nothing. The claim's name is the id of the reply.
+A send *claims* its conversation in one row, so the claim is valid across replicas. It expires unless it is renewed, so
+a process that died blocks nothing. The claim's name is the id of the reply.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from service.conversations.values import Claimed, Json, SendKey, StoredMessage, 
 from service.deltas import Done, Failed
 from service.errors import InvalidRequest, ServiceError
 
-_ENOUGH = 40  # messages read for a history at first: most of them stay in the window
+_ENOUGH = 40  # messages read for a history at first: most windows are smaller
 
 
 class Sends:
-    """Claims, and what comes of them."""
+    """Claims, and the replies that they lead to."""
 
     def __init__(self, store: ConversationStore) -> None:
         self._database = store.database
         self._rows = store.rows
 
-    async def earlier(self, caller: str, key: SendKey, since_ms: int) -> str | None:
-        """Find the stream that an earlier send with this key began; an empty word while it is only beginning.
+    async def find_earlier(self, caller: str, key: SendKey, since_ms: int) -> str | None:
+        """Find the stream of an earlier send with this key; an empty string while that send is starting.
 
         Raises:
             InvalidRequest: the key was used with another body.
@@ -51,7 +51,7 @@ class Sends:
         if fingerprint is None:
             return None
         if fingerprint != key.fingerprint:
-            raise InvalidRequest("Idempotency-Key: this key was used with another body; use a new one.")
+            raise InvalidRequest("Idempotency-Key: already used with another body; use a new one.")
         return str(stream_id)
 
     async def claim(
@@ -66,7 +66,7 @@ class Sends:
         """Claim a conversation for one send, and read what it needs.
 
         Raises:
-            ServiceError: `not_found`; `conflict`, it is being answered.
+            ServiceError: `not_found`; `conflict`: it has a running reply.
             DamagedRow: 503, the conversation or the message that is replaced.
         """
         reply_id = new_id()
@@ -74,7 +74,7 @@ class Sends:
             await self._lock(connection, conversation_id)
             row = await one(connection, caller, conversation_id)
             if row["claim"] is not None:
-                raise ServiceError("conflict", "This conversation is being answered; wait for the end, or cancel it.")
+                raise ServiceError("conflict", "This conversation has a running reply; wait for its end, or cancel it.")
             replaced = await self._replaced(connection, conversation_id, replaces)
             cut = replaced["position"] if replaced else None
             history = await self._history(connection, conversation_id, row["max_messages"], cut)
@@ -93,7 +93,7 @@ class Sends:
         return Claimed(reply_id, conversation, history, replaced_message, cut)
 
     async def _lock(self, connection: AsyncConnection, conversation_id: str) -> None:
-        """Let others wait (PostgreSQL; SQLite has one writer anyway)."""
+        """Lock a conversation's row (PostgreSQL; SQLite has one writer anyway)."""
         await connection.execute(
             select(conversations.c.id).where(conversations.c.id == conversation_id).with_for_update()
         )
@@ -108,13 +108,13 @@ class Sends:
         )
         row = (await connection.execute(query)).mappings().one_or_none()
         if row is None:
-            raise ServiceError("not_found", "replaces: there is no such message of the user's in this conversation.")
+            raise ServiceError("not_found", "replaces must be the id of a user's message in this conversation.")
         return row
 
     async def _history(
         self, connection: AsyncConnection, conversation_id: str, max_messages: int, cut: int | None
     ) -> list[StoredMessage]:
-        """Read the last messages; all of them where calls of tools make it uncertain where a window begins."""
+        """Read the last messages; all of them if tool calls make it uncertain where a window begins."""
         limit = max_messages + _ENOUGH
         rows = await last_rows(connection, conversation_id, limit, before=cut)
         history = self._readable(rows)
@@ -126,10 +126,10 @@ class Sends:
     def _readable(self, rows: list[RowMapping]) -> list[StoredMessage]:
         return readable(rows, lambda row: self._rows.message(row, None))
 
-    async def keep(
+    async def store(
         self, claimed: Claimed, content: list[Json], *, stream_id: str, model_id: str, key: SendKey | None = None
     ) -> None:
-        """Keep the user's message and the place of its reply; what they replace goes.
+        """Store the user's message and the row of its reply; delete what they replace.
 
         Raises:
             ServiceError: the conversation was deleted, or the claim lost.
@@ -151,7 +151,7 @@ class Sends:
                 .values(values)
             )
             if changed.rowcount == 0:
-                raise ServiceError("conflict", "This conversation was deleted, or is being answered elsewhere.")
+                raise ServiceError("conflict", "This conversation was deleted, or has a running reply elsewhere.")
             last = select(func.max(messages.c.position)).where(messages.c.conversation_id == conversation_id)
             position = (await connection.execute(last)).scalar() or 0
             common = {"conversation_id": conversation_id, "created_ms": now}
@@ -168,7 +168,7 @@ class Sends:
                 "role": "assistant",
                 "content": self._rows.content([], claimed.reply_id),
                 "stream_id": stream_id,
-                "model_id": model_id.replace("\0", ""),  # which PostgreSQL does not take
+                "model_id": model_id.replace("\0", ""),  # PostgreSQL does not accept NUL
                 "idempotency_key": key.key if key else None,
                 "fingerprint": key.fingerprint if key else None,
             }
@@ -176,12 +176,12 @@ class Sends:
             await connection.execute(insert(messages).values(reply | common))
 
     async def release(self, reply_id: str) -> None:
-        """Give up a claim whose send came to nothing."""
+        """Delete a claim whose send failed before it stored anything."""
         async with self._database.write() as connection:
             await _unclaim(connection, reply_id)
 
     async def renew(self, contents: dict[str, list[Json] | None], lease_s: float) -> None:
-        """Hold on to claims, and keep what each reply has so far where it is given."""
+        """Renew claims, and store the content of replies so far where it is given."""
         until = now_ms() + int(lease_s * 1000)
         async with self._database.write() as connection:
             await connection.execute(
@@ -198,7 +198,7 @@ class Sends:
     async def finish(
         self, reply_id: str, end: Done | Failed, content: list[Json] | None, model_id: str | None = None
     ) -> None:
-        """Keep a reply as it ended; without `content` what was kept so far stands."""
+        """Store the end of a reply; without `content` the stored content remains."""
         values: dict[str, object] = {"outcome": self._rows.outcome(end, reply_id)}
         if content is not None:
             values["content"] = self._rows.content(content, reply_id)
@@ -211,8 +211,8 @@ class Sends:
             )
             await _unclaim(connection, reply_id)
 
-    async def kept(self, reply_id: str) -> list[Json]:
-        """What is kept of a reply."""
+    async def stored_content(self, reply_id: str) -> list[Json]:
+        """Return the stored content of a reply."""
         query = select(messages).where(messages.c.id == reply_id)
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
@@ -220,27 +220,27 @@ class Sends:
         return found[0].content if found else []
 
     async def reply_of(self, stream_id: str) -> str | None:
-        """Find the reply that a stream became."""
+        """Return the id of the reply that a stream became, if any."""
         query = select(messages.c.id).where(messages.c.stream_id == stream_id)
         async with self._database.read() as connection:
             return (await connection.execute(query)).scalar()
 
     async def unfinished(self) -> Sequence[Unfinished]:
-        """List what is claimed, by whomever."""
+        """Return all claims, of any process."""
         query = conversation_rows(conversations.c.claim.is_not(None))
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).mappings().all()
         return [Unfinished(row["claim"], row["id"], row["answering"], row["claimed_until_ms"]) for row in rows]
 
     async def unfinished_in(self, conversation_id: str) -> Unfinished | None:
-        """Find the claim of one conversation."""
+        """Return the claim of one conversation."""
         query = conversation_rows(conversations.c.id == conversation_id, conversations.c.claim.is_not(None))
         async with self._database.read() as connection:
             row = (await connection.execute(query)).mappings().one_or_none()
         return Unfinished(row["claim"], row["id"], row["answering"], row["claimed_until_ms"]) if row else None
 
     async def take_over(self, reply_id: str, lease_s: float) -> bool:
-        """Take a claim that has run out. False: it was renewed, settled, or taken by another."""
+        """Take an expired claim. False: it was renewed, settled, or taken by another process."""
         now = now_ms()
         async with self._database.write() as connection:
             taken = await connection.execute(

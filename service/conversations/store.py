@@ -1,4 +1,4 @@
-"""Conversations in the database: make, list, read, change, delete. A caller sees only its own."""
+"""Conversations in the database: create, list, read, change, delete. A caller has access to its own only."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from service.conversations.values import Conversation, Page, StoredMessage, new_
 from service.encryption import NoSeal, Seal
 from service.errors import ServiceError
 
-_LAST_POSITION = 2**31 - 1  # what the column holds
+_LAST_POSITION = 2**31 - 1  # the column's maximum
 
 
 class ConversationStore:
@@ -27,7 +27,7 @@ class ConversationStore:
     async def create(
         self, caller: str, *, title: str | None, system: str | None, model_id: str | None, max_messages: int
     ) -> Conversation:
-        """Begin a conversation."""
+        """Create a conversation."""
         now = now_ms()
         made = Conversation(new_id(), caller, title, system, model_id, max_messages, now, now)
         row = {
@@ -49,7 +49,7 @@ class ConversationStore:
         """List a caller's conversations, the latest first.
 
         Raises:
-            InvalidRequest: 400, the cursor is not one of ours.
+            InvalidRequest: 400, the cursor is invalid.
         """
         latest = (conversations.c.updated_ms, conversations.c.id)
         query = conversation_rows(conversations.c.caller == caller)
@@ -64,10 +64,10 @@ class ConversationStore:
         return Page(readable(shown, self.rows.conversation), next_cursor)
 
     async def get(self, caller: str, conversation_id: str) -> Conversation:
-        """Find a conversation.
+        """Return a conversation.
 
         Raises:
-            ServiceError: `not_found`, there is none, or it is another caller's.
+            ServiceError: `not_found`: it does not exist, or is another caller's.
         """
         async with self.database.read() as connection:
             return self.rows.conversation(await one(connection, caller, conversation_id))
@@ -75,10 +75,10 @@ class ConversationStore:
     async def read(
         self, caller: str, conversation_id: str, *, limit: int, cursor: str | None
     ) -> tuple[Conversation, list[StoredMessage], str | None]:
-        """Read a conversation: its last messages in their order, and a cursor for those before them.
+        """Return a conversation, its last messages in order, and a cursor for those before them.
 
         Raises:
-            ServiceError: `not_found`, there is none, or it is another caller's.
+            ServiceError: `not_found`: it does not exist, or is another caller's.
         """
         before = None if cursor is None else min(cursors.decode(cursor)[0], _LAST_POSITION)
         async with self.database.read() as connection:
@@ -86,8 +86,8 @@ class ConversationStore:
             found = await last_rows(connection, conversation_id, limit + 1, before=before)
         shown = found[-limit:]
         earlier = cursors.encode(shown[0]["position"]) if len(found) > limit else None
-        said = readable(shown, lambda each: self.rows.message(each, row["claim"]))
-        return self.rows.conversation(row), said, earlier
+        decoded = readable(shown, lambda each: self.rows.message(each, row["claim"]))
+        return self.rows.conversation(row), decoded, earlier
 
     async def change(self, caller: str, conversation_id: str, changes: dict[str, Any]) -> Conversation:
         """Change some of `title`, `system`, `model_id` and `max_messages`."""
@@ -104,7 +104,7 @@ class ConversationStore:
             return self.rows.conversation(await one(connection, caller, conversation_id))
 
     async def delete(self, caller: str, conversation_id: str, *, since_ms: int) -> list[str]:
-        """Delete a conversation and all that was said in it, and name the streams of replies `since_ms`."""
+        """Delete a conversation with its messages, and return the streams of its replies `since_ms`."""
         async with self.database.write() as connection:
             await one(connection, caller, conversation_id)
             streams = await connection.execute(
@@ -117,27 +117,27 @@ class ConversationStore:
             await connection.execute(delete(messages).where(messages.c.conversation_id == conversation_id))
             await connection.execute(delete(conversations).where(conversations.c.id == conversation_id))
             named = list(streams.scalars())
-        await self.database.wipe()
+        await self.database.truncate_log()
         return named
 
 
 async def one(connection: AsyncConnection, caller: str, conversation_id: str) -> RowMapping:
-    """Find a caller's conversation.
+    """Return the row of a caller's conversation.
 
     Raises:
-        ServiceError: `not_found`, there is none, or it is another caller's.
+        ServiceError: `not_found`: it does not exist, or is another caller's.
     """
     query = conversation_rows(conversations.c.id == conversation_id, conversations.c.caller == caller)
     row: RowMapping | None = (await connection.execute(query)).mappings().one_or_none()
     if row is None:
-        raise ServiceError("not_found", "There is no such conversation.")
+        raise ServiceError("not_found", "Unknown conversation.")
     return row
 
 
 async def last_rows(
     connection: AsyncConnection, conversation_id: str, limit: int | None, *, before: int | None = None
 ) -> list[RowMapping]:
-    """Return a conversation's last messages in their order."""
+    """Return a conversation's last messages in order."""
     query = select(messages).where(messages.c.conversation_id == conversation_id)
     if before is not None:
         query = query.where(messages.c.position < before)

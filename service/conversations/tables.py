@@ -1,7 +1,7 @@
 """The tables, as the latest migration leaves them.
 
-What was said, and what it is called, is bytes: it can be encrypted. Times are Unix milliseconds. A conversation that is
-being answered is *claimed*: `claim` names the send, and holds until `claimed_until_ms` unless it is renewed.
+Messages and titles are bytes, since they can be encrypted. Times are Unix milliseconds. A conversation with a running
+reply is *claimed*: `claim` names the send, and is valid until `claimed_until_ms` unless it is renewed.
 """
 
 from sqlalchemy import (

@@ -1,6 +1,6 @@
-"""Finished answers that the database has not stored yet: one writer for all of them, which repeats until it has.
+"""Finished answers that are not in the database yet: one writer stores all of them and repeats failed attempts.
 
-Each answer stays in the journal meanwhile, which also bounds how many there may be.
+Each answer stays in the journal meanwhile, which also bounds their number.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 5.0  # between two attempts
 _CLOSING_PAUSE_S = 0.25  # the same, while the service shuts down
-_TRIES = 3  # answers that fail in a row before the others wait too: a single one may be refused for itself
+_TRIES = 3  # consecutive failures after which the other answers wait too; a single answer may be refused for itself
 _NAMED = 100  # ids in one log line
 
 
@@ -28,7 +28,7 @@ class _Answer(NamedTuple):
 
 
 class Unstored:
-    """The answers of one process that wait for the database."""
+    """The answers of one process that are not stored yet."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
@@ -46,7 +46,7 @@ class Unstored:
         return stream_id in self._waiting
 
     def add(self, stream_id: str, store: Callable[[], Awaitable[None]]) -> asyncio.Event:
-        """Store an answer as soon as the database takes it; the event is set when it has."""
+        """Store an answer as soon as the database accepts it; the event is set then."""
         answer = self._waiting.setdefault(stream_id, _Answer(store, asyncio.Event()))
         self._wanted.set()
         return answer.stored
@@ -56,12 +56,12 @@ class Unstored:
         if answer := self._waiting.pop(stream_id, None):
             answer.stored.set()
 
-    async def give_up(self, stream_id: str) -> None:
+    async def abandon(self, stream_id: str) -> None:
         """Let the stream of an answer expire that can never be stored."""
         await self._journal.stored(stream_id)
 
     async def write(self) -> None:
-        """Store what comes, for ever."""
+        """Store added answers, for ever."""
         while True:
             await self._wanted.wait()
             self._wanted.clear()
@@ -72,13 +72,13 @@ class Unstored:
                         await (asyncio.Event() if self._closing.is_set() else self._closing).wait()
             self._outage.over()
 
-    def hurry(self) -> None:
-        """Make short pauses from now on: the service shuts down."""
+    def shorten_pauses(self) -> None:
+        """Make short pauses from now on: the service is shutting down."""
         self._closing.set()
 
     async def close(self, deadline: float) -> None:
-        """Store what is left, until `deadline` on the loop's clock; log what could not be."""
-        self.hurry()
+        """Store what is left, until `deadline` on the loop's clock; log what could not be stored."""
+        self.shorten_pauses()
         with suppress(TimeoutError):
             async with asyncio.timeout_at(deadline):
                 while self._waiting:
@@ -92,7 +92,7 @@ class Unstored:
         )
 
     async def _store_all(self) -> ServiceError | None:
-        """Try all that wait, but for those behind `_TRIES` that failed in a row; return the last error."""
+        """Try all answers, but stop after `_TRIES` consecutive failures; return the last error."""
         last, failed = None, 0
         for stream_id, answer in list(self._waiting.items()):
             if self._waiting.get(stream_id) is not answer:
@@ -114,7 +114,7 @@ class Unstored:
             await answer.store()
         except ServiceError:
             raise
-        except Exception:  # the outermost handler of one answer: the others must not wait for it
+        except Exception:  # the outermost handler of one answer: it must not delay the others
             logger.exception("A finished answer cannot be stored", extra={"stream_id": stream_id})
         self.drop(stream_id)
         await self._journal.stored(stream_id)

@@ -1,4 +1,4 @@
-"""A conversation and its messages, as the rest of the service knows them."""
+"""A conversation and its messages, as plain values."""
 
 import secrets
 from time import time
@@ -30,7 +30,7 @@ class Conversation(Struct, frozen=True):
 
 
 class StoredMessage(Struct, frozen=True):
-    """One message: `content` holds native blocks. A reply has its `stream_id`, and once it is over its `end`."""
+    """One message: `content` has native blocks. A reply has its `stream_id`, and after its end its `end`."""
 
     id: str
     role: Role
@@ -43,7 +43,7 @@ class StoredMessage(Struct, frozen=True):
 
     @property
     def status(self) -> Status:
-        """How far it is. A user's message is always complete."""
+        """The progress of a message. A user's message is always complete."""
         if self.answering:
             return "answering"
         match self.end:
@@ -55,37 +55,37 @@ class StoredMessage(Struct, frozen=True):
 
     @property
     def partial(self) -> bool:
-        """Whether some of a reply is here, and not all of it will ever be."""
+        """Whether a reply has some content and will never be complete."""
         return self.status in {"cancelled", "failed"} and bool(self.content)
 
 
 class Page(Struct, frozen=True):
-    """Some conversations, the latest first, and where the next page begins."""
+    """Some conversations, the latest first, and the cursor of the next page."""
 
     conversations: list[Conversation]
     next_cursor: str | None
 
 
 class SendKey(NamedTuple):
-    """An `Idempotency-Key` as it came with a send; `fingerprint` tells one body from another."""
+    """An `Idempotency-Key` of a send; `fingerprint` identifies the body."""
 
     key: str
     fingerprint: str
 
 
 class Claimed(NamedTuple):
-    """A conversation that is ours to answer. `replaced` is the message that is said anew."""
+    """A conversation claimed for a send. `replaced` is the message that is sent again."""
 
     reply_id: str
     conversation: Conversation
     history: list[StoredMessage]
     replaced: StoredMessage | None
     cut: int | None
-    """The position from which on messages go when the send is kept."""
+    """The position from which on messages are deleted when the send is stored."""
 
 
 class Unfinished(NamedTuple):
-    """A reply that nobody has settled."""
+    """A reply that is not settled."""
 
     reply_id: str
     conversation_id: str
@@ -94,17 +94,17 @@ class Unfinished(NamedTuple):
 
 
 def new_id() -> str:
-    """Make an id that nobody can guess: 32 hexadecimal digits."""
+    """Make an id that cannot be guessed: 32 hexadecimal digits."""
     return secrets.token_hex(16)
 
 
 def now_ms() -> int:
-    """Unix time in milliseconds."""
+    """Return the Unix time in milliseconds."""
     return int(time() * 1000)
 
 
 def title_of(content: list[Json]) -> str:
-    """Make a title from a first message: its first words, or what else it brings."""
+    """Make a title from a first message: its first words, or the kind of its content."""
     words = " ".join(" ".join(block["text"] for block in content if block["type"] == "text").split())
     if not words:
         return {"image": "Image", "document": "Document"}.get(content[0]["type"], "Conversation")

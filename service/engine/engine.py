@@ -9,7 +9,7 @@ from time import monotonic
 from weakref import WeakSet
 
 from service.access.caller import Caller
-from service.access.rates import ExpectedUsage, Grant, Leave, Rates, open_rates
+from service.access.rates import ExpectedUsage, Grant, PendingGrant, Rates, open_rates
 from service.bedrock.catalog.resolution import Target
 from service.bedrock.upstream import Upstream
 from service.deltas import SHOWN, Done, Failed, Metrics, Usage
@@ -150,7 +150,7 @@ class Engine:
         record = record_of(order, target, allowed(order.request.model_id, caller, self.settings))
         if not record.fallbacks:
             self._parts.lanes.of(target, record.request).check()
-        with self._parts.places.expected, Leave() as leave:
+        with self._parts.places.expected, PendingGrant() as leave:
             tokens = wanted(record.request) if caller.tokens_per_minute else ExpectedUsage()
             leave.grant = grant = await self.rates.admit(caller, tokens)
             log = await self.journal.begin(record, order.key)
@@ -187,7 +187,7 @@ class Engine:
         if producer.taken_over:
             attendance.note(log.readers)
 
-    def cancel_asked(self, stream_id: str) -> None:
+    def cancel_requested(self, stream_id: str) -> None:
         """Stop a generation that was cancelled in another process."""
         if producer := self._producers.get(stream_id):
             producer.stop()
@@ -271,7 +271,7 @@ class Engine:
         if producer := self._producers.get(stream_id):
             producer.stop()
         elif not log.end:
-            await self.journal.ask_cancel(stream_id)
+            await self.journal.request_cancel(stream_id)
         with suppress(TimeoutError):
             async with asyncio.timeout(_CANCEL_S):
                 await log.wait_for_end()

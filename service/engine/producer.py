@@ -266,7 +266,7 @@ class Producer:
     def _show(self, events: list[Event], came: float | None) -> None:
         """Give readers a batch, with a word on its progress where that is due. `came`: when the answer in it did."""
         if came is not None:
-            self.log.heard = came
+            self.log.received_at = came
             self.listener.shown(came)
             self._shown = True
             if leg_mark := self._leg.mark:
@@ -284,7 +284,7 @@ class Producer:
         self.log.state = state
         if status is None:
             return
-        self.log.heard = None  # what comes next for the readers is no word of Bedrock's
+        self.log.received_at = None  # what comes next for the readers is no word of Bedrock's
         if self._held is None:
             self._append([status], state)
         else:
@@ -304,7 +304,7 @@ class Producer:
         self._parts.journal.append(self.log, events, state)
 
     def _finish(self) -> None:
-        self.log.heard = None
+        self.log.received_at = None
         self._account.cut(self._meter.attempt_tokens)
         usage = self._account.usage
         metrics = self._account.metrics(self._retries.attempts, self._leg.target.model_id)

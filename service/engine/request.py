@@ -40,7 +40,7 @@ def record_of(order: GenerateRequest, target: Target, fallbacks: tuple[str, ...]
     Raises:
         InvalidRequest: it asks for what the model is known not to take, or for more than its key may have.
     """
-    request, dropped = ceiling.under(order.request, order.caller.max_tokens, lower=order.lenient), list(order.dropped)
+    request, dropped = ceiling.apply(order.request, order.caller.max_tokens, lower=order.lenient), list(order.dropped)
     if order.lenient:
         request, more = parameters.lenient(request, target)
         dropped += more

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 
-from service.access.caller import ANONYMOUS, NOBODY, Caller, Scope
+from service.access.caller import ANONYMOUS, UNKNOWN, Caller, Scope
 from service.access.keyring import Keyring
 from service.access.tickets import Claims, Tickets, expired
 from service.errors import ServiceError
@@ -42,13 +42,13 @@ class Authenticator:
         method, path = scope["method"], scope["path"]
         query = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
         if method == "GET" and path == _BY_QUERY and headers.get("last-event-id", "").startswith(f"{NOWHERE}-"):
-            return NOBODY, None  # an EventSource that was refused comes back, and is told that there is nothing more
+            return UNKNOWN, None  # an EventSource that was refused comes back, and is told that there is nothing more
         if _takes_ticket(method, path) and (ticket := query.get("ticket")):
             return await self._by_ticket(ticket[-1], comes_back="last-event-id" in headers, path=path)
         if self._keyring is None:
             return ANONYMOUS, None
         if _is_open(path):
-            return (await self._known(Headers(scope=scope)) if path == "/readyz" else NOBODY), None
+            return (await self._known(Headers(scope=scope)) if path == "/readyz" else UNKNOWN), None
         for name in _IN_ADDRESS:
             if name in query:
                 sentence = (
@@ -73,9 +73,9 @@ class Authenticator:
     async def _known(self, headers: Headers) -> Caller:
         """Tell who asks for what is open but says more to whoever has a key."""
         try:
-            return NOBODY if self._keyring is None else await self._by_key(self._keyring, headers)
+            return UNKNOWN if self._keyring is None else await self._by_key(self._keyring, headers)
         except ServiceError:
-            return NOBODY
+            return UNKNOWN
 
     async def _by_ticket(self, ticket: str, *, comes_back: bool, path: str) -> tuple[Caller, Claims]:
         claims = self._tickets.read(ticket)

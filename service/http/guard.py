@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.access.caller import NOBODY
+from service.access.caller import UNKNOWN
 from service.dialects.table import dialect_of
 from service.errors import ServiceError
 from service.http.authentication import Authenticator
@@ -60,7 +60,7 @@ class Guard:
         request_id = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(16)
         scope["artesian.request_id"] = request_id
         bind_request_id(request_id)
-        scope["artesian.caller"] = NOBODY
+        scope["artesian.caller"] = UNKNOWN
         scope["artesian.send"] = send
         started = False
 

@@ -46,7 +46,7 @@ class LoadShedding:
         headers = headers_of(scope)
 
         async def send_standings(message: Message) -> None:
-            if message["type"] == "http.response.start" and (standings := engine.rates.standings(caller)):
+            if message["type"] == "http.response.start" and (standings := engine.rates.limit_states(caller)):
                 answered = MutableHeaders(scope=message)
                 for name, value in rate_limit_headers(standings, dialect_of(scope["path"], headers)).items():
                     answered.setdefault(name, value)

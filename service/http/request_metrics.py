@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from service.access.caller import ANONYMOUS, Caller
 from service.dialects.table import generating_dialect
 from service.http.stream_response import REST, exhaust
-from service.telemetry.context import RequestContext, ask
+from service.telemetry.context import RequestContext, bind_request
 
 if TYPE_CHECKING:
     from service.telemetry.listener import Telemetry
@@ -34,7 +34,7 @@ class RequestMetrics:
             await self._app(scope, receive, send)
             return
         telemetry: Telemetry = scope["state"]["telemetry"]
-        asked = ask(_trace(scope) if telemetry.traces else {})
+        asked = bind_request(_trace(scope) if telemetry.traces else {})
         scope[REST] = None
         try:
             await self._app(scope, receive, send)

@@ -19,7 +19,7 @@ from service.errors import ServiceError
 from service.http.client_disconnect import ClientGone, disconnected
 from service.http.headers import EVENT_STREAM_HEADERS, stream_headers
 from service.http.outlet import Outlet, outlet_of
-from service.streams.cache import MadeRoom
+from service.streams.cache import Evicted
 from service.streams.log import BATCH, StreamLog
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ class StreamResponse(EventSourceResponse):
             while True:
                 try:
                     events = log.take(self._after)
-                except MadeRoom:
+                except Evicted:
                     yield encoder.reconnect()
                     return
                 except ServiceError as error:  # the stream was dropped: for this reader it ends here
@@ -232,8 +232,8 @@ class StreamResponse(EventSourceResponse):
         if data:
             self._silence.since = now = self._time()
             self._silent = False
-            if self._waiting and self._log.heard is not None:
-                self._listener.sent(now - self._log.heard)
+            if self._waiting and self._log.received_at is not None:
+                self._listener.sent(now - self._log.received_at)
         return data
 
     def _fold(self) -> None:

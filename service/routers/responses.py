@@ -156,7 +156,7 @@ async def delete(response_id: ResponseId, archive: ArchiveDep, engine: EngineDep
     log = (await _found(archive, caller, response_id)).log
     if log and not log.end:
         await engine.cancel(log.stream_id, caller)
-    await archive.forget(caller, _stream_of(response_id) or "")
+    await archive.delete(caller, _stream_of(response_id) or "")
     if log:
         await engine.purge(log)
     return openai_responses.deleted(response_id)

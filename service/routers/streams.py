@@ -60,7 +60,7 @@ async def cancel_stream(
     answer = _snapshot(log)
     if purge:
         if log.record.dialect == "responses":
-            await request.state.archive.forget(caller, log.stream_id)
+            await request.state.archive.delete(caller, log.stream_id)
         await engine.purge(log)
     return answer
 

@@ -1,4 +1,4 @@
-"""Whether a durable journal's store is there, and whether its clock can be trusted."""
+"""Tracks whether a durable journal's store is available, and whether expired leases can be trusted."""
 
 import asyncio
 import logging
@@ -9,20 +9,20 @@ from service.streams.store import Unavailable
 
 T = TypeVar("T")
 
-PATIENCE_S = 1.0
-"""How long a call, or an event that is not yet kept, waits for the store.
+CALL_TIMEOUT_S = 1.0
+"""Timeout of a call to the store, and the longest time that an event waits for the store before it is sent unstored.
 
-A Valkey that is restarted answers again within half a second, a busy SQLite within some milliseconds; a reader hardly
-minds one second of silence and would take more for a fault.
+A restarted Valkey answers within half a second, a busy SQLite within some milliseconds. A longer pause looks like a
+fault to a reader.
 """
 
-_PUNCTUAL_S = 0.1  # a timer of a busy loop comes some hundredths late
+_PUNCTUAL_S = 0.1  # timers of a busy event loop fire some hundredths of a second late
 
 logger = logging.getLogger(__name__)
 
 
-class Link:
-    """Lost at the first failure of any call; found again by the journal's beat alone, which tries until it is."""
+class Availability:
+    """Availability of one store: the first failed call ends it, and only `LeaseRenewal.recover` restores it."""
 
     def __init__(self, name: str, lease_s: float) -> None:
         self.available = False
@@ -31,56 +31,56 @@ class Link:
         self._name = name
         self._lease_s = lease_s
         self._loop = asyncio.get_running_loop()
-        self._quiet_until = float("inf")
-        self._found_at = float("-inf")
-        self._found = asyncio.Event()
+        self._suspended_until = float("inf")
+        self._available_since = float("-inf")
+        self._is_available = asyncio.Event()
         self._lost = asyncio.Event()
 
     @property
-    def quiet(self) -> bool:
-        """Whether a lease that seems to have run out may only have had no chance to be renewed."""
-        return self._loop.time() < self._quiet_until
+    def expiry_suspended(self) -> bool:
+        """Whether an expired lease must not be acted on: its owner may have had no chance to renew it."""
+        return self._loop.time() < self._suspended_until
 
     @property
-    def patience_s(self) -> float:
-        """Seconds for which a loss is still borne in silence."""
-        return PATIENCE_S if self.available else max(0.0, self.lost_at + PATIENCE_S - self._loop.time())
+    def grace_s(self) -> float:
+        """Seconds left before an outage is announced to readers."""
+        return CALL_TIMEOUT_S if self.available else max(0.0, self.lost_at + CALL_TIMEOUT_S - self._loop.time())
 
-    def keep_quiet(self) -> None:
-        """Believe in no lease's end for the length of one."""
-        self._quiet_until = self._loop.time() + self._lease_s
+    def suspend_expiry(self) -> None:
+        """Act on no expired lease for the length of one lease."""
+        self._suspended_until = self._loop.time() + self._lease_s
 
-    def doubt(self, delay_s: float) -> None:
-        """Note a delay. A lease is renewed three times in its life: a delay of two of those may have ended some."""
+    def note_delay(self, delay_s: float) -> None:
+        """Suspend expiry after a delay of half a lease; leases are renewed every third of their length."""
         if delay_s > self._lease_s / 2:
-            self.keep_quiet()
+            self.suspend_expiry()
 
-    def found(self) -> None:
-        """Go on: the store is there."""
-        self.keep_quiet()
+    def mark_available(self) -> None:
+        """Record that the store is available."""
+        self.suspend_expiry()
         self.available = True
-        self._found_at = self._loop.time()
+        self._available_since = self._loop.time()
         self._lost.clear()
-        self._found.set()
+        self._is_available.set()
         logger.info("The journal is available: %s", self._name)
 
-    def lose(self, error: BaseException, since: float | None = None) -> None:
-        """Note that a call failed that began at `since`."""
+    def mark_unavailable(self, error: BaseException, since: float | None = None) -> None:
+        """Record that a call failed that began at `since`."""
         if not self.available:
             return
         self.available = False
         self.lost_at = self._loop.time() if since is None else since
-        self._found.clear()
+        self._is_available.clear()
         self._lost.set()
         logger.warning("The journal is not available: %s: %s", self._name, str(error) or type(error).__name__)
         self.on_lost()
 
     async def wait(self) -> None:
-        """Wait until the store is there."""
-        await self._found.wait()
+        """Wait until the store is available."""
+        await self._is_available.wait()
 
     async def wait_for_loss(self, timeout_s: float) -> None:
-        """Wait until the store is lost, at most `timeout_s` seconds."""
+        """Wait until the store becomes unavailable, at most `timeout_s` seconds."""
         try:
             async with asyncio.timeout(timeout_s):
                 await self._lost.wait()
@@ -88,35 +88,35 @@ class Link:
             pass
 
     async def call(self, call: Awaitable[T]) -> T:
-        """Make a call to the store, within the time it has.
+        """Call the store with a timeout.
 
-        A slow one may have been slow for everybody, so that others could not renew their leases either.
+        A slow call may have been slow for other processes too, so that they could not renew their leases.
 
         Raises:
-            Unavailable: it failed, and the store is taken for lost.
+            Unavailable: the call failed, and the store now counts as unavailable.
         """
         began = self._loop.time()
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(CALL_TIMEOUT_S):
                 return await call
         except Unavailable as error:
-            self.lose(error, max(began, self._found_at))
+            self.mark_unavailable(error, max(began, self._available_since))
             raise
         except TimeoutError as error:
-            self.lose(error, self._loop.time() - self._borne(began))
-            raise Unavailable("There was no answer in time.") from error
+            self.mark_unavailable(error, self._loop.time() - self._grace_used_s(began))
+            raise Unavailable("The store did not respond in time.") from error
         finally:
-            self.doubt(self._loop.time() - began)
+            self.note_delay(self._loop.time() - began)
 
-    def _borne(self, began: float) -> float:
-        """Tell how much of the patience a call without an answer has used up.
+    def _grace_used_s(self, began: float) -> float:
+        """Return how much of the grace period a call without a response has used up, in seconds.
 
-        Not all of it: perhaps it was this process that stood still, and the store answers the next call at once. Then
-        it says whose the streams are by now. None of it where the time for the answer ran out late: we did stand still.
+        Half of it: this process may have been suspended, and the store may respond to the next call and report who owns
+        the streams by then. None of it if the timeout itself fired late: this process was suspended.
         """
-        late = self._loop.time() - began - PATIENCE_S
-        return PATIENCE_S / 2 if late < _PUNCTUAL_S else 0.0
+        late = self._loop.time() - began - CALL_TIMEOUT_S
+        return CALL_TIMEOUT_S / 2 if late < _PUNCTUAL_S else 0.0
 
 
 def _ignore() -> None:
-    """Nobody minds."""
+    """Do nothing."""

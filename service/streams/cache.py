@@ -1,4 +1,4 @@
-"""The logs that one process holds, within a bound of memory and of time."""
+"""The stream logs that one process keeps in memory, limited in bytes and time."""
 
 import asyncio
 from collections import OrderedDict
@@ -9,32 +9,32 @@ from service.streams.log import StreamLog
 
 _CROWDED = (
     "The database is unavailable, and finished answers that wait for it fill half of the memory for streams. "
-    "Requests whose answer is not stored are served."
+    "Requests whose answer is not stored are accepted."
 )
 
 
-class MadeRoom(ServiceError):
-    """A stream was let go here for want of memory, and its journal still has it: it can be read on from there."""
+class Evicted(ServiceError):
+    """A stream was evicted from memory while its journal still has it; the reader can load it from there."""
 
     def __init__(self) -> None:
         super().__init__("gone")
 
 
-class Shelf:
-    """Logs by stream id. Finished ones go after `ttl_s` seconds, or when memory is short, the oldest first.
+class StreamCache:
+    """Logs by stream id. Finished ones expire after `ttl_s` seconds and are evicted when memory is short, oldest first.
 
-    A retained log does neither: its answer has to be stored in the database first.
+    A retained log neither expires nor is evicted: its answer has to be stored in the database first.
     """
 
     def __init__(self, *, ttl_s: float, memory_bytes: int) -> None:
         self._ttl_s = ttl_s
         self._memory_bytes = memory_bytes
         self._logs: dict[str, StreamLog] = {}
-        self._finished: OrderedDict[str, StreamLog] = OrderedDict()  # in the order they ended
+        self._finished: OrderedDict[str, StreamLog] = OrderedDict()  # in the order in which they ended
         self._retained: set[str] = set()
         self._unstored: dict[str, int] = {}  # bytes of retained logs that have ended
         self._unstored_bytes = 0
-        self.kept_elsewhere: Callable[[StreamLog], bool] = _nowhere
+        self.is_stored: Callable[[StreamLog], bool] = _never
         self.on_evicted: Callable[[], None] = _nothing
         self.size = 0
         self._finished_bytes = 0
@@ -51,7 +51,7 @@ class Shelf:
 
     @property
     def full(self) -> bool:
-        """Whether running streams alone fill the memory: no further one may begin."""
+        """Whether running streams alone fill the memory, so that no stream can be created."""
         return self.size - self._finished_bytes > self._memory_bytes
 
     @property
@@ -64,31 +64,31 @@ class Shelf:
         """Whether answers that the database has not stored yet fill half of the memory."""
         return self._unstored_bytes > self._memory_bytes / 2
 
-    def make_place(self, *, archived: bool = False) -> None:
-        """Make sure that there is memory for one more stream; `archived`: its answer has to be stored.
+    def check_capacity(self, *, archived: bool = False) -> None:
+        """Check that there is memory for one more stream; `archived`: its answer has to be stored.
 
         Raises:
-            ServiceError: `overloaded`, there is not.
+            ServiceError: `overloaded`: there is not.
         """
         self.expire()
         if archived and self.crowded:
             raise ServiceError("overloaded", _CROWDED, retry_after=5)
         if self.full:
-            raise ServiceError("overloaded", "The memory for streams is full of running generations.", retry_after=1)
+            raise ServiceError("overloaded", "Running generations fill the memory for streams.", retry_after=1)
 
-    def put(self, log: StreamLog) -> None:
-        """Hold a log and watch its growth."""
+    def add(self, log: StreamLog) -> None:
+        """Add a log and track its size."""
         self._logs[log.stream_id] = log
         self.size += log.size
         log.watch_growth(self._grown)
         if log.end:
             self._finish(log)
-        self._make_room()
+        self._evict()
 
     def retain(self, log: StreamLog) -> None:
-        """Neither expire nor evict a log until it is released."""
+        """Keep a log from expiry and eviction until it is released."""
         self._retained.add(log.stream_id)
-        if self._take_finished(log):
+        if self._discard_finished(log):
             self._finish(log)
 
     def release(self, log: StreamLog) -> None:
@@ -98,25 +98,25 @@ class Shelf:
             self._unstored_bytes -= size
             log.ended_at = asyncio.get_running_loop().time()
             self._finish(log)
-            self._make_room()
+            self._evict()
 
     def get(self, stream_id: str) -> StreamLog | None:
-        """Return a log that is still held."""
+        """Return a cached log."""
         self.expire()
         return self._logs.get(stream_id)
 
-    def take_out(self, log: StreamLog, error: ServiceError | None = None) -> None:
-        """Let a log go; its readers, if any, are told."""
+    def remove(self, log: StreamLog, error: ServiceError | None = None) -> None:
+        """Remove a log; its readers get `error` (default: `gone`)."""
         if self._logs.get(log.stream_id) is not log:
             return
         del self._logs[log.stream_id]
-        self._take_finished(log)
+        self._discard_finished(log)
         self._retained.discard(log.stream_id)
         self._unstored_bytes -= self._unstored.pop(log.stream_id, 0)
         log.drop(error or ServiceError("gone"))
 
     def expire(self) -> None:
-        """Let go of what has been finished for longer than `ttl_s`."""
+        """Remove logs that ended more than `ttl_s` seconds ago."""
         if not self._finished:
             return
         horizon = asyncio.get_running_loop().time() - self._ttl_s
@@ -124,14 +124,14 @@ class Shelf:
             oldest = next(iter(self._finished.values()))
             if oldest.ended_at is None or oldest.ended_at > horizon:
                 return
-            self.take_out(oldest)
+            self.remove(oldest)
 
     def _grown(self, log: StreamLog, size: int) -> None:
         self.size += size
         if log.end and log.stream_id in self._logs and log.stream_id not in self._finished:
             self._finish(log)
         if size > 0:
-            self._make_room()
+            self._evict()
 
     def _finish(self, log: StreamLog) -> None:
         if log.stream_id not in self._retained:
@@ -141,18 +141,18 @@ class Shelf:
             self._unstored[log.stream_id] = log.size
             self._unstored_bytes += log.size
 
-    def _take_finished(self, log: StreamLog) -> bool:
-        """Take a log out of those that may be evicted. False: it was not among them."""
+    def _discard_finished(self, log: StreamLog) -> bool:
+        """Remove a log from those that may be evicted. False: it was not among them."""
         if self._finished.pop(log.stream_id, None) is None:
             return False
         self._finished_bytes -= log.size
         return True
 
-    def _make_room(self) -> None:
+    def _evict(self) -> None:
         """Evict finished streams, the oldest first.
 
-        One with readers goes only where finished streams alone fill the memory: its readers are about to get its end,
-        which running streams with large requests must not take from them.
+        One with readers is evicted only if finished streams alone fill the memory: its readers are about to receive its
+        end, and running streams with large requests must not take it from them.
         """
         while self.size > self._memory_bytes:
             crowded = self._finished_bytes > self._memory_bytes
@@ -161,12 +161,12 @@ class Shelf:
                 return
             self.evicted += 1
             self.on_evicted()
-            self.take_out(oldest, MadeRoom() if self.kept_elsewhere(oldest) else None)
+            self.remove(oldest, Evicted() if self.is_stored(oldest) else None)
 
 
-def _nowhere(_: StreamLog) -> bool:
+def _never(_: StreamLog) -> bool:
     return False
 
 
 def _nothing() -> None:
-    """Nobody minds."""
+    """Do nothing."""

@@ -1,7 +1,7 @@
-"""How a journal writes a stream down: MessagePack, one entry for each batch of events.
+"""The stored form of a stream: MessagePack, one entry for each batch of events.
 
-Whatever leaves for a store passes through a `Codec` and nothing else does, so encryption at rest has one place to
-stand: a batch is sealed for its stream and for the number of its first event.
+All bytes for a store pass through a `Codec`, so encryption at rest happens here only: a batch is sealed for its stream
+and for the number of its first event.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ from service.settings import SettingsError
 from service.streams.record import Record
 
 _OTHER_KEY = (
-    "ARTESIAN_ENCRYPTION_KEY: the journal holds streams that are encrypted with another key; put that one behind "
-    "yours, separated by a comma, or wait until they are gone (ARTESIAN_STREAM_TTL)"
+    "ARTESIAN_ENCRYPTION_KEY: the journal has streams that are encrypted with another key; append that key to "
+    "yours, separated by a comma, or wait until they expire (ARTESIAN_STREAM_TTL)"
 )
 
 _encoder = msgspec.msgpack.Encoder()
@@ -27,13 +27,13 @@ _request = msgspec.msgpack.Decoder(Request)
 
 
 class Unwritable(Exception):
-    """A value that MessagePack has no form for: half a surrogate pair, a number beyond 64 bits."""
+    """The value cannot be encoded as MessagePack: half a surrogate pair, a number beyond 64 bits."""
 
 
 class Unreadable(Exception):
-    """What a store gave back was not written by us, or by another version of us.
+    """Stored bytes cannot be decoded: another program or another version wrote them.
 
-    Or it is encrypted and stays so: `refusal` says why.
+    `refusal` is set if they cannot be decrypted, and says why.
     """
 
     def __init__(self, message: str, refusal: Unopened | None = None) -> None:
@@ -42,25 +42,25 @@ class Unreadable(Exception):
 
 
 class Codec:
-    """Writes and reads the streams of one journal, sealed if a seal is given."""
+    """Encodes and decodes the streams of one journal, encrypted if a seal is given."""
 
     def __init__(self, seal: Seal | None = None) -> None:
         self._closes = seal is not None
         self._seal = seal or NoSeal()
 
     def write_record(self, record: Record) -> bytes:
-        """Write what is kept of a stream to its end and beyond: all but the request.
+        """Encode a record without its request; it is stored until the stream expires.
 
         Raises:
-            Unwritable: it cannot be.
+            Unwritable: it cannot be encoded.
         """
         return self._seal.close(encode_record(record.without_request()), _scope(record.stream_id), "record")
 
     async def write_request(self, stream_id: str, request: Request, size_bytes: int) -> bytes:
-        """Write the request of a stream, which is kept while the stream runs; a large one in a thread.
+        """Encode the request of a stream, which is stored while the stream runs; a large one in a thread.
 
         Raises:
-            Unwritable: it cannot be.
+            Unwritable: it cannot be encoded.
         """
 
         def write() -> bytes:
@@ -69,10 +69,10 @@ class Codec:
         return await asyncio.to_thread(write) if size_bytes > LARGE_BYTES else write()
 
     async def read_request(self, stream_id: str, stored: bytes) -> Request:
-        """Read the request of a running stream; a large one in a thread.
+        """Decode the request of a running stream; a large one in a thread.
 
         Raises:
-            Unreadable: it is none.
+            Unreadable: it cannot be decoded.
         """
 
         def read() -> Request:
@@ -81,40 +81,40 @@ class Codec:
         return await asyncio.to_thread(read) if len(stored) > LARGE_BYTES else read()
 
     def read_record(self, stream_id: str, stored: bytes) -> Record:
-        """Read what a stream was begun with.
+        """Decode a record.
 
         Raises:
-            Unreadable: it is no record.
+            Unreadable: it cannot be decoded.
         """
         return decode_record(self._open(stored, stream_id, "record"))
 
     def check_key(self, kept: tuple[str, bytes] | None) -> None:
-        """See from some stream's id and record whether what is kept can be read.
+        """Check with one stream's id and record that stored streams can be read.
 
         Raises:
-            SettingsError: it is encrypted with a key that is not ours.
+            SettingsError: they are encrypted with another key.
         """
         try:
             if kept:
                 self.read_record(*kept)
         except Unreadable as error:
-            if error.refusal and not isinstance(error.refusal, Changed):  # a damaged record stops no start
+            if error.refusal and not isinstance(error.refusal, Changed):  # a damaged record does not prevent the start
                 raise SettingsError([_OTHER_KEY]) from None
 
     def write_events(self, stream_id: str, first: int, events: Sequence[Event]) -> bytes:
-        """Write a batch; `first` is the number of its first event.
+        """Encode a batch; `first` is the number of its first event.
 
         Raises:
-            Unwritable: it cannot be.
+            Unwritable: it cannot be encoded.
         """
         content = encode_events(events)
         return self._seal.close(content, _scope(stream_id), str(first)) if self._closes else content
 
     def read_events(self, stream_id: str, first: int, stored: bytes) -> list[Event]:
-        """Read a batch.
+        """Decode a batch.
 
         Raises:
-            Unreadable: it is none.
+            Unreadable: it cannot be decoded.
         """
         return decode_events(self._open(stored, stream_id, str(first)))
 
@@ -130,19 +130,19 @@ def _scope(stream_id: str) -> str:
 
 
 def encode_events(events: Sequence[Event]) -> bytes:
-    """Write a batch.
+    """Encode a batch.
 
     Raises:
-        Unwritable: it cannot be.
+        Unwritable: it cannot be encoded.
     """
     return _encode(events)
 
 
 def decode_events(stored: bytes) -> list[Event]:
-    """Read a batch.
+    """Decode a batch.
 
     Raises:
-        Unreadable: it is none.
+        Unreadable: it cannot be decoded.
     """
     try:
         return _events.decode(stored)
@@ -151,19 +151,19 @@ def decode_events(stored: bytes) -> list[Event]:
 
 
 def encode_record(record: Record) -> bytes:
-    """Write what a stream was begun with.
+    """Encode a record.
 
     Raises:
-        Unwritable: it cannot be.
+        Unwritable: it cannot be encoded.
     """
     return _encode(record)
 
 
 def decode_record(stored: bytes) -> Record:
-    """Read what a stream was begun with.
+    """Decode a record.
 
     Raises:
-        Unreadable: it is no record.
+        Unreadable: it cannot be decoded.
     """
     try:
         return _record.decode(stored)
@@ -172,10 +172,10 @@ def decode_record(stored: bytes) -> Record:
 
 
 def decode_request(stored: bytes) -> Request:
-    """Read a request.
+    """Decode a request.
 
     Raises:
-        Unreadable: it is none.
+        Unreadable: it cannot be decoded.
     """
     try:
         return _request.decode(stored)
@@ -187,4 +187,4 @@ def _encode(value: object) -> bytes:
     try:
         return _encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise Unwritable("This cannot be written to a journal.") from error
+        raise Unwritable("The value cannot be encoded for the journal.") from error

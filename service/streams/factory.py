@@ -1,11 +1,11 @@
-"""From `JOURNAL_URL` to the journal it names."""
+"""Opens the journal that `JOURNAL_URL` names."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
 from secrets import token_hex
 
 from service.encryption import Seal
-from service.streams.availability import PATIENCE_S
+from service.streams.availability import CALL_TIMEOUT_S
 from service.streams.codec import Codec
 from service.streams.durable import DurableJournal
 from service.streams.journal import Journal
@@ -16,13 +16,13 @@ from service.streams.store import JournalStore, Unavailable
 def open_journal(
     url: str, *, lease_s: float, ttl_s: float, memory_bytes: int, seal: Seal | None = None
 ) -> AbstractAsyncContextManager[Journal]:
-    """Keep streams where `url` says while the block lasts; what leaves the process goes through `seal`.
+    """Return the journal at `url`, to be entered as a context; what is stored outside the process is sealed by `seal`.
 
-    Entering the block fails on a path that cannot be used; a Valkey that cannot be reached does not stop the start: the
-    journal is unavailable until it can.
+    Entering fails on a path that cannot be used. A Valkey that cannot be reached does not prevent the start: the
+    journal is unavailable until it responds.
 
     Raises:
-        SettingsError: the address cannot be used, and why; or the streams there are encrypted with another key.
+        SettingsError: the address cannot be used, or its streams are encrypted with another key.
     """
     if url == "memory://":
         return MemoryJournal(ttl_s=ttl_s, memory_bytes=memory_bytes)
@@ -31,7 +31,7 @@ def open_journal(
 
 
 async def try_journal(url: str, *, seal: Seal | None = None) -> None:
-    """See whether streams can be kept where `url` says. A Valkey that cannot be reached is waited for later.
+    """Check that the journal at `url` can be used. A Valkey that cannot be reached is not an error.
 
     Raises:
         SettingsError: as for `open_journal`.
@@ -40,7 +40,7 @@ async def try_journal(url: str, *, seal: Seal | None = None) -> None:
         return
     store = make_store(url, lease_s=1, ttl_s=1)
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(CALL_TIMEOUT_S):
             await store.open()
             Codec(seal).check_key(await store.sample())
     except (Unavailable, TimeoutError):
@@ -50,10 +50,10 @@ async def try_journal(url: str, *, seal: Seal | None = None) -> None:
 
 
 def make_store(url: str, *, lease_s: float, ttl_s: float) -> JournalStore:
-    """Make the store that `url` names, for one process. Nothing is opened yet.
+    """Create the store that `url` names, for one process, without opening it.
 
     Raises:
-        SettingsError: the address cannot be read.
+        SettingsError: the address is invalid.
     """
     process = token_hex(8)
     if url.startswith("sqlite:///"):

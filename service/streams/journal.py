@@ -1,8 +1,8 @@
-"""What keeps streams: the protocol that memory, SQLite and Valkey implement, and that one suite of tests holds them to.
+"""The protocol of a journal, which memory, SQLite and Valkey implement and one test suite verifies.
 
-A journal gives a stream its log, keeps the log's events safe before any reader sees them, and finds a stream again by
-its id. A shared journal also lets another process go on with a stream: a producer holds a lease, and every append
-carries the lease's epoch, so that one that was replaced can add nothing more.
+A journal creates a stream's log, stores the log's events before any reader sees them, and finds a stream by its id. In
+a shared journal another process can continue a stream: the producer holds a lease, and every append carries the lease's
+epoch, so that a producer that was replaced cannot append.
 """
 
 from collections.abc import Collection, Sequence
@@ -14,7 +14,7 @@ from service.streams.record import Record, State
 
 
 class IdempotencyKey(NamedTuple):
-    """An `Idempotency-Key` of one caller. `fingerprint` tells one body from another; `of` is its name on the wire."""
+    """An `Idempotency-Key` of one caller. `fingerprint` identifies the body; `of` is the key's name on the wire."""
 
     caller: str
     key: str
@@ -23,131 +23,131 @@ class IdempotencyKey(NamedTuple):
 
 
 class Owner(Protocol):
-    """Whoever produces this process's streams, as a journal knows it. None of these may wait."""
+    """The engine, as a journal knows it: it produces this process's streams. None of these methods may block."""
 
-    def cancel_asked(self, stream_id: str) -> None:
-        """Somebody, anywhere, cancels a stream that this process produces. Told again until it has ended."""
+    def cancel_requested(self, stream_id: str) -> None:
+        """A client cancels a stream that this process produces. Repeated until the stream has ended."""
 
     def replaced(self, log: StreamLog) -> None:
         """Another process has taken the stream over: its producer here must stop.
 
-        The log is fed by the new producer from now on, and whatever is appended to it here goes nowhere.
+        The new producer fills the log from now on; what is appended to it here is dropped.
         """
 
     def abandoned(self, stream_id: str) -> None:
-        """A stream's producer gave it up, or let its lease run out: it may be taken over. Told again until it is."""
+        """A stream's producer released it or let its lease expire: it may be taken over. Repeated until it is."""
 
 
-class Nobody:
-    """Who is told while no engine is attached."""
+class NoOwner:
+    """Ignores the journal's notifications while no engine is attached."""
 
-    def cancel_asked(self, stream_id: str) -> None:
+    def cancel_requested(self, stream_id: str) -> None:
         """Nothing is produced yet."""
 
     def replaced(self, log: StreamLog) -> None:
         """Nothing is produced yet."""
 
     def abandoned(self, stream_id: str) -> None:
-        """Nobody takes anything over; it is told again with the next beat."""
+        """No engine can take it over; the next sweep reports it again."""
 
 
 class JournalListener(Protocol):
-    """Who hears how a journal does. It costs nothing, never waits and never fails."""
+    """Receives the journal's measurements. It must be cheap, not block and not fail."""
 
     def committed(self, seconds: float) -> None:
-        """A group of batches went to the store and is kept: how long that took."""
+        """A group of batches is stored; `seconds` is how long that took."""
 
     def evicted(self) -> None:
-        """A finished stream was let go before its time, because memory was short."""
+        """A finished stream was evicted before its time to live because memory was short."""
 
 
 class Journal(Protocol):
-    """Where streams live."""
+    """Where streams are stored."""
 
     name: str
     shared: bool
-    """Whether another process can read these streams and go on with them."""
+    """Whether other processes can read these streams and continue them."""
 
     @property
     def available(self) -> bool:
-        """Whether what is appended is kept just now."""
+        """Whether appended events are being stored."""
 
     @property
     def size(self) -> int:
-        """The bytes of the logs that are held in this process: an estimate."""
+        """The estimated bytes of the logs in this process's memory."""
 
     def attach(self, owner: Owner) -> None:
-        """Name who is to be told."""
+        """Set the owner that is notified."""
 
     def listen(self, listener: JournalListener) -> None:
-        """Name who hears how the journal does."""
+        """Set the listener that receives measurements."""
 
     async def begin(self, record: Record, key: IdempotencyKey | None = None) -> StreamLog:
-        """Begin a stream, bound to `key`; or return the one that is bound to it already.
+        """Create a stream and bind it to `key`; or return the stream that the key is bound to.
 
         Raises:
             InvalidRequest: the key is bound to another body.
-            ServiceError: `gone`, the key's stream is no longer kept.
+            ServiceError: `gone`: the key's stream has expired.
         """
 
     async def find_bound(self, key: IdempotencyKey) -> StreamLog | None:
-        """Return the stream that a key is bound to; None where it is free, or where nobody can say just now.
+        """Return the stream that a key is bound to; None if it is free or the store is unavailable.
 
-        It raises what `begin` would.
+        Raises as `begin`.
         """
 
     def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
-        """Give events their numbers, keep them safe and then show them, in that order. Never waits.
+        """Number events, store them and then publish them. Never waits.
 
-        Where they cannot be kept the stream goes on all the same: it is announced as not resumable by a `status`
-        event, and shown from memory.
+        If they cannot be stored, the stream continues: a `status` event announces it as not resumable, and events are
+        published from memory.
         """
 
     async def find(self, stream_id: str) -> StreamLog | None:
-        """Return a stream's log, followed live where another process produces it.
+        """Return a stream's log; a log that another process produces is followed live.
 
-        A log that nobody reads is not followed for long: whoever finds one reads it at once, or finds it again.
+        A log without readers is followed only briefly: read it at once, or find it again.
 
         Raises:
-            ServiceError: `overloaded`, the stream is not here and nobody can say just now whether it is kept.
+            ServiceError: `overloaded`: the stream is not in memory and the store is unavailable.
         """
 
     async def take_over(self, stream_id: str) -> StreamLog | None:
-        """Take the lease of an abandoned stream, to go on with it; None where another was quicker or it has ended.
+        """Take the lease of an abandoned stream; None if another process was faster or the stream has ended.
 
-        The log holds all that was ever shown of it, which may be nothing, its start included.
+        The log has all events that were ever published, possibly none, not even the start.
         """
 
     async def release(self, log: StreamLog) -> None:
-        """Give up a lease once all that was appended is kept, so that another process takes over at once.
+        """Give up a lease once all appended events are stored, so that another process takes over at once.
 
-        From then on the log is fed by the new producer.
+        The new producer fills the log from then on.
         """
 
-    async def ask_cancel(self, stream_id: str) -> None:
-        """Tell the producer of a stream, wherever it is, that the stream is cancelled.
+    async def request_cancel(self, stream_id: str) -> None:
+        """Cancel a stream, whichever process produces it.
 
         Raises:
-            ServiceError: `overloaded`, it cannot be told just now.
+            ServiceError: `overloaded`: the store is unavailable.
         """
 
     async def is_read_elsewhere(self, log: StreamLog) -> bool:
-        """Whether readers of other processes follow a stream that is produced here; yes where nobody can say."""
+        """Whether readers of other processes follow a stream produced here; True if the store is unavailable."""
 
     async def unbind(self, key: IdempotencyKey) -> None:
         """Free a key whose generation was never admitted."""
 
     async def unstored(self) -> Collection[str]:
-        """Name finished streams of the store whose answers no database is known to have; none while it is unavailable.
+        """Return the ids of finished streams in the store whose answers are not noted as stored; none during an outage.
 
         Other processes may be about to store them.
         """
 
     async def retain(self, log: StreamLog) -> bool:
-        """Keep a finished stream here until its answer is stored. False: there is no memory for it."""
+        """Keep a finished stream in memory until its answer is stored. False: there is no memory for it."""
 
     async def stored(self, stream_id: str) -> None:
-        """Note that the database has a stream's answer, or will never have it: its time to live begins."""
+        """Note that the database has a stream's answer, or will never get it: its time to live starts."""
 
     async def purge(self, log: StreamLog) -> None:
-        """Forget a stream at once, everywhere."""
+        """Delete a stream at once, in all processes."""

@@ -1,4 +1,4 @@
-"""One at a time, by name: who comes second to the same thing waits, and finds what the first one has made."""
+"""Locks by name: work on one name runs one at a time."""
 
 import asyncio
 from collections.abc import Hashable
@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 
 class KeyedLocks:
-    """A lock for each name, for as long as anybody holds it or waits for it."""
+    """A lock for each name, kept while it is held or waited for."""
 
     def __init__(self) -> None:
         self._locks: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()

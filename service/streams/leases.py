@@ -1,29 +1,29 @@
-"""A durable journal's pulse: leases, the sweep for streams that nobody produces, and the way back after a failure."""
+"""Renews leases, finds abandoned streams and reconnects to the store."""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 
 from service.settings import SettingsError
-from service.streams.availability import Link
+from service.streams.availability import Availability
 from service.streams.log import StreamLog
 from service.streams.outbox import Outbox
-from service.streams.remote import Mirrors
+from service.streams.remote import RemoteStreams
 from service.streams.store import JournalStore, Lease, Outcome, StoredState, Unavailable
 
-LONGEST_S = 1.0  # between two beats: a cancel that got lost on its way is seen by the next
-RETRY_S = 0.1  # between two tries to find the store again
+LONGEST_S = 1.0  # between two renewals, which also deliver a cancellation whose notification was lost
+RETRY_S = 0.1  # between two attempts to reconnect to the store
 
 
-class Beat:
-    """Renews every lease of the process in one call, at least three times in the life of one."""
+class LeaseRenewal:
+    """Renews all leases of the process in one call, at least three times in the length of a lease."""
 
     def __init__(
         self,
         store: JournalStore,
-        link: Link,
+        availability: Availability,
         outbox: Outbox,
-        mirrors: Mirrors,
+        remote: RemoteStreams,
         *,
         lease_s: float,
         on_cancel: Callable[[str], None],
@@ -31,9 +31,9 @@ class Beat:
         on_replaced: Callable[[StreamLog], None],
     ) -> None:
         self._store = store
-        self._link = link
+        self._availability = availability
         self._outbox = outbox
-        self._mirrors = mirrors
+        self._remote = remote
         self._period_s = min(lease_s / 3, LONGEST_S)
         self._on_cancel = on_cancel
         self._on_abandoned = on_abandoned
@@ -41,47 +41,47 @@ class Beat:
         self._loop = asyncio.get_running_loop()
         self._due = self._now()
 
-    async def beat(self) -> None:
-        """Beat once, and wait for the next time; or try to find the store again."""
-        if not self._link.available:
+    async def renew(self) -> None:
+        """Renew once and wait for the next time; or try to reconnect to the store."""
+        if not self._availability.available:
             if not await self.recover():
                 await asyncio.sleep(RETRY_S)
             return
-        self._mind_the_clock()
+        self._check_delay()
         try:
-            await self._renew()
+            await self._renew_leases()
             await self._purge()
-            await self._mirrors.refresh()
+            await self._remote.refresh()
             await self._sweep()
         except Unavailable:
             return
         self._due = tuple(now + self._period_s for now in self._now())
-        await self._link.wait_for_loss(self._period_s)
+        await self._availability.wait_for_loss(self._period_s)
 
     async def recover(self) -> bool:
-        """Try to find the store. What went on without it is taken out of it first, so that nobody goes on with it."""
+        """Reconnect to the store; False: it is unavailable. First purge the streams that continued without it."""
         try:
-            await self._link.call(self._store.open())
-            await self._renew()
+            await self._availability.call(self._store.open())
+            await self._renew_leases()
             await self._purge()
         except (Unavailable, SettingsError):
             return False
-        self._link.found()
+        self._availability.mark_available()
         self._due = self._now()
         return True
 
     def _now(self) -> tuple[float, ...]:
         return self._loop.time(), time.time()
 
-    def _mind_the_clock(self) -> None:
-        """Where this beat comes late the whole machine may have stood still, and nobody could renew a lease."""
-        self._link.doubt(max(now - due for now, due in zip(self._now(), self._due, strict=True)))
+    def _check_delay(self) -> None:
+        """Suspend expiry if this renewal is late: the whole machine may have been suspended, and no lease renewed."""
+        self._availability.note_delay(max(now - due for now, due in zip(self._now(), self._due, strict=True)))
 
-    async def _renew(self) -> None:
+    async def _renew_leases(self) -> None:
         leases = self._outbox.leases()
-        self._note(leases, await self._link.call(self._store.renew(leases)))
+        self._apply(leases, await self._availability.call(self._store.renew(leases)))
 
-    def _note(self, leases: Sequence[Lease], outcomes: Sequence[Outcome]) -> None:
+    def _apply(self, leases: Sequence[Lease], outcomes: Sequence[Outcome]) -> None:
         for lease, outcome in zip(leases, outcomes, strict=True):
             produced = self._outbox.produced.get(lease.stream_id)
             if produced is None or produced.log.epoch != lease.epoch:
@@ -90,25 +90,25 @@ class Beat:
                 case Outcome.CANCELLED:
                     self._on_cancel(lease.stream_id)
                 case Outcome.REPLACED:
-                    self._outbox.let_go(produced.log)
+                    self._outbox.discard(produced.log)
                     self._on_replaced(produced.log)
                 case Outcome.GONE:
-                    self._outbox.give_up(produced)
+                    self._outbox.continue_unstored(produced)
                 case Outcome.KEPT:
                     pass
 
     async def _purge(self) -> None:
-        """Take out of the store what went on without it."""
-        doubtful = self._outbox.doubtful
-        for stream_id, doubt in list(doubtful.items()):
-            await self._link.call(self._store.purge(stream_id, doubt.epoch))
-            if doubt.purges > 1:
-                doubtful[stream_id] = doubt._replace(purges=doubt.purges - 1)
+        """Delete the streams from the store that continued without it."""
+        unknown = self._outbox.unknown
+        for stream_id, state in list(unknown.items()):
+            await self._availability.call(self._store.purge(stream_id, state.epoch))
+            if state.purges > 1:
+                unknown[stream_id] = state._replace(purges=state.purges - 1)
             else:
-                del doubtful[stream_id]
+                del unknown[stream_id]
 
     async def _sweep(self) -> None:
-        for stream_id, standing in await self._link.call(self._store.sweep()):
+        for stream_id, state in await self._availability.call(self._store.sweep()):
             ours = stream_id in self._outbox.produced
-            if not ours and (standing is StoredState.RELEASED or not self._link.quiet):
+            if not ours and (state is StoredState.RELEASED or not self._availability.expiry_suspended):
                 self._on_abandoned(stream_id)

@@ -1,7 +1,7 @@
 """A stream's log in this process: numbered events, and the readers that follow them.
 
-The producer appends batches and knows no reader; readers take what is new and know no producer. Events are numbered
-from 1 without a gap when they are appended, and shown once the journal has them safe.
+Producer and readers do not know each other. Events are numbered from 1 without a gap when they are appended, and
+published once the journal has stored them.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from service.generation import Request
 from service.streams.record import Record, State
 
 BATCH = 512
-"""Events a reader takes at once: a bound on the bytes of one write when it has much to catch up."""
+"""Events that a reader takes at once: bounds the bytes of one write when it has much to catch up."""
 
 Take = Callable[[Sequence[Event]], bool]
 
 _EVENT_BYTES = 96  # a struct, its slot in the list and its index, measured with CPython 3.11
-_WORTH_TELLING = 2_048  # bytes: a bound on memory needs no word for each delta
-_OTHER_BYTES = 400  # an event with more than a text: few in a stream
+_REPORTED_BYTES = 2_048  # growth is reported in steps of this size, not for each delta
+_OTHER_BYTES = 400  # an event with more than a text; a stream has few of them
 
 
 def size_of(event: Event) -> int:
@@ -35,7 +35,7 @@ def size_of(event: Event) -> int:
 
 
 class StreamLog:
-    """One stream. `events[n - 1]` is event n; `numbered` counts those not yet shown as well."""
+    """The log of one stream. `events[n - 1]` is event n; `numbered` also counts events that are not published yet."""
 
     def __init__(self, record: Record, *, epoch: int = 1) -> None:
         self.record = record
@@ -48,46 +48,48 @@ class StreamLog:
         self.ended_at: float | None = None
         self._request_bytes = record.request.size_bytes
         self.size = self._request_bytes + len(record.input)
-        self.heard: float | None = None  # when the newest of the answer came from upstream, where it is produced here
+        self.received_at: float | None = (
+            None  # loop time at which the newest delta arrived from upstream, if produced here
+        )
         self.readers = 0
         self.on_readers: Callable[[int], None] = _ignore
         self.on_empty: Callable[[StreamLog], None] = _nothing
         self._on_growth: Callable[[StreamLog, int], None] = _no_cache
-        self._told = 0  # of the size
+        self._reported = 0  # the size that `_on_growth` knows
         self._gone: ServiceError | None = None
         self._waiting: dict[asyncio.Future[None], Take | None] = {}
-        self._loop = asyncio.get_running_loop()  # whose look-up is a system call a time (CPython 3.11 asks for its pid)
+        self._loop = asyncio.get_running_loop()  # kept: each look-up is a system call (getpid, CPython 3.11)
 
     @property
     def end(self) -> Done | Failed | None:
-        """The last event, once it is shown."""
+        """The last event, once it is published."""
         return last if self.events and isinstance(last := self.events[-1], Done | Failed) else None
 
     @property
     def busy(self) -> bool:
-        """Whether anybody reads it or waits for it."""
+        """Whether it has readers or tasks that wait for it."""
         return self.readers > 0 or bool(self._waiting)
 
     @property
     def refusal(self) -> Failed | None:
-        """The failure of a generation that showed nothing: it can still be told as an HTTP error."""
+        """The failure of a generation without content: it can still be sent as an HTTP error."""
         end = self.end
         if isinstance(end, Failed) and all(isinstance(event, Start | Status) for event in self.events[:-1]):
             return end
         return None
 
     def number(self, events: Sequence[Event]) -> int:
-        """Give events their numbers, and return the first."""
+        """Number events and return the first number."""
         first = self.numbered + 1
         self.numbered += len(events)
         return first
 
-    def show(self, first: int, events: Sequence[Event]) -> None:
-        """Let the readers see events, in order; none are left to see those of a stream that was dropped."""
+    def publish(self, first: int, events: Sequence[Event]) -> None:
+        """Publish events to the readers, in order; ignored if the log was dropped."""
         if self._gone:
             return
         if first != len(self.events) + 1:
-            raise AssertionError(f"stream {self.stream_id}: event {first} shown after {len(self.events)}")
+            raise AssertionError(f"stream {self.stream_id}: event {first} published after {len(self.events)}")
         self.events.extend(events)
         self.numbered = max(self.numbered, len(self.events))
         for event in events:
@@ -97,8 +99,8 @@ class StreamLog:
             self.state = _state_after(last)
             self.ended_at = self._loop.time()
             self.release_request()
-        elif self.size - self._told >= _WORTH_TELLING:
-            self._tell_growth()
+        elif self.size - self._reported >= _REPORTED_BYTES:
+            self._report_growth()
         for waiting, take in self._waiting.items():
             if not (waiting.done() or (take and take(events))):
                 waiting.set_result(None)
@@ -108,30 +110,30 @@ class StreamLog:
         self.record = self.record.without_request()
         self.size -= self._request_bytes
         self._request_bytes = 0
-        self._tell_growth()
+        self._report_growth()
 
-    def hold_request(self, request: Request) -> None:
-        """Take back a request that was read from the journal: this process produces the stream from now on."""
+    def set_request(self, request: Request) -> None:
+        """Set the request read from the journal: this process now produces the stream."""
         self.record = self.record.with_request(request)
         grown = request.size_bytes - self._request_bytes
         self._request_bytes += grown
         self.size += grown
-        self._tell_growth()
+        self._report_growth()
 
     def watch_growth(self, on_growth: Callable[["StreamLog", int], None]) -> None:
-        """Tell somebody of what is added from now on, some kilobytes at a time, and of what is dropped."""
-        self._on_growth, self._told = on_growth, self.size
+        """Report changes of the size from now on, growth in steps of some kilobytes."""
+        self._on_growth, self._reported = on_growth, self.size
 
-    def _tell_growth(self) -> None:
-        grown, self._told = self.size - self._told, self.size
+    def _report_growth(self) -> None:
+        grown, self._reported = self.size - self._reported, self.size
         self._on_growth(self, grown)
 
     def drop(self, error: ServiceError) -> None:
-        """Forget the events: whoever still reads is told why, and sees no gap."""
+        """Delete the events; readers get `error`, so that they see no gap."""
         self._gone = error
         self.record = self.record.without_request()
         self.size = self._request_bytes = 0
-        self._tell_growth()
+        self._report_growth()
         self.events = []
         self.wake()
 
@@ -142,19 +144,20 @@ class StreamLog:
                 waiting.set_result(None)
 
     def take(self, after: int) -> Sequence[Event]:
-        """Return the next events after number `after`: a bounded batch, empty where nothing is new.
+        """Return the next events after number `after`: a bounded batch, empty if there are none.
 
         Raises:
             ServiceError: the stream has been dropped.
         """
         if self._gone:
-            raise copy(self._gone)  # its own: a traceback holds the frames of the reader that got it
+            raise copy(self._gone)  # a copy for each reader: the traceback refers to the reader's frames
         return self.events[after : after + BATCH]
 
     async def wait(self, after: int, take: Take | None = None) -> None:
-        """Wait until there is more than `after` events, or until somebody wakes the readers.
+        """Wait until there are more than `after` events, or until `wake` is called.
 
-        `take` is given what is shown meanwhile, in the step that shows it: true, it has it, and the wait goes on.
+        `take` is called with events in the step that publishes them; if it returns True, it has sent them and the wait
+        continues.
         """
         if len(self.events) > after or self._gone:
             return
@@ -178,10 +181,10 @@ class StreamLog:
 
     @contextmanager
     def reader(self) -> Iterator[None]:
-        """Count as a reader.
+        """Count as a reader while the block lasts.
 
-        What becomes of a stream that nobody reads is its producer's affair (`on_readers`); that nobody here reads it
-        any more is told to its journal too (`on_empty`).
+        `on_readers` gets the new number of readers (for the disconnect policy); `on_empty` is called when the last
+        reader of this process has left (for the journal).
         """
         self.readers += 1
         self.on_readers(self.readers)
@@ -201,12 +204,12 @@ def _state_after(end: Done | Failed) -> State:
 
 
 def _ignore(_: int) -> None:
-    """Nobody minds."""
+    """Do nothing."""
 
 
 def _nothing(_: StreamLog) -> None:
-    """Ignore that the last reader has left."""
+    """Do nothing."""
 
 
 def _no_cache(_: StreamLog, __: int) -> None:
-    """Ignore the growth of a log that no cache holds."""
+    """Do nothing."""

@@ -1,49 +1,49 @@
-"""Streams in this process's memory: quick, bounded, and gone with the process."""
+"""The journal in this process's memory: fast, bounded, lost when the process ends."""
 
 from collections.abc import Collection, Sequence
 from typing import Self
 
 from service.deltas import Event
 from service.errors import ServiceError
-from service.streams.cache import Shelf
-from service.streams.idempotency import Keys
+from service.streams.cache import StreamCache
+from service.streams.idempotency import KeyBindings
 from service.streams.journal import IdempotencyKey, JournalListener, Owner
 from service.streams.log import StreamLog
 from service.streams.record import Record, State
 
 
 class MemoryJournal:
-    """The `memory://` journal. A shared one keeps in it what only this process may know."""
+    """The `memory://` journal. A durable journal uses one for streams that exist in this process only."""
 
     name = "memory"
     shared = False
     available = True
 
     def __init__(self, *, ttl_s: float, memory_bytes: int) -> None:
-        self.shelf = Shelf(ttl_s=ttl_s, memory_bytes=memory_bytes)
-        self._keys = Keys(self.shelf, ttl_s=ttl_s)
+        self.cache = StreamCache(ttl_s=ttl_s, memory_bytes=memory_bytes)
+        self._keys = KeyBindings(self.cache, ttl_s=ttl_s)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for log in self.shelf:
-            self.shelf.take_out(log, ServiceError("draining"))
+        for log in self.cache:
+            self.cache.remove(log, ServiceError("draining"))
 
     @property
     def size(self) -> int:
-        """The bytes of the logs that are held."""
-        return self.shelf.size
+        """The bytes of the cached logs."""
+        return self.cache.size
 
     async def begin(self, record: Record, key: IdempotencyKey | None = None) -> StreamLog:
-        """Begin a stream, or return the one that `key` is bound to."""
+        """Create a stream, or return the one that `key` is bound to."""
         if bound := self.bound(key):
             return bound
-        self.shelf.make_place(archived=record.archived)
+        self.cache.check_capacity(archived=record.archived)
         log = StreamLog(record)
-        self.shelf.put(log)
+        self.cache.add(log)
         if record.archived:
-            self.shelf.retain(log)
+            self.cache.retain(log)
         self.bind(key, log)
         return log
 
@@ -52,42 +52,42 @@ class MemoryJournal:
         return self.bound(key)
 
     def bound(self, key: IdempotencyKey | None) -> StreamLog | None:
-        """Return the stream that a key is bound to here."""
+        """Return the stream that a key is bound to here; None for no key."""
         return self._keys.find(key) if key else None
 
     def bind(self, key: IdempotencyKey | None, log: StreamLog) -> None:
-        """Bind a key to a stream that is held."""
+        """Bind a key to a cached stream."""
         if key:
             self._keys.bind(key, log.stream_id)
 
     def append(self, log: StreamLog, events: Sequence[Event], state: State) -> None:
-        """Give events their numbers and show them: memory is as safe as it gets here."""
+        """Number events and publish them at once."""
         log.state = state
-        log.show(len(log.events) + 1, events)
+        log.publish(len(log.events) + 1, events)
 
     async def find(self, stream_id: str) -> StreamLog | None:
-        """Return a stream that is still held."""
-        return self.shelf.get(stream_id)
+        """Return a cached stream."""
+        return self.cache.get(stream_id)
 
     def attach(self, owner: Owner) -> None:
-        """Nobody has to be told: no other process knows these streams."""
+        """Do nothing: no other process has these streams."""
 
     def listen(self, listener: JournalListener) -> None:
-        """Let somebody hear of streams that there is no room for."""
-        self.shelf.on_evicted = listener.evicted
+        """Report evictions to `listener`."""
+        self.cache.on_evicted = listener.evicted
 
     async def take_over(self, stream_id: str) -> StreamLog | None:  # noqa: ARG002 - as above
-        """Take over nothing: a stream ends with its process."""
+        """Return None: a stream ends with its process."""
         return None
 
     async def release(self, log: StreamLog) -> None:
-        """Hold no lease, and give none up."""
+        """Do nothing: there are no leases."""
 
-    async def ask_cancel(self, stream_id: str) -> None:
-        """Tell nobody: the producer is in this process."""
+    async def request_cancel(self, stream_id: str) -> None:
+        """Do nothing: the producer is in this process."""
 
     async def is_read_elsewhere(self, log: StreamLog) -> bool:  # noqa: ARG002 - as above
-        """Say no: there is no elsewhere."""
+        """Return False: no other process has these streams."""
         return False
 
     async def unbind(self, key: IdempotencyKey) -> None:
@@ -95,19 +95,19 @@ class MemoryJournal:
         self._keys.unbind(key)
 
     async def unstored(self) -> Collection[str]:
-        """Name none: what this process has to store it knows."""
+        """Return none: this process knows which answers it has to store."""
         return ()
 
     async def retain(self, log: StreamLog) -> bool:
         """Retain a finished log until its answer is stored."""
-        self.shelf.retain(log)
+        self.cache.retain(log)
         return True
 
     async def stored(self, stream_id: str) -> None:
-        """Let a log expire."""
-        if log := self.shelf.get(stream_id):
-            self.shelf.release(log)
+        """Let a log expire after its time to live."""
+        if log := self.cache.get(stream_id):
+            self.cache.release(log)
 
     async def purge(self, log: StreamLog) -> None:
-        """Forget a stream at once."""
-        self.shelf.take_out(log)
+        """Delete a stream at once."""
+        self.cache.remove(log)

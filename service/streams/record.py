@@ -1,4 +1,4 @@
-"""What a journal keeps of a stream beside its events."""
+"""What a journal stores of a stream beside its events."""
 
 import re
 import secrets
@@ -14,9 +14,9 @@ State = Literal["queued", "starting", "streaming", "continuing", "done", "failed
 ENDED: frozenset[State] = frozenset({"done", "failed", "cancelled"})
 
 NOWHERE = b"a stream nowhere".hex()
-"""The id of a refusal that has no stream: EventSource comes back with it, and is told that there is nothing more.
+"""The stream id in a refusal that has no stream: an EventSource reconnects with it and gets the end of the stream.
 
-It is none that somebody would make up to see what an unknown stream is: that one is gone.
+It is not an id that a client would invent to test what an unknown stream returns: that one is `gone`.
 """
 
 _STREAM_ID = re.compile(r"[0-9a-f]{32}")
@@ -24,11 +24,11 @@ _EVENT_ID = re.compile(r"([0-9a-f]{32})-(0|[1-9][0-9]{0,17})")
 
 
 class Record(Struct, frozen=True):
-    """A stream as it was begun. `created` is in Unix seconds; `options` are the dialect's own.
+    """A stream as it was created. `created` is in Unix seconds; `options` are the dialect's own.
 
-    `fallbacks` are the models that its key may use instead of the one that was asked for; `tokens_per_minute` is the
-    key's limit, for a process that takes the stream over. `archived`: the answer has to be stored in the database, and
-    the journal keeps it until then; `input` is what is stored with it.
+    `fallbacks` are the models that its key may use instead of the requested one; `tokens_per_minute` is the key's
+    limit, for a process that takes the stream over. `archived`: the answer has to be stored in the database, and the
+    journal keeps it until then; `input` is what is stored with it.
     """
 
     stream_id: str
@@ -45,24 +45,24 @@ class Record(Struct, frozen=True):
     input: bytes = b""
 
     def without_request(self) -> Self:
-        """Keep the model's id of the request and nothing else."""
+        """Return a copy that has only the model's id of the request."""
         return structs.replace(self, request=Request(self.request.model_id, ()))
 
     def with_request(self, request: Request) -> Self:
-        """Put a request that is stored elsewhere back in its place."""
+        """Return a copy with the request, which is stored separately."""
         return structs.replace(self, request=request)
 
 
 def new_stream_id() -> str:
-    """Make an id that nobody can guess: 32 hexadecimal digits."""
+    """Make an id that cannot be guessed: 32 hexadecimal digits."""
     return secrets.token_hex(16)
 
 
 def parse_stream_id(text: str) -> str:
-    """Check a stream's id.
+    """Check the form of a stream id.
 
     Raises:
-        InvalidRequest: 400, it is not one of ours.
+        InvalidRequest: 400, the form is wrong.
     """
     if not _STREAM_ID.fullmatch(text):
         raise InvalidRequest("A stream id is 32 hexadecimal digits.", status=400)
@@ -70,10 +70,10 @@ def parse_stream_id(text: str) -> str:
 
 
 def parse_event_id(text: str) -> tuple[str, int]:
-    """Split `<stream_id>-<n>`, as it comes in `Last-Event-ID`.
+    """Split `<stream_id>-<n>`, the value of `Last-Event-ID`.
 
     Raises:
-        InvalidRequest: 400, it is not one of ours.
+        InvalidRequest: 400, the form is wrong.
     """
     if not (found := _EVENT_ID.fullmatch(text)):
         raise InvalidRequest("Last-Event-ID is <stream_id>-<n>, as the events carry it.", status=400)

@@ -1,7 +1,7 @@
-"""What SQLite and Valkey each do for a durable journal: keep batches of bytes, leases and keys, and tell of news.
+"""The protocol of a durable journal's store, which SQLite and Valkey implement: batches, leases, keys and news.
 
-A store knows no events and no readers. Everything it does is one step for other processes: they see all of it or
-nothing. Each of its calls may fail with `Unavailable`, and then it may have happened all the same.
+A store does not know events or readers. Each operation is atomic for other processes. Each call may fail with
+`Unavailable`; the operation may have happened nevertheless.
 """
 
 from collections.abc import Collection, Sequence
@@ -12,30 +12,30 @@ from service.streams.journal import IdempotencyKey
 
 
 class Unavailable(Exception):
-    """The store cannot be reached, or keeps nothing just now."""
+    """The store cannot be reached or cannot write."""
 
 
 class Outcome(Enum):
-    """What became of a batch, or of a lease."""
+    """The result of a write or of a lease renewal."""
 
     KEPT = auto()
-    CANCELLED = auto()  # a lease that is kept, of a stream that somebody cancels
+    CANCELLED = auto()  # the lease is renewed; a client cancels the stream
     REPLACED = auto()  # another process has taken the stream over
-    GONE = auto()  # the store has lost the stream
+    GONE = auto()  # the store no longer has the stream
 
 
 class StoredState(Enum):
-    """How a stream stands, for those that follow it."""
+    """The state of a stream, for processes that follow it."""
 
     LIVE = auto()
-    EXPIRED = auto()  # its producer has been silent for longer than its lease
-    RELEASED = auto()  # its producer gave it up
+    EXPIRED = auto()  # its producer has not renewed the lease
+    RELEASED = auto()  # its producer released it
     ENDED = auto()
     GONE = auto()
 
 
 class Batch(NamedTuple):
-    """Events to keep: `first` is the number of the first of them, `last` whether the stream ends with them."""
+    """Events to store: `first` is the number of the first event, `last` whether the stream ends with them."""
 
     stream_id: str
     epoch: int
@@ -45,7 +45,7 @@ class Batch(NamedTuple):
 
 
 class Lease(NamedTuple):
-    """A stream that is produced here. `mark`: the first number of the last batch that was kept, 0 before it."""
+    """A stream that is produced here. `mark`: the first number of the last stored batch, 0 before it."""
 
     stream_id: str
     epoch: int
@@ -53,7 +53,7 @@ class Lease(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A stream as the store has it. `position` is where to follow it from."""
+    """A stream as stored. `position` is where to follow it from."""
 
     record: bytes
     epoch: int
@@ -63,7 +63,7 @@ class Stored(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """The stream that a key is bound to already."""
+    """The stream that a key is bound to."""
 
     stream_id: str
     fingerprint: str
@@ -78,95 +78,93 @@ class Appended(NamedTuple):
 
 
 class Released(NamedTuple):
-    """The producer of a stream that is followed gave it up."""
+    """The producer of a followed stream released it."""
 
     stream_id: str
 
 
-class CancelAsked(NamedTuple):
-    """Somebody cancels a stream that is produced here."""
+class CancelRequested(NamedTuple):
+    """A client cancels a stream that is produced here."""
 
     stream_id: str
 
 
-News = Appended | Released | CancelAsked
+News = Appended | Released | CancelRequested
 
 
 class JournalStore(Protocol):
-    """Where bytes are kept, shared by processes. `process` in its making names this one."""
+    """Storage of bytes, shared by processes. The constructor's `process` is the name of this one."""
 
     name: str
 
     async def open(self) -> None:
-        """Connect, and make sure that something can be kept. Called again after each failure.
+        """Connect and check that the store can be written to. Called again after each failure.
 
         Raises:
-            SettingsError: the first time only, the address can never work.
+            SettingsError: only at the first call: the address is invalid.
         """
 
     async def close(self) -> None:
-        """Let go of everything, whatever state it is in."""
+        """Close all connections, whatever state they are in."""
 
     async def begin(
         self, stream_id: str, record: bytes, request: bytes, key: IdempotencyKey | None, *, archived: bool = False
     ) -> Bound | None:
-        """Begin a stream with epoch 1 and a lease of this process, and bind `key`; or say what it is bound to.
+        """Create a stream with epoch 1 and a lease of this process, and bind `key`; or return what it is bound to.
 
-        `request` is deleted when the stream ends.
-
-        An `archived` stream does not expire before it is noted as `stored`.
+        `request` is deleted when the stream ends. An `archived` stream does not expire before it is noted as `stored`.
         """
 
     async def bound(self, key: IdempotencyKey) -> Bound | None:
-        """Say what a key is bound to."""
+        """Return the stream that a key is bound to."""
 
     async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
-        """Keep batches, at most one of a stream. The same batch again is kept once."""
+        """Store batches, at most one of a stream. A repeated batch is stored once."""
 
     async def read(self, stream_id: str) -> Stored | None:
-        """Return all that is kept of a stream."""
+        """Return all that is stored of a stream."""
 
     async def request(self, stream_id: str) -> bytes | None:
         """Return the request of a stream that has not ended."""
 
     async def sample(self) -> tuple[str, bytes] | None:
-        """Return some stream's id and record, to see whether they can be read."""
+        """Return one stream's id and record, to check whether stored streams can be read."""
 
     async def follow(self, stream_id: str, position: str) -> None:
-        """Let `news` tell of what is added after `position`."""
+        """Let `news` report what is added after `position`."""
 
     def unfollow(self, stream_id: str) -> None:
-        """Let `news` tell of a stream no more."""
+        """Let `news` no longer report a stream."""
 
     async def news(self) -> Sequence[News]:
-        """Wait for news, though not for long: an empty answer means nothing."""
+        """Wait for news for a limited time; the result may be empty."""
 
     async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[StoredState]:
-        """Say how streams stand; `present`: note that this process has readers of them, for one lease."""
+        """Return the states of streams; `present`: note that this process has readers of them, for one lease."""
 
     async def leave(self, stream_id: str) -> None:
-        """Note that this process has no readers of a stream any more."""
+        """Note that this process has no readers of a stream."""
 
     async def is_read_elsewhere(self, stream_id: str) -> bool:
         """Whether another process has readers of a stream."""
 
     async def renew(self, leases: Sequence[Lease]) -> Sequence[Outcome]:
-        """Renew the leases of what is produced here."""
+        """Renew the leases of the streams that are produced here."""
 
     async def sweep(self) -> Sequence[tuple[str, StoredState]]:
-        """Name streams that nobody produces, and drop what is out of date."""
+        """Return streams without a producer, and delete expired ones."""
 
     async def take_over(self, stream_id: str, *, released_only: bool) -> int | None:
-        """Take a stream that nobody produces: its new epoch, or None where somebody does or it has ended."""
+        """Take a stream without a producer; return its new epoch, or None if it has a producer or has ended."""
 
     async def release(self, stream_id: str, epoch: int) -> None:
-        """Give a lease up."""
+        """Release a lease."""
 
-    async def ask_cancel(self, stream_id: str) -> None:
-        """Note that a stream is cancelled, and tell its producer."""
+    async def request_cancel(self, stream_id: str) -> None:
+        """Note that a stream is cancelled, and notify its producer."""
 
     async def unstored(self) -> Collection[str]:
-        """Name the archived streams that have ended and are not noted as stored."""
+        """Return the ids of archived streams that have ended and are not noted as stored."""
 
     async def stored(self, stream_id: str) -> None:
         """Let an archived stream expire, one time to live from now."""
@@ -175,4 +173,4 @@ class JournalStore(Protocol):
         """Free a key."""
 
     async def purge(self, stream_id: str, epoch: int | None = None) -> None:
-        """Forget a stream; with `epoch`, only where nobody has taken it over since."""
+        """Delete a stream; with `epoch`, only if it has not been taken over since."""

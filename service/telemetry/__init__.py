@@ -1,1 +1,1 @@
-"""Logs, metrics and traces: listeners that the engine tells, never in its way."""
+"""Logs, metrics and traces, written by listeners that never delay the engine."""

@@ -1,8 +1,8 @@
-"""Counting what happens often: into plain dicts and lists at once, into the metrics twice a second and at a scrape.
+"""Batched observations: collected in dicts and lists, added to the metrics twice a second and at a scrape.
 
 `Histogram.observe` costs 0.8 us in memory and several in a file that workers share; here a value costs 0.2 us
-(CPython 3.11, 2026-11-24), and a histogram gets what a second has brought in one go. To find a counter by its labels
-and to add to it takes 130 bytecodes, here 15; a request does so nine times.
+(CPython 3.11, 2026-11-24), and a histogram gets the values of a period in one call. Finding a counter by its labels and
+adding to it takes 130 bytecodes, here 15; a request does so nine times.
 """
 
 from bisect import bisect_left
@@ -12,7 +12,7 @@ from prometheus_client import Counter, Histogram
 
 
 class FoldedHistogram(Histogram):
-    """A histogram that takes many observations as their counts."""
+    """A histogram that accepts many observations as counts by bucket."""
 
     def fold(self, counts: Sequence[int], total: float) -> None:
         """Add `counts[i]` observations to bucket i; `total` is their sum."""
@@ -23,7 +23,7 @@ class FoldedHistogram(Histogram):
 
 
 class Tally:
-    """Observations that wait for their histogram."""
+    """Observations that are not in their histogram yet."""
 
     __slots__ = ("_histogram", "bounds", "counts", "total")
 
@@ -39,7 +39,7 @@ class Tally:
         self.total += value
 
     def settle(self) -> None:
-        """Hand over what has come since the last time."""
+        """Add the collected observations to the histogram."""
         if any(self.counts):
             counts, self.counts = self.counts, [0] * len(self.counts)
             total, self.total = self.total, 0.0
@@ -47,7 +47,7 @@ class Tally:
 
 
 class Counts:
-    """What waits for a counter, by its labels."""
+    """Increments that are not in their counter yet, by labels."""
 
     __slots__ = ("_counter", "_waiting")
 
@@ -60,7 +60,7 @@ class Counts:
         self._waiting[labels] = self._waiting.get(labels, 0) + by
 
     def settle(self) -> None:
-        """Hand over what has come since the last time."""
+        """Add the collected increments to the counter."""
         waiting, self._waiting = self._waiting, {}
         for labels, count in waiting.items():
             self._counter.labels(*labels).inc(count)
@@ -77,12 +77,12 @@ class Tallies:
         self._by_labels: dict[tuple[str, ...], Tally] = {}
 
     def of(self, *labels: str) -> Tally:
-        """The tally of some labels."""
+        """Return the tally of a set of labels."""
         if (tally := self._by_labels.get(labels)) is None:
             tally = self._by_labels[labels] = Tally(self._histogram.labels(*labels), self._bounds)
         return tally
 
     def settle(self) -> None:
-        """Hand over what has come since the last time."""
+        """Add the collected observations to the histogram."""
         for tally in self._by_labels.values():
             tally.settle()

@@ -1,6 +1,6 @@
-"""What is known of the request under way, wherever its work is done: its id, what it began, the trace it belongs to.
+"""The HTTP request that the current task works for: its id, its trace, whether it started a generation.
 
-A generation's task inherits it from the request that asked for it, so nobody has to hand it on.
+A generation's task inherits it from the request that started it.
 """
 
 from collections.abc import Mapping
@@ -10,31 +10,31 @@ from structlog.contextvars import bind_contextvars
 
 
 class RequestContext:
-    """One HTTP request. `began`: it has begun a generation, which is counted when that ends."""
+    """One HTTP request. `began`: it has started a generation, which is counted when that ends."""
 
     __slots__ = ("began", "headers")
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self.began = False
         self.headers = headers
-        """`traceparent` and `tracestate`, as the caller sent them; empty where nobody traces."""
+        """`traceparent` and `tracestate`, as the client sent them; empty without tracing."""
 
 
-_asked: ContextVar[RequestContext | None] = ContextVar("asked", default=None)
+_current: ContextVar[RequestContext | None] = ContextVar("asked", default=None)
 
 
-def ask(headers: Mapping[str, str]) -> RequestContext:
-    """Remember the request that this task and those it starts work for."""
-    asked = RequestContext(headers)
-    _asked.set(asked)
-    return asked
+def bind_request(headers: Mapping[str, str]) -> RequestContext:
+    """Bind a request to this task and to the tasks that it starts."""
+    current_request = RequestContext(headers)
+    _current.set(current_request)
+    return current_request
 
 
-def asked() -> RequestContext | None:
-    """The request that is worked for."""
-    return _asked.get()
+def current_request() -> RequestContext | None:
+    """Return the request that this task works for."""
+    return _current.get()
 
 
 def bind_request_id(request_id: str) -> None:
-    """Let every log line of this request, and of what it begins, carry its id."""
+    """Add a request id to every log line of this task and of those that it starts."""
     bind_contextvars(request_id=request_id)

@@ -1,7 +1,7 @@
 """`/metrics` as text: of this process, or of all workers that share a directory.
 
-With several workers each writes its values to files in `PROMETHEUS_MULTIPROC_DIR`, which the parent process makes;
-prometheus_client looks for it when it is imported, so it has to be there before.
+Each of several workers writes its values to files in `PROMETHEUS_MULTIPROC_DIR`, which the parent process creates;
+prometheus_client looks for it when it is imported, so it has to exist before.
 """
 
 import os
@@ -16,25 +16,25 @@ from service.telemetry.multiprocess import VARIABLE
 
 
 def render(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
-    """Write the metrics down: the text, and its content type. Reads files where there are workers."""
+    """Return the metrics as text, and its content type. Reads files if there are workers."""
     encode, content_type = exposition.choose_encoder(accept)
     if folder := os.environ.get(VARIABLE):
-        bury(Path(folder))
+        remove_gauges_of_dead_workers(Path(folder))
         registry = CollectorRegistry()
-        collector: Any = MultiProcessCollector  # without types of its own
+        collector: Any = MultiProcessCollector  # untyped
         collector(registry, folder)
     return encode(registry), content_type
 
 
-def bury(folder: Path) -> None:
-    """Take away what workers that are dead said of the present; what they have counted stays counted."""
+def remove_gauges_of_dead_workers(folder: Path) -> None:
+    """Delete the gauges of dead workers; their counters remain."""
     for file in folder.glob("gauge_live*_*.db"):
         if not _lives(int(file.stem.rpartition("_")[2])):
             file.unlink(missing_ok=True)
 
 
-def leave() -> None:
-    """Take away what this process has said of the present: it ends."""
+def remove_gauges() -> None:
+    """Delete the gauges of this process, which is about to end."""
     if folder := os.environ.get(VARIABLE):
         for file in Path(folder).glob(f"gauge_live*_{os.getpid()}.db"):
             file.unlink(missing_ok=True)
@@ -47,6 +47,6 @@ def _lives(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    with suppress(OSError):  # a process that nobody has waited for yet is none
+    with suppress(OSError):  # a process without an entry is dead
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
     return True

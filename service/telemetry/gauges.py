@@ -1,4 +1,4 @@
-"""Twice a second: how late the loop is, and how things stand just now."""
+"""Samples the lag of the event loop and the state of the process twice a second."""
 
 import asyncio
 import os
@@ -13,13 +13,13 @@ from service.telemetry.metrics import MetricSet
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-BEAT_S = 0.5
+PERIOD_S = 0.5
 _STATM = "/proc/self/statm"
 _SECOND_FIELD = 1  # resident pages
 
 
 class ModelState(NamedTuple):
-    """How a process stands with one model."""
+    """The state of a process regarding one model."""
 
     breaker_open: bool = False
     in_flight: int = 0
@@ -28,7 +28,7 @@ class ModelState(NamedTuple):
 
 
 class ProcessState(NamedTuple):
-    """How a process stands: what a gauge shows."""
+    """The state of a process, as its gauges show it."""
 
     open: int
     queued: int
@@ -38,19 +38,19 @@ class ProcessState(NamedTuple):
     memory_limit_bytes: int
     journal_up: bool
     draining: bool
-    lanes: Mapping[str, Sequence[ModelState]]
-    """By the model's label; several models may share one."""
+    models: Mapping[str, Sequence[ModelState]]
+    """By the model's label; several models may have the same."""
 
 
 class Gauges:
-    """Beats while its block lasts."""
+    """Samples while its block lasts."""
 
     def __init__(self, metrics: MetricSet) -> None:
-        self._standing: Callable[[], ProcessState] | None = None
+        self._read_state: Callable[[], ProcessState] | None = None
         self._metrics = metrics
         self._timer: asyncio.TimerHandle | None = None
         self._cpu_s = 0.0
-        self._models: set[str] = set()  # that have been shown: one that goes is shown as nothing
+        self._models: set[str] = set()  # models with gauges: one that disappears is set to 0
         self._statm: int | None = None
 
     def __enter__(self) -> Self:
@@ -59,12 +59,12 @@ class Gauges:
         self._metrics.workers.set(1)
         self._metrics.build.labels(__version__).set(1)
         self._loop = asyncio.get_running_loop()
-        self._next(self._loop.time() + BEAT_S)
+        self._next(self._loop.time() + PERIOD_S)
         return self
 
-    def show(self, standing: "Callable[[], ProcessState]") -> None:
-        """Show from now on how the process stands."""
-        self._standing = standing
+    def sample_from(self, read_state: "Callable[[], ProcessState]") -> None:
+        """Sample the result of `read_state` from now on."""
+        self._read_state = read_state
         self.sample()
 
     def __exit__(self, *_: object) -> None:
@@ -76,16 +76,16 @@ class Gauges:
             self._statm = None
 
     def _next(self, due: float) -> None:
-        self._timer = self._loop.call_at(due, self._beat, due)
+        self._timer = self._loop.call_at(due, self._tick, due)
 
-    def _beat(self, due: float) -> None:
+    def _tick(self, due: float) -> None:
         now = self._loop.time()
         self._metrics.lag.observe(max(0.0, now - due))
-        self._next(now + BEAT_S)
+        self._next(now + PERIOD_S)
         self.sample()
 
     def sample(self) -> None:
-        """Set the gauges, and settle what was tallied."""
+        """Set the gauges, and settle batched observations."""
         metrics = self._metrics
         metrics.settle()
         cpu_s = time.process_time()
@@ -94,25 +94,25 @@ class Gauges:
         if self._statm is not None:
             pages = int(os.pread(self._statm, 128, 0).split()[_SECOND_FIELD])
             metrics.resident.set(pages * os.sysconf("SC_PAGE_SIZE"))
-        if self._standing is None:
+        if self._read_state is None:
             return
-        stands = self._standing()
-        metrics.open.set(stands.open)
-        metrics.queued.set(stands.queued)
-        metrics.detached.set(stands.detached)
-        metrics.limit.set(stands.limit)
-        metrics.memory.set(stands.memory_bytes)
-        metrics.memory_limit.set(stands.memory_limit_bytes)
-        metrics.journal_up.set(stands.journal_up)
-        metrics.draining.set(stands.draining)
-        self._show_lanes(stands.lanes)
+        state = self._read_state()
+        metrics.open.set(state.open)
+        metrics.queued.set(state.queued)
+        metrics.detached.set(state.detached)
+        metrics.limit.set(state.limit)
+        metrics.memory.set(state.memory_bytes)
+        metrics.memory_limit.set(state.memory_limit_bytes)
+        metrics.journal_up.set(state.journal_up)
+        metrics.draining.set(state.draining)
+        self._set_model_gauges(state.models)
 
-    def _show_lanes(self, lanes: Mapping[str, Sequence[ModelState]]) -> None:
+    def _set_model_gauges(self, models: Mapping[str, Sequence[ModelState]]) -> None:
         metrics = self._metrics
-        self._models |= lanes.keys()
+        self._models |= models.keys()
         for model in self._models:
-            these = lanes.get(model, ())
-            metrics.breakers.labels(model).set(any(lane.breaker_open for lane in these))
-            metrics.in_flight.labels(model).set(sum(lane.in_flight for lane in these))
-            metrics.held_back.labels(model).set(sum(lane.held for lane in these))
-            metrics.learned.labels(model).set(sum(lane.limit for lane in these))
+            these = models.get(model, ())
+            metrics.breakers.labels(model).set(any(model_state.breaker_open for model_state in these))
+            metrics.in_flight.labels(model).set(sum(model_state.in_flight for model_state in these))
+            metrics.held_back.labels(model).set(sum(model_state.held for model_state in these))
+            metrics.learned.labels(model).set(sum(model_state.limit for model_state in these))

@@ -1,4 +1,4 @@
-"""What is kept of one generation while it runs, for the metrics, the trace and the line in the log it ends in."""
+"""Listeners of one generation and of its calls, for the metrics, the trace and the log line at its end."""
 
 import logging
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec, Protocol
 
 from service.deltas import Done, Failed, Metrics, StopReason, Usage
 from service.generation import Request
-from service.telemetry.context import asked
+from service.telemetry.context import current_request
 from service.telemetry.labels import ModelNames
 from service.telemetry.metrics import MetricSet as Counted
 
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 logger = logging.getLogger("service.generations")
-_mishaps = logging.getLogger(__name__)
+_errors = logging.getLogger(__name__)
 
 CANCELLED = "cancelled"
 OK = "ok"
 
 
-def harmless(method: Callable[P, None]) -> Callable[P, None]:
-    """Let a mistake in the counting stop the counting alone: it is logged, and the answer goes on."""
+def log_errors(method: Callable[P, None]) -> Callable[P, None]:
+    """Log exceptions of a method: an error in telemetry must not end an answer."""
 
     @wraps(method)
-    def tried(*args: P.args, **kwargs: P.kwargs) -> None:
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             method(*args, **kwargs)
         except Exception:  # noqa: BLE001 - whatever it is, it must not reach the engine
-            _mishaps.exception("Telemetry stumbled")
+            _errors.exception("An error in telemetry is ignored")
 
-    return tried
+    return wrapper
 
 
 class GenerationContext(Protocol):
-    """What a generation's listener needs of its process's."""
+    """What a generation's listener needs of the process's listener."""
 
     metrics: Counted
     names: ModelNames
@@ -57,15 +57,15 @@ class CallListener:
         self._request_id: str | None = None
 
     def answered(self, request_id: str | None) -> None:
-        """Keep AWS's name for it."""
+        """Store the AWS request id."""
         self._request_id = request_id
 
-    @harmless
+    @log_errors
     def ended(self, outcome: str, request_id: str | None = None) -> None:
-        """Count it."""
+        """Count the call."""
         request_id = self._request_id or request_id
         model, operation = self._labels
-        metrics = self._generation.told.metrics
+        metrics = self._generation.telemetry.metrics
         metrics.calls.note(model, operation, outcome)
         if outcome == "throttled":
             metrics.throttles.labels(model).inc()
@@ -91,12 +91,12 @@ class Generation:
         "_surface",
         "_taken_over",
         "request_id",
-        "told",
+        "telemetry",
     )
 
     def __init__(
         self,
-        told: GenerationContext,
+        telemetry: GenerationContext,
         stream_id: str,
         caller: str,
         surface: str,
@@ -105,63 +105,63 @@ class Generation:
         *,
         taken_over: bool,
     ) -> None:
-        self.told = told
+        self.telemetry = telemetry
         self.request_id: str | None = None
         self._stream_id = stream_id
         self._caller = caller
         self._surface = surface
         self._model_id = request.model_id
         self._taken_over = taken_over
-        self._model = told.names.label(request.model_id, base_id)
-        self._between = told.metrics.between.of(self._model)
+        self._model = telemetry.names.label(request.model_id, base_id)
+        self._between = telemetry.metrics.between.of(self._model)
         self._began = monotonic()
         self._last = 0.0
         self._queued_at: float | None = None
         self._queued_s = 0.0
         self._span: GenerationSpan | None = None
-        if told.traces:
-            self._span = told.traces.generation(stream_id, caller, surface, request, taken_over=taken_over)
+        if telemetry.traces:
+            self._span = telemetry.traces.generation(stream_id, caller, surface, request, taken_over=taken_over)
         if taken_over:
-            told.metrics.takeovers.labels(self._model).inc()
-        elif request_under_way := asked():
-            request_under_way.began = True
+            telemetry.metrics.takeovers.labels(self._model).inc()
+        elif http_request := current_request():
+            http_request.began = True
 
     def queued(self, place: int) -> None:  # noqa: ARG002 - how long it takes is what counts
-        """Note when the wait began."""
+        """Note when the wait started."""
         if self._queued_at is None:
             self._queued_at = monotonic()
 
-    @harmless
+    @log_errors
     def admitted(self) -> None:
-        """Count the wait, if there was one."""
+        """Observe the wait, if there was one."""
         if self._queued_at is not None:
             self._queued_s = monotonic() - self._queued_at
             self._queued_at = None
-            self.told.metrics.queue_wait.observe(self._queued_s)
+            self.telemetry.metrics.queue_wait.observe(self._queued_s)
 
     def call(self, model_id: str, base_id: str, operation: str) -> CallListener:
-        """Begin a call."""
+        """Start to listen to a call."""
         span = self._span.call(model_id, operation) if self._span else None
-        return CallListener(self, (self.told.names.label(model_id, base_id), operation), span)
+        return CallListener(self, (self.telemetry.names.label(model_id, base_id), operation), span)
 
     def shown(self, now: float) -> None:
-        """Tally the time since the last batch. `now` is the loop's clock, which is `monotonic`."""
+        """Observe the time since the last batch. `now` is the loop's clock, which is `monotonic`."""
         last, self._last = self._last, now
         if last:
             self._between.note(now - last)
         elif not self._taken_over:
             self._first(now - self._began)
 
-    @harmless
+    @log_errors
     def _first(self, seconds: float) -> None:
-        self.told.metrics.first_token.of(self._model).note(seconds)
+        self.telemetry.metrics.first_token.of(self._model).note(seconds)
         if self._span:
             self._span.first_token(seconds)
 
-    @harmless
+    @log_errors
     def turned(self, turn: str, code: str, delay_s: float = 0.0) -> None:
-        """Count why a further call is made."""
-        metrics = self.told.metrics
+        """Count the reason of a further call."""
+        metrics = self.telemetry.metrics
         match turn:
             case "retry":
                 metrics.retries.labels(self._model, code).inc()
@@ -176,14 +176,14 @@ class Generation:
         if self._span:
             self._span.turned(turn, code, delay_s)
 
-    @harmless
+    @log_errors
     def detached(self) -> None:
-        """Count a reader's leaving that left nobody."""
-        self.told.metrics.left.inc()
+        """Count that the last reader left."""
+        self.telemetry.metrics.left.inc()
 
-    @harmless
+    @log_errors
     def ended(self, end: Done | Failed, usage: Usage, metrics: Metrics, events: int) -> None:
-        """Count it, close its span, and leave its line in the log."""
+        """Count the generation, end its span and write its log line."""
         outcome = outcome_of(end)
         self._queued_s += 0.0 if self._queued_at is None else monotonic() - self._queued_at
         self._count(end, outcome, usage, metrics)
@@ -215,19 +215,19 @@ class Generation:
             "trace_id": self._span.trace_id if self._span else None,
         }
         logger.info(
-            "Generation ended: %s", outcome, extra={name: said for name, said in line.items() if said is not None}
+            "Generation ended: %s", outcome, extra={name: value for name, value in line.items() if value is not None}
         )
 
-    @harmless
+    @log_errors
     def moved(self) -> None:
-        """Say that another process goes on with it, which counts it when it ends."""
+        """Log that another process continues the generation and counts it when it ends."""
         logger.info("Generation moved", extra={"stream_id": self._stream_id, "key_id": self._caller})
         if self._span:
             self._span.moved()
 
     def _count(self, end: Done | Failed, outcome: str, usage: Usage, times: Metrics) -> None:
-        metrics, model = self.told.metrics, self._model
-        answered_by = self.told.names.label(times.model_id or "", default=model)  # a fallback, perhaps
+        metrics, model = self.telemetry.metrics, self._model
+        answered_by = self.telemetry.names.label(times.model_id or "", default=model)  # a fallback, perhaps
         metrics.requests.note(self._surface, model, outcome)
         metrics.key_requests.note(self._caller, outcome)
         if isinstance(end, Done) and outcome == OK:
@@ -242,14 +242,14 @@ class Generation:
 
 
 def outcome_of(end: Done | Failed) -> str:
-    """Name an end: `ok`, `cancelled`, or the code of the failure. An answer that broke off is never `ok`."""
+    """Name an end: `ok`, `cancelled`, or the code of the failure. A truncated answer is never `ok`."""
     if isinstance(end, Failed):
         return end.code
     return CANCELLED if end.stop_reason is StopReason.CANCELLED else OK
 
 
 def _kinds(usage: Usage) -> list[tuple[str, int]]:
-    """The tokens by kind, as far as known."""
+    """Return the known token counts by kind."""
     counts = {
         "input": usage.input_tokens,
         "output": usage.output_tokens,

@@ -1,4 +1,4 @@
-"""What stands in a label: from a bounded set, whatever callers send."""
+"""Labels from a bounded set, whatever clients send."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,10 +13,10 @@ class ModelNames:
         self._known = dict(catalogue)
         for name, to in configured.items():
             self._known[name] = self._known.get(to, name)
-            self._known.setdefault(to, name)  # an alias's ARN goes by the alias
+            self._known.setdefault(to, name)  # an alias's ARN is labelled with the alias
         for name in also:
             self._known.setdefault(name, name)
 
     def label(self, model_id: str, base_id: str = "", *, default: str = OTHER) -> str:
-        """Name a model, by the id that was asked for or by the id of the model behind it."""
+        """Return a model's label, by the requested id or by the id of the model behind it."""
         return self._known.get(model_id) or self._known.get(base_id) or default

@@ -1,4 +1,4 @@
-"""The listener that the engine tells: everything that this process counts, traces and logs."""
+"""The engine's listener: counts, traces and logs for this process."""
 
 import asyncio
 import os
@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Protocol
 
 from service.generation import Request
-from service.telemetry.exposition import leave, render
+from service.telemetry.exposition import remove_gauges, render
 from service.telemetry.gauges import Gauges
-from service.telemetry.generations import Generation, harmless
+from service.telemetry.generations import Generation, log_errors
 from service.telemetry.labels import ModelNames
 from service.telemetry.metrics import MetricSet
 from service.telemetry.readers import ReaderListener
@@ -25,73 +25,73 @@ class Telemetry:
         self.metrics = MetricSet()
         self.names = names
         self.traces = traces
-        self.pulse = Gauges(self.metrics)
+        self.gauges = Gauges(self.metrics)
 
     def generation(
         self, stream_id: str, caller: str, surface: str, request: Request, base_id: str, *, taken_over: bool
     ) -> Generation:
-        """Begin to listen to a generation."""
+        """Start to listen to a generation."""
         return Generation(self, stream_id, caller, surface, request, base_id, taken_over=taken_over)
 
     def reader(self, surface: str, *, resumed: bool) -> ReaderListener:
-        """Begin to listen to a reader."""
+        """Start to listen to a reader."""
         return ReaderListener(self.metrics, surface, resumed=resumed)
 
-    @harmless
+    @log_errors
     def committed(self, seconds: float) -> None:
-        """Count a commit of the journal."""
+        """Observe a commit of the journal."""
         self.metrics.journal_commit.observe(seconds)
 
-    @harmless
+    @log_errors
     def evicted(self) -> None:
-        """Count a stream that memory had no room for."""
+        """Count an eviction."""
         self.metrics.evicted.inc()
 
-    @harmless
+    @log_errors
     def refused(self, surface: str, caller: str, code: str) -> None:
-        """Count a request for an answer that came to no generation. Its model is nobody's business yet."""
+        """Count a refused request for an answer. It has no model label."""
         self.metrics.requests.note(surface, "none", code)
         self.metrics.key_requests.note(caller, code)
 
-    @harmless
+    @log_errors
     def answered(self, route: str, method: str, status: int) -> None:
         """Count an HTTP request."""
         self.metrics.http.note(route, method, str(status))
 
     async def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Write the metrics down, in a thread: there may be thousands of lines, and files to read."""
-        self.pulse.sample()
+        """Return the metrics as text, rendered in a thread: there may be thousands of lines, and files to read."""
+        self.gauges.sample()
         return await asyncio.to_thread(render, self.metrics.registry, accept)
 
 
 class TracedClient(Protocol):
-    """Bedrock's client, as far as traces know it."""
+    """Bedrock's client, as far as traces need it."""
 
-    onward: Callable[[], Mapping[str, str]]
+    call_headers: Callable[[], Mapping[str, str]]
 
     @property
     def address(self) -> str:
-        """Where calls go."""
+        """The address of the calls."""
 
 
 @asynccontextmanager
 async def open_telemetry(
     names: ModelNames, upstream: TracedClient, *, endpoint: str | None
 ) -> AsyncIterator[Telemetry]:
-    """Listen while the block lasts. `endpoint`: where traces go; None: nowhere."""
+    """Listen while the block lasts. `endpoint`: where traces are sent; None: nowhere."""
     traces = None
     if endpoint or os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"):
         from service.telemetry.traces import open_traces
 
-        traces = await asyncio.to_thread(open_traces, endpoint, upstream.address)  # it loads a hundred modules
+        traces = await asyncio.to_thread(open_traces, endpoint, upstream.address)  # it imports a hundred modules
     telemetry = Telemetry(names, traces)
     if traces:
-        upstream.onward = traces.onward
+        upstream.call_headers = traces.call_headers
     try:
-        with telemetry.pulse:
+        with telemetry.gauges:
             yield telemetry
     finally:
         with suppress(OSError):
-            leave()
+            remove_gauges()
         if traces:
             await traces.close()

@@ -1,4 +1,4 @@
-"""Logs: JSON for machines, or lines for people at a terminal. No prompt, answer or query string stands in them."""
+"""Logs: JSON for machines, or lines for people at a terminal. They contain no prompt, answer or query string."""
 
 import logging
 import sys
@@ -9,11 +9,11 @@ import structlog
 from service.telemetry import tracebacks
 
 _OURS = "service"
-"""The loggers that `LOG_LEVEL` is for. Libraries are heard from `warning` on, whatever it says: below that they log
+"""The loggers that `LOG_LEVEL` applies to. Libraries log from `warning` on, whatever it is: below that they log
 addresses, headers, bodies and the parameters of SQL."""
 
 _OWN_LEVELS = ("botocore", "aiobotocore", "aioboto3", "boto3", "urllib3")
-"""Libraries that set a level for themselves, or that somebody may have set one for."""
+"""Libraries that set a level themselves, or whose level may have been set elsewhere."""
 
 
 def configure_logs(log_format: Literal["console", "json"] | None, level: str) -> None:
@@ -22,7 +22,7 @@ def configure_logs(log_format: Literal["console", "json"] | None, level: str) ->
     if (log_format or ("console" if sys.stderr.isatty() else "json")) == "console":
         renderer = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
-            exception_formatter=tracebacks.write,  # rich's shows what the variables hold
+            exception_formatter=tracebacks.write,  # rich's shows the values of variables
         )
         finish: list[structlog.typing.Processor] = [renderer]
     else:
@@ -53,6 +53,6 @@ def configure_logs(log_format: Literal["console", "json"] | None, level: str) ->
 
 
 def _first_line(record: logging.LogRecord) -> bool:
-    """Let asyncio say what happened, and not what the task and its exception look like: they may hold anything."""
+    """Reduce asyncio's messages to their first line: the others show the task and its exception, with any content."""
     record.msg, record.args = record.getMessage().partition("\n")[0], None
     return True

@@ -1,4 +1,4 @@
-"""Where workers put what they count, so that each of them can answer for all.
+"""The directory in which workers share their metrics, so that each can expose those of all.
 
 Imports nothing of prometheus_client, which looks for the directory when it is imported.
 """
@@ -14,7 +14,7 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 @contextmanager
 def shared_folder() -> Iterator[None]:
-    """Let the processes that are started in the block count together, beginning from nothing."""
+    """Share metrics between the processes that are started in the block, from zero."""
     if given := os.environ.get(VARIABLE):
         Path(given).mkdir(parents=True, exist_ok=True)
         for file in Path(given).glob("*.db"):

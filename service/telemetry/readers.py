@@ -1,4 +1,4 @@
-"""What is kept of one reader of a stream."""
+"""The listener of one reader of a stream."""
 
 from service.telemetry.metrics import MetricSet
 
@@ -15,9 +15,9 @@ class ReaderListener:
             metrics.resumed.labels(surface).inc()
 
     def sent(self, seconds: float) -> None:
-        """Tally what a batch has waited for in this process."""
+        """Observe how long a batch took in this process."""
         self._metrics.delta_added.note(seconds)
 
     def left(self) -> None:
-        """Count it no more."""
+        """Decrement the number of readers."""
         self._metrics.reading -= 1

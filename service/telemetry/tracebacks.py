@@ -1,8 +1,8 @@
-"""Tracebacks that say where something went wrong and nothing of what was being said.
+"""Tracebacks that show where an error occurred without any content of requests.
 
-The message of a foreign exception may repeat what it stumbled over: `invalid literal for int() with base 10: …`, a
-`KeyError`'s key, a validation's input. So a line of the log has every frame and every kind of error, and a message only
-where it is known to speak of other things: our own code, and the system's word.
+The message of a foreign exception may repeat content: `invalid literal for int() with base 10: …`, a `KeyError`'s key,
+a validation's input. So a log line has every frame and every type of error, but messages only of types that are known
+to be safe: our own code, and the operating system's error text.
 """
 
 import traceback
@@ -16,11 +16,11 @@ Raised = tuple[type[BaseException], BaseException, TracebackType | None]
 
 _FROM = "\nThe above exception was the direct cause of the following exception:\n\n"
 _DURING = "\nDuring handling of the above exception, another exception occurred:\n\n"
-_DEEPEST = 10  # errors behind errors
+_DEEPEST = 10  # chained errors
 
 
 def render(exc_info: Raised) -> str:
-    """Write a traceback."""
+    """Format a traceback."""
     return "".join(_lines(exc_info[1])).rstrip("\n")
 
 
@@ -48,7 +48,7 @@ def _name(error: BaseException) -> str:
 
 
 def _message(error: BaseException) -> str:
-    """What the error says, where that is nobody's text."""
+    """Return the error's message if it cannot contain content."""
     if isinstance(error, ServiceError):
         return f": {error.code.name}"
     return f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""

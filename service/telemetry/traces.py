@@ -1,9 +1,9 @@
-"""Traces, where an endpoint is set: one span a generation, one a call upstream, and no word of what was said.
+"""Traces, if an endpoint is set: one span a generation and one a call upstream, without any content.
 
 The only importer of OpenTelemetry. Names are those of its GenAI conventions for AWS Bedrock, as of semantic-conventions
 1.38. Spans wait in a bounded queue for a thread that sends them (`OTEL_BSP_*`), so that a collector that refuses, hangs
-or is away costs a generation nothing; what the queue has no room for is lost. `OTEL_TRACES_SAMPLER`,
-`OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS` and the others mean what they mean everywhere.
+or is unavailable does not delay a generation; spans beyond the bound are lost. `OTEL_TRACES_SAMPLER`,
+`OTEL_RESOURCE_ATTRIBUTES`, `OTEL_EXPORTER_OTLP_HEADERS` and the others have their standard meaning.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ from opentelemetry.util.types import AttributeValue
 from service import __version__
 from service.deltas import Done, Failed, Metrics, Usage
 from service.generation import Request
-from service.telemetry.context import asked
+from service.telemetry.context import current_request
 
 FLUSH_S = 1.5
-"""How long the end of the process waits for the last spans to be taken."""
+"""How long the end of the process waits for the last spans to be sent."""
 _COMPLAIN_S = 60.0
 
 _propagator = TraceContextTextMapPropagator()
@@ -46,7 +46,7 @@ class CallSpan:
         self._span = span
 
     def end(self, outcome: str, request_id: str | None) -> None:
-        """End it, with what came of it."""
+        """End the span with the outcome."""
         if request_id:
             self._span.set_attribute("aws.request_id", request_id)
         if outcome == "cancelled":
@@ -69,11 +69,11 @@ class GenerationSpan:
 
     @property
     def trace_id(self) -> str:
-        """The trace it belongs to, as log lines write it."""
+        """The trace id in the form of the log lines."""
         return f"{self._span.get_span_context().trace_id:032x}"
 
     def call(self, model_id: str, operation: str) -> CallSpan:
-        """Begin the span of a call; the headers that go with it are this one's."""
+        """Start the span of a call; the call's headers refer to it."""
         attributes = {**self._shared, "gen_ai.request.model": model_id, "rpc.method": operation}
         span = self._traces.tracer.start_span(
             f"{operation} {model_id}", set_span_in_context(self._span), SpanKind.CLIENT, attributes
@@ -82,16 +82,16 @@ class GenerationSpan:
         return CallSpan(span)
 
     def first_token(self, seconds: float) -> None:
-        """Note when the answer began."""
+        """Record the time of the first token."""
         self._span.add_event("first_token", {"seconds": seconds})
 
     def turned(self, turn: str, code: str, delay_s: float) -> None:
-        """Note a further call."""
+        """Record a further call."""
         self._span.add_event(turn, {"error.type": code, "delay": delay_s})
 
     def end(self, end: Done | Failed, outcome: str, usage: Usage, metrics: Metrics) -> None:
-        """End it, with what came of it."""
-        said: dict[str, AttributeValue | None] = {
+        """End the span with the outcome."""
+        values: dict[str, AttributeValue | None] = {
             "artesian.outcome": outcome,
             "artesian.attempts": metrics.attempts,
             "gen_ai.response.model": metrics.model_id,
@@ -101,15 +101,15 @@ class GenerationSpan:
             "gen_ai.usage.cache_creation.input_tokens": usage.cache_write_tokens,
         }
         if isinstance(end, Done):
-            said["gen_ai.response.finish_reasons"] = (end.stop_reason.value,)
+            values["gen_ai.response.finish_reasons"] = (end.stop_reason.value,)
         else:
-            said["error.type"] = end.code
+            values["error.type"] = end.code
             self._span.set_status(StatusCode.ERROR)
-        self._span.set_attributes({name: value for name, value in said.items() if value is not None})
+        self._span.set_attributes({name: value for name, value in values.items() if value is not None})
         self._span.end()
 
     def moved(self) -> None:
-        """End it here; whoever goes on begins another."""
+        """End the span; the process that continues starts another."""
         self._span.set_attribute("artesian.outcome", "moved")
         self._span.end()
 
@@ -129,7 +129,7 @@ class Traces:
     def generation(
         self, stream_id: str, caller: str, surface: str, request: Request, *, taken_over: bool
     ) -> GenerationSpan:
-        """Begin the span of a generation, inside the trace of whoever asked for it."""
+        """Start the span of a generation, inside the trace of its client."""
         shared: dict[str, AttributeValue] = {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "aws.bedrock",
@@ -150,26 +150,26 @@ class Traces:
             "artesian.surface": surface,
             "artesian.taken_over": taken_over or None,
         }
-        under_way = None if taken_over else asked()
+        under_way = None if taken_over else current_request()
         parent = _propagator.extract(under_way.headers) if under_way else None
         attributes = {name: value for name, value in own.items() if value is not None}
         span = self.tracer.start_span(f"chat {request.model_id}", parent, SpanKind.SERVER, attributes)
         return GenerationSpan(self, span, shared)
 
-    def onward(self) -> dict[str, str]:
-        """The headers of the call that this task makes."""
+    def call_headers(self) -> dict[str, str]:
+        """Return the trace headers of the call that this task makes."""
         headers: dict[str, str] = {}
         if span := _calling.get():
             _propagator.inject(headers, set_span_in_context(span))
         return headers
 
     async def close(self) -> None:
-        """Send what waits, within a bound: in a thread that dies with the process, since no send can be broken off."""
+        """Send queued spans, within a bound: in a daemon thread, since a running export cannot be cancelled."""
         loop, closed = asyncio.get_running_loop(), asyncio.Event()
 
         def close() -> None:
             self._provider.shutdown()
-            with suppress(RuntimeError):  # the loop has gone meanwhile
+            with suppress(RuntimeError):  # the loop has been closed meanwhile
                 loop.call_soon_threadsafe(closed.set)
 
         threading.Thread(target=close, daemon=True, name="last spans").start()
@@ -180,15 +180,15 @@ class Traces:
             logging.getLogger(__name__).warning("The last spans could not be sent in time")
 
 
-class Seldom(logging.Filter):
-    """Lets a line through once a minute: a collector that is away is worth no more."""
+class OncePerMinute(logging.Filter):
+    """Passes one line a minute, for an unavailable collector."""
 
     def __init__(self) -> None:
         super().__init__()
         self._next = 0.0
 
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - whichever it is
-        """Say whether it is time for a line."""
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - all records are treated alike
+        """Return whether a minute has passed since the last line."""
         now = time.monotonic()
         if now < self._next:
             return False
@@ -197,17 +197,17 @@ class Seldom(logging.Filter):
 
 
 def open_traces(endpoint: str | None, upstream: str) -> Traces | None:
-    """Begin to trace; None where OpenTelemetry's own variables turn traces off."""
+    """Set up tracing; None if OpenTelemetry's own variables turn it off."""
     if os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none":
         return None
     for name in ("opentelemetry.exporter.otlp.proto.http.trace_exporter", "opentelemetry.sdk._shared_internal"):
-        logging.getLogger(name).addFilter(Seldom())
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of each connection that fails
+        logging.getLogger(name).addFilter(OncePerMinute())
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would log each connection that fails
     named = "OTEL_SERVICE_NAME" in os.environ or "service.name" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     resource = Resource.create(
         {"service.version": __version__} if named else {"service.name": "artesian", "service.version": __version__}
     )
-    # The exporter reads a variable of its own for traces alone, and does not add the path to what it is given.
+    # The exporter reads its own variable for traces, and adds no path to an address that it is given.
     own = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     exporter = OTLPSpanExporter(endpoint=None if own or not endpoint else f"{endpoint.rstrip('/')}/v1/traces")
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)

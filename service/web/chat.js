@@ -13,7 +13,7 @@ const NOT_REPLACED = "The message that this one replaces was deleted. Try again 
  * when the conversation or its title changes, `onStored()` when the service has stored a message or an answer.
  *
  * A run is one request for an answer, with the message that it sends or null. It keeps the conversation that it began
- * in: when the page shows another one, the run is detached and goes on until the service has stored its message.
+ * in: when the page shows another one, the run is detached and continues until the service has stored its message.
  */
 export class Chat {
   constructor(parts, { onChange, onStored }) {
@@ -39,7 +39,7 @@ export class Chat {
     this._show(NEW);
   }
 
-  /** Show a conversation, and follow it while it is being answered. */
+  /** Show a conversation, and follow its running reply, if any. */
   open(id) {
     this._detach();
     if (this.id !== id) {
@@ -63,7 +63,7 @@ export class Chat {
     if (this.id === id && !this._run && conversation.updated_at !== this._updated) await this.open(id);
   }
 
-  /** Send a message; false while another one is being answered. `edited` is the message whose place it takes. */
+  /** Send a message; false while a reply is running. `edited` is the message that it replaces. */
   send(content, mode, edited = null) {
     if (this._run) return false;
     const replaces = edited?.state === "stored" ? edited.id : (edited?.replaces ?? null);
@@ -283,7 +283,7 @@ export class Chat {
     if (run.detached) run.aborter.abort();
   }
 
-  /** Give the stored pair its ids; a message that the conversation does not contain is refused or unconfirmed. */
+  /** Set the ids of the stored pair; a message that the conversation does not contain is refused or unconfirmed. */
   async _settle(run, failure, reason) {
     const { message, conversation: id } = run;
     if (message) this._inFlight.delete(message);
@@ -329,7 +329,7 @@ export class Chat {
     this._onChange(NEW);
   }
 
-  /** Show what became of a run that the page did not show, where it now shows its conversation. */
+  /** Show the result of a run that the page did not show, if it now shows its conversation. */
   async _redrawAfter(run, failure, reason) {
     if (this._run) return;
     const conversation = run.message ? run.message.conversation : run.conversation;

@@ -48,7 +48,7 @@ export class Composer {
     attach.title = allowed ? "Attach an image" : "This model does not accept images";
   }
 
-  /** Edit a message. What is in the box comes back when the edit is over. */
+  /** Edit a message. The text in the box is restored after the edit. */
   edit(message) {
     if (!this._edited) this._draft = { text: this._field.value, images: this._images };
     this._edited = message;

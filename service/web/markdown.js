@@ -1,8 +1,8 @@
 // Markdown as DOM nodes, block by block.
 //
-// An answer is read by its reader's browser, so nothing of it may run, load or fetch: nodes are made by hand and get no
-// attribute but a link's address, raw HTML is text, and an image is a link to it. While an answer grows only its last
-// block is made again.
+// An answer is shown in the reader's browser, so nothing of it may run, load or fetch: nodes are created one by one and
+// get no attribute but a link's URL, raw HTML is text, and an image is a link to it. While an answer grows only its last
+// block is created again.
 
 import { copyButton, make } from "./element.js";
 
@@ -13,14 +13,14 @@ const ITEM = /^( *)([-*+]|\d{1,9}[.)])( +|$)(.*)$/;
 const QUOTE = /^ {0,3}> ?(.*)$/;
 const TABLE_RULE = /^ {0,3}\|?( *:?-+:? *\|)+( *:?-+:? *)?$/;
 const BLANK = /^\s*$/;
-const DEEPEST = 12; // of blocks in blocks
+const DEEPEST = 12; // levels of nested blocks
 
 /** Markdown that grows. `element` shows it; `append` adds to it and `render` brings the element up to date. */
 export class Markdown {
   constructor() {
     this.element = make("div", { className: "markdown" });
     this.text = "";
-    this._settled = 0; // where the last block begins
+    this._settled = 0; // where the last block starts
     this._open = []; // its nodes
     this._shown = 0;
   }
@@ -51,7 +51,7 @@ export function markdown(text) {
   return whole.element;
 }
 
-/** Split a text into blocks: `{kind, lines, start}`, `start` being where in the text a block begins. */
+/** Split a text into blocks: `{kind, lines, start}`, where `start` is a block's offset in the text. */
 function split(text) {
   const lines = text.split("\n");
   const blocks = [];
@@ -73,7 +73,7 @@ function split(text) {
   return blocks;
 }
 
-/** Say what block begins in line `n`, and in which line it is over. */
+/** Return the kind of the block that starts in line `n`, and the line after it. */
 function extent(lines, n) {
   const fence = FENCE.exec(lines[n]);
   if (fence) return ["code", pastFence(lines, n, fence[2])];
@@ -88,7 +88,7 @@ function extent(lines, n) {
 const isTable = (lines, n) => lines[n].includes("|") && n + 1 < lines.length && TABLE_RULE.test(lines[n + 1]);
 const begins = (line) => FENCE.test(line) || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) || startsList(line);
 
-/** Whether a line begins a list inside a paragraph: a number in running text does not. */
+/** Whether a line starts a list inside a paragraph: a number in running text does not. */
 function startsList(line) {
   const item = ITEM.exec(line);
   return item !== null && item[4] !== "" && (!/\d/.test(item[2]) || /^1[.)]$/.test(item[2]));
@@ -105,7 +105,7 @@ function pastFence(lines, n, mark) {
   return Math.min(end + 1, lines.length);
 }
 
-/** A list goes on over blank lines as long as what follows is indented or another item of its kind. */
+/** A list continues over blank lines as long as the next line is indented or another item of its kind. */
 function pastList(lines, n) {
   const kind = listKind(lines[n]);
   let end = n + 1;
@@ -171,7 +171,7 @@ function list(lines, depth) {
   return element;
 }
 
-/** Take a list apart into its items, each without its mark and margin. */
+/** Split a list into its items, each without its marker and margin. */
 function items(lines, kind) {
   const found = [];
   let margin = 0;
@@ -208,7 +208,7 @@ function cells(line) {
   return inner.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
-// What may stand in a line, the earliest first; of those that begin together the first in this list.
+// Inline patterns: the earliest match applies; of those with the same start the first in this list.
 const INLINE = [
   [/\\([!-/:-@[-`{-~])/, (found) => [found[1]]],
   [/(?<!`)(`+)(?!`)([\s\S]*?[^`])\1(?!`)/, (found) => [make("code", {}, found[2].replace(/^ (.*[^ ].*) $/, "$1"))]],
@@ -227,7 +227,7 @@ const INLINE = [
 /** Make the nodes of running text. */
 function inline(text) {
   const nodes = [];
-  const next = INLINE.map(() => null); // each pattern's next place, looked for again once it is behind
+  const next = INLINE.map(() => null); // each pattern's next match, searched again once it has been passed
   for (let at = 0; at < text.length; ) {
     let first = null;
     for (const [n, [pattern]] of INLINE.entries()) {
@@ -252,7 +252,7 @@ function search(pattern, text, at) {
   return sticky.exec(text) ?? false;
 }
 
-/** A link, if its address can only be followed by a click; else its words. */
+/** A link if its URL is opened by a click only, otherwise its text. */
 function link(address, words) {
   let parsed;
   try {

@@ -1,4 +1,4 @@
-"""One service for a whole module, with keys that may do different things."""
+"""A service with keys of different permissions, shared by a module."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,6 @@ HOLDERS: dict[str, Json] = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def holders(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[dict[str, Holder]]:
-    """For modules marked with `asyncio(loop_scope="module")`."""
+    """Run a service with five keys (modules marked with `asyncio(loop_scope="module")`)."""
     async with held(tmp_path_factory.mktemp("keys"), HOLDERS) as everybody:
         yield {holder.id: holder for holder in everybody}

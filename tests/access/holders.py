@@ -1,4 +1,4 @@
-"""Holders of keys, and a service that knows them."""
+"""Clients with keys, and a service with these keys."""
 
 import json
 from collections.abc import AsyncIterator
@@ -11,8 +11,8 @@ from typing import Any
 from anthropic import AsyncAnthropic
 from openai import AsyncOpenAI
 
-from service.access.keys import KeyEntry, hashed, new_key
-from service.access.keys_file import editing
+from service.access.keys import KeyEntry, hash_key, new_key
+from service.access.keys_file import edit
 from tests.harness import Json, Service, events_of, running
 
 SECRET = "a secret that replicas share"
@@ -21,7 +21,7 @@ EVENTS = {"Accept": "text/event-stream"}
 
 @dataclass
 class Holder:
-    """Somebody with a key."""
+    """A client with a key."""
 
     id: str
     key: str = field(repr=False)
@@ -29,19 +29,19 @@ class Holder:
 
     @property
     def header(self) -> dict[str, str]:
-        """The key as a header."""
+        """The key as an HTTP header."""
         return {"Authorization": f"Bearer {self.key}"}
 
     async def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        """Ask with the key."""
+        """Send a request with the key."""
         return await self.service.http.request(method, path, json=body, headers={**self.header, **headers})
 
     async def generate(self, **body: Any) -> Any:
-        """Ask for a whole answer."""
+        """Request a whole answer."""
         return await self.ask("POST", "/api/generate", {"prompt": "Hi"} | body)
 
     async def ticket(self, **wanted: str) -> str:
-        """Take a ticket."""
+        """Get a ticket."""
         answer = await self.ask("POST", "/api/tickets", wanted or None)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["ticket"])
@@ -58,14 +58,14 @@ class Holder:
 def add_key(file: Path, name: str, **powers: Any) -> str:
     """Add a key to a file as `artesian keys create` does; its id is its name."""
     made = new_key()
-    entry: Json = {"id": name, "name": name, "sha256": hashed(made).hex(), "created": datetime.now(UTC)}
-    with editing(str(file)) as keys:
+    entry: Json = {"id": name, "name": name, "sha256": hash_key(made).hex(), "created": datetime.now(UTC)}
+    with edit(str(file)) as keys:
         keys.append(KeyEntry.model_validate(entry | powers))
     return made
 
 
 def revoke(file: Path, name: str) -> None:
-    """Revoke a key by hand, as an editor would: another file takes the old one's place."""
+    """Revoke a key as a text editor would: by replacing the file."""
     content = json.loads(file.read_text())
     for entry in content["keys"]:
         if entry["name"] == name:
@@ -77,7 +77,7 @@ def revoke(file: Path, name: str) -> None:
 
 @asynccontextmanager
 async def held(folder: Path, holders: dict[str, Json], **values: Any) -> AsyncIterator[list[Holder]]:
-    """Run a service with a key for each name, and what it may do."""
+    """Run a service with a key for each name and its permissions."""
     file = folder / "keys.json"
     keys = {name: add_key(file, name, **powers) for name, powers in holders.items()}
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""`artesian keys`, and a service that is started with what it wrote."""
+"""`artesian keys`, and a service with the file that it wrote."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from tests.waiting import eventually
 
 
 async def artesian(folder: Path, *arguments: str, **environment: str) -> Ended:
-    """Run the command in a folder of its own."""
+    """Run the command in a folder."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ARTESIAN_")}
     return await starting.ended(list(arguments), clean | environment, folder)
 
@@ -24,12 +24,12 @@ async def keys(folder: Path, *arguments: str) -> Ended:
 
 
 def last_line(ended: Ended) -> str:
-    """What `tail -1` would give."""
+    """Return the last line, as `tail -1` does."""
     assert ended.status == 0, ended.err
     return ended.out.rstrip("\n").split("\n")[-1]
 
 
-async def test_a_key_is_shown_once_last_and_comes_in_at_once(tmp_path: Path) -> None:
+async def test_a_key_is_printed_once_as_the_last_line_and_is_valid_at_once(tmp_path: Path) -> None:
     first = last_line(await keys(tmp_path, "create", "web"))
     async with running(api_keys_file=str(tmp_path / "keys.json")) as service, client(service.url) as http:
         made = await keys(tmp_path, "create", "phone", "--scope", "read")
@@ -58,7 +58,7 @@ async def test_a_key_is_shown_once_last_and_comes_in_at_once(tmp_path: Path) -> 
     assert "sha256" not in shown
 
 
-async def test_what_a_key_may_do_is_said_when_it_is_made(tmp_path: Path) -> None:
+async def test_a_new_keys_permissions_are_printed(tmp_path: Path) -> None:
     made = await keys(
         tmp_path, "create", "batch", "--scope", "generate", "--scope", "metrics", "--model", "anthropic.*",
         "--model", "fast", "--requests-per-minute", "60", "--tokens-per-minute", "9000", "--streams", "3",
@@ -77,10 +77,10 @@ async def test_what_a_key_may_do_is_said_when_it_is_made(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "status", "said"),
+    ("arguments", "status", "expected"),
     [
-        (("create", "x", "--scope", "root"), 2, "scope: Input should be 'generate'"),
-        (("create", "x", "--expires", "soon"), 2, "--expires: should be a span"),
+        (("create", "x", "--scope", "root"), 2, "--scope: must be 'generate'"),
+        (("create", "x", "--expires", "soon"), 2, "--expires: must be a time span"),
         (("create", ""), 2, "name: "),
         (("create", "x", "--streams", "0"), 2, "--streams"),
         (("create", "x", "--file", "nowhere/keys.json"), 1, "Cannot write nowhere/keys.json: No such file"),
@@ -88,25 +88,25 @@ async def test_what_a_key_may_do_is_said_when_it_is_made(tmp_path: Path) -> None
         (("revoke", "key_1"), 1, "No key key_1 in"),
     ],
 )
-async def test_a_mistake_is_a_sentence_and_a_status(
-    tmp_path: Path, arguments: tuple[str, ...], status: int, said: str
+async def test_an_error_is_a_sentence_and_a_status(
+    tmp_path: Path, arguments: tuple[str, ...], status: int, expected: str
 ) -> None:
     ended = await keys(tmp_path, *arguments)
 
     assert ended.status == status
     assert ended.out == ""
-    assert said in ended.err
+    assert expected in ended.err
     assert "Traceback" not in ended.err
 
 
-async def test_without_a_file_the_command_asks_which(tmp_path: Path) -> None:
+async def test_without_a_file_the_error_names_the_setting(tmp_path: Path) -> None:
     ended = await artesian(tmp_path, "keys", "create", "x")
 
     assert ended.status == 2
     assert "ARTESIAN_API_KEYS_FILE" in ended.err
 
 
-async def test_a_key_revoked_twice_stays_revoked_since_the_first_time(tmp_path: Path) -> None:
+async def test_a_key_revoked_twice_keeps_its_first_time(tmp_path: Path) -> None:
     await keys(tmp_path, "create", "web")
     [entry] = json.loads((await keys(tmp_path, "list", "--json")).out)
     await keys(tmp_path, "revoke", entry["id"])
@@ -121,15 +121,17 @@ async def test_a_key_revoked_twice_stays_revoked_since_the_first_time(tmp_path: 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (None, "keys.json not found. Create it with: artesian keys create NAME"),
         ("", "keys.json is empty"),
-        ('{"keys": []}', "keys.json holds no key. Create it with: artesian keys create NAME"),
-        ('{"keys": [{"name": "web"}]}', "(keys.0.id) of the key named 'web': is needed"),
+        ('{"keys": []}', "keys.json has no keys. Create it with: artesian keys create NAME"),
+        ('{"keys": [{"name": "web"}]}', "(keys.0.id) of the key named 'web': is missing"),
     ],
 )
-async def test_a_file_of_no_use_stops_the_start(tmp_path: Path, content: str | None, said: str, workers: str) -> None:
+async def test_an_unusable_keys_file_prevents_the_start(
+    tmp_path: Path, content: str | None, expected: str, workers: str
+) -> None:
     if content is not None:
         (tmp_path / "keys.json").write_text(content)
     journal = {"ARTESIAN_JOURNAL_URL": "sqlite:///streams.db", "ARTESIAN_WORKERS": workers}
@@ -139,15 +141,15 @@ async def test_a_file_of_no_use_stops_the_start(tmp_path: Path, content: str | N
     assert ended.status == 2
     lines = ended.err.splitlines()
     assert all(line.startswith("artesian: ARTESIAN_API_KEYS_FILE") for line in lines)
-    assert said in lines[0]
+    assert expected in lines[0]
 
 
-async def test_other_commands_send_the_key_of_the_environment(tmp_path: Path) -> None:
+async def test_other_commands_send_the_key_from_the_environment(tmp_path: Path) -> None:
     key = last_line(await keys(tmp_path, "create", "web"))
     async with running(api_keys_file=str(tmp_path / "keys.json")) as service:
-        with_key = await artesian(tmp_path, "ask", 'Say "Let in."', ARTESIAN_URL=service.url, ARTESIAN_API_KEY=key)
+        with_key = await artesian(tmp_path, "ask", 'Say "Accepted."', ARTESIAN_URL=service.url, ARTESIAN_API_KEY=key)
         without = await artesian(tmp_path, "ask", "Hi", ARTESIAN_URL=service.url)
 
-    assert with_key.out == "Let in.\n"
+    assert with_key.out == "Accepted.\n"
     assert without.status == 1
     assert without.err.endswith("Set ARTESIAN_API_KEY.\n")

@@ -1,4 +1,4 @@
-"""Tickets: for pages, which can put no header on an EventSource and must put no key in an address."""
+"""Tickets: for pages, since an EventSource cannot send headers and a URL must not contain a key."""
 
 import asyncio
 import time
@@ -23,17 +23,17 @@ def ann(holders: dict[str, Holder]) -> Holder:
 
 
 def made(holder: str = "ann", *, ago_s: float = 0, secret: str = SECRET, stream_id: str | None = None) -> str:
-    """Sign a ticket as the service would have some time ago."""
+    """Sign a ticket as the service would have done `ago_s` seconds ago."""
     tickets = Tickets(secret, ttl_s=600, longest_s=3600, clock=lambda: time.time() - ago_s)
     return tickets.issue(holder, stream_id)
 
 
 async def calls(holder: Holder) -> int:
-    """How often a model was called."""
+    """Return how often a model was called."""
     return len(await holder.service.calls())
 
 
-async def test_a_ticket_tells_how_long_it_is_good_for(ann: Holder) -> None:
+async def test_a_ticket_has_its_expiry(ann: Holder) -> None:
     answer = await ann.ask("POST", "/api/tickets")
 
     body = answer.json()
@@ -46,11 +46,11 @@ async def test_a_ticket_tells_how_long_it_is_good_for(ann: Holder) -> None:
     assert ann.key not in answer.text
 
 
-async def test_a_ticket_starts_one_stream_and_comes_back_to_it(ann: Holder) -> None:
+async def test_a_ticket_starts_one_stream_and_resumes_it(ann: Holder) -> None:
     ticket, before = await ann.ticket(), await calls(ann)
 
     _, events = await read(ann.service, f"{ASKED}&ticket={ticket}")
-    _, again = await read(ann.service, f"{ASKED}&ticket={ticket}")  # as where the connection broke before any id
+    _, again = await read(ann.service, f"{ASKED}&ticket={ticket}")  # as after a connection that broke before any id
     _, rest = await read(ann.service, f"{ASKED}&ticket={ticket}", **{"Last-Event-ID": events[1].id})
     status, _ = await read(ann.service, f"{ASKED}&ticket={ticket}", **{"Last-Event-ID": events[-1].id})
     _, by_id = await read(ann.service, f"/api/streams/{events[0].data['stream_id']}?ticket={ticket}")
@@ -62,7 +62,7 @@ async def test_a_ticket_starts_one_stream_and_comes_back_to_it(ann: Holder) -> N
     assert await calls(ann) == before + 1
 
 
-async def test_a_ticket_that_comes_twice_at_once_starts_one_stream(ann: Holder) -> None:
+async def test_a_ticket_used_twice_concurrently_starts_one_stream(ann: Holder) -> None:
     ticket, before = await ann.ticket(), await calls(ann)
 
     answers = await asyncio.gather(*(read(ann.service, f"{ASKED}&ticket={ticket}") for _ in range(5)))
@@ -83,7 +83,7 @@ async def test_another_prompt_with_the_same_ticket_is_refused(ann: Holder) -> No
     assert await calls(ann) == before
 
 
-async def test_the_stream_belongs_to_the_key(ann: Holder, holders: dict[str, Holder]) -> None:
+async def test_a_tickets_stream_belongs_to_its_key(ann: Holder, holders: dict[str, Holder]) -> None:
     _, events = await read(ann.service, f"{ASKED}&ticket={await ann.ticket()}")
     path = f"/api/streams/{events[0].data['stream_id']}"
 
@@ -91,7 +91,7 @@ async def test_the_stream_belongs_to_the_key(ann: Holder, holders: dict[str, Hol
     assert (await holders["bob"].ask("GET", path)).status_code == 404
 
 
-async def test_a_ticket_opens_nothing_else(ann: Holder) -> None:
+async def test_a_ticket_gives_no_other_access(ann: Holder) -> None:
     http = ann.service.http
     used, unused = await ann.ticket(), await ann.ticket()
     _, events = await read(ann.service, f"{ASKED}&ticket={used}")
@@ -121,7 +121,7 @@ async def test_a_ticket_opens_nothing_else(ann: Holder) -> None:
             assert (await http.request(method, path, headers=as_key)).status_code == 401, (method, path)
 
 
-async def test_a_ticket_for_a_stream_reads_that_one_and_starts_none(ann: Holder) -> None:
+async def test_a_ticket_for_a_stream_reads_that_stream_and_starts_none(ann: Holder) -> None:
     mine, other = [(await ann.generate()).json()["stream_id"] for _ in range(2)]
     ticket, before = await ann.ticket(stream_id=mine), await calls(ann)
 
@@ -149,7 +149,7 @@ async def test_a_ticket_for_a_stream_reads_that_one_and_starts_none(ann: Holder)
         ("writer", {}, 200),
     ],
 )
-async def test_who_may_take_a_ticket(
+async def test_a_ticket_needs_a_key_with_a_scope(
     holders: dict[str, Holder], name: str, wanted: dict[str, str], status: int
 ) -> None:
     answer = await holders[name].ask("POST", "/api/tickets", wanted)
@@ -162,18 +162,18 @@ BAD = {
     "signed by another": made(secret="another secret, as long as the first"),
     "without its end": made()[:-1],
     "with another end": made() + "A",
-    "of nobody": made("nobody"),
+    "of an unknown key": made("unknown"),
     "of a revoked key": made("gone"),
     "of an expired key": made("late"),
-    "of those without a key": made("anonymous"),
-    "empty words": "..",
+    "of the anonymous caller": made("anonymous"),
+    "empty parts": "..",
     "very long": "A" * 5000,
-    "no ASCII": "%C3%A9",
+    "not ASCII": "%C3%A9",
 }
 
 
 @pytest.mark.parametrize("ticket", BAD.values(), ids=BAD)
-async def test_a_bad_ticket_is_a_refusal_that_an_event_source_can_read(ann: Holder, ticket: str) -> None:
+async def test_an_event_source_can_read_the_error_of_an_invalid_ticket(ann: Holder, ticket: str) -> None:
     before = await calls(ann)
 
     status, [event] = await read(ann.service, f"{ASKED}&ticket={ticket}")
@@ -186,7 +186,7 @@ async def test_a_bad_ticket_is_a_refusal_that_an_event_source_can_read(ann: Hold
     assert await calls(ann) == before
 
 
-async def test_coming_back_is_possible_for_as_long_as_a_stream_may_run_and_be_kept(ann: Holder) -> None:
+async def test_a_ticket_resumes_for_as_long_as_a_stream_may_run_and_be_stored(ann: Holder) -> None:
     stream_id = (await ann.generate()).json()["stream_id"]
 
     late = made(ago_s=START_S + 4000, stream_id=stream_id)
@@ -196,7 +196,7 @@ async def test_coming_back_is_possible_for_as_long_as_a_stream_may_run_and_be_ke
     assert (await read(ann.service, f"/api/streams/{stream_id}?ticket={too_late}"))[0] == 401
 
 
-async def test_a_ticket_does_not_start_streams_for_longer_than_the_first_is_remembered(tmp_path: Path) -> None:
+async def test_a_ticket_does_not_start_streams_for_longer_than_its_first_is_stored(tmp_path: Path) -> None:
     async with held(tmp_path, {"ann": {}}, stream_ttl=0.5) as [ann]:
         answer = (await ann.ask("POST", "/api/tickets")).json()
         ticket = answer["ticket"]
@@ -214,7 +214,7 @@ async def test_a_ticket_does_not_start_streams_for_longer_than_the_first_is_reme
         assert await calls(ann) == 1
 
 
-async def test_a_refused_start_leaves_the_ticket_good(tmp_path: Path) -> None:
+async def test_a_ticket_remains_valid_after_a_refused_start(tmp_path: Path) -> None:
     limits = {"max_streams": 1, "max_queue": 0}
     async with held(tmp_path, {"ann": {}}, **limits) as [ann]:
         ticket, headers = await ann.ticket(), {**ann.header, "X-Artesian-Fault": "gate@1"}
@@ -234,14 +234,14 @@ async def test_a_refused_start_leaves_the_ticket_good(tmp_path: Path) -> None:
         assert await eventually(started)
 
 
-async def test_a_ticket_holds_its_key_to_what_it_may_do(tmp_path: Path) -> None:
+async def test_a_ticket_has_the_permissions_of_its_key(tmp_path: Path) -> None:
     async with held(tmp_path, {"ann": {"models": ["nothing"], "max_tokens": 10}}) as [ann]:
         _, [event] = await read(ann.service, f"{ASKED}&ticket={await ann.ticket()}")
 
     assert event.data["status"] == 403
 
 
-async def test_a_ticket_is_good_at_another_replica_with_the_same_secret(tmp_path: Path) -> None:
+async def test_a_ticket_is_valid_at_another_replica_with_the_same_secret(tmp_path: Path) -> None:
     journal = {"journal_url": f"sqlite:///{tmp_path / 'streams.db'}"}
     async with held(tmp_path, {"ann": {}}, **journal) as [ann]:
         ticket = await ann.ticket()
@@ -261,7 +261,7 @@ async def test_a_ticket_is_good_at_another_replica_with_the_same_secret(tmp_path
             assert refused.data["status"] == 401
 
 
-async def test_without_keys_a_page_works_with_tickets_too() -> None:
+async def test_tickets_work_without_keys() -> None:
     async with running() as service:
         ticket = (await service.http.post("/api/tickets")).json()["ticket"]
         _, events = await read(service, f"{ASKED}&ticket={ticket}")
@@ -271,7 +271,7 @@ async def test_without_keys_a_page_works_with_tickets_too() -> None:
     assert refused.data["status"] == 401
 
 
-async def test_a_key_that_was_revoked_takes_its_tickets_along(tmp_path: Path) -> None:
+async def test_the_tickets_of_a_revoked_key_are_rejected(tmp_path: Path) -> None:
     async with held(tmp_path, {"ann": {}, "bob": {}}) as [ann, _]:
         ticket = await ann.ticket()
         revoke(tmp_path / "keys.json", "ann")
@@ -284,8 +284,8 @@ async def test_a_key_that_was_revoked_takes_its_tickets_along(tmp_path: Path) ->
         assert add_key(tmp_path / "keys.json", "carl")
 
 
-async def test_a_browser_goes_on_by_itself_after_a_cut(ann: Holder) -> None:
-    """What EventSource does: the address stays the same, `Last-Event-ID` is added."""
+async def test_a_browser_reconnects_after_a_cut(ann: Holder) -> None:
+    """EventSource keeps the URL and adds `Last-Event-ID`."""
     ticket, before = await ann.ticket(), await calls(ann)
     address = f"{ASKED}&ticket={ticket}"
     seen = []

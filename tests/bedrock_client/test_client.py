@@ -118,7 +118,7 @@ _EACH_TIME = {
 async def test_a_call_made_again_goes_out_as_the_first_did(
     client: BedrockClient, server: ScriptedServer, operation: Operation
 ) -> None:
-    client.onward = lambda: {"traceparent": "00-1"}
+    client.call_headers = lambda: {"traceparent": "00-1"}
     call = SdkCall(operation, ARN, b'{"a":1}', {"X-Amzn-Bedrock-Trace": "ENABLED"})
     for _ in range(3):
         server.says(streamed(FRAME) if "Stream" in operation else whole(200, b"{}"))

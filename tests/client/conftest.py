@@ -1,4 +1,4 @@
-"""One service for a whole module, where its tests do not disturb each other."""
+"""A service shared by the tests of a module."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""A server that answers each connection with bytes that a test has written down: what no healthy service would say."""
+"""A server that answers each connection with given bytes, which a real service would not send."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -12,7 +12,7 @@ HEAD = (
 
 
 def event(number: int, data: str, name: str = "") -> bytes:
-    """One event of the stream, as the service writes it."""
+    """Encode an event of the stream as the service does."""
     named = f"event: {name}\n" if name else ""
     return f"id: {STREAM_ID}-{number}\n{named}data: {data}\n\n".encode()
 
@@ -21,24 +21,24 @@ START = event(1, f'{{"stream_id":"{STREAM_ID}","model_id":"m","api":"converse","
 RECONNECT = b"retry: 250\nevent: reconnect\ndata: {}\n\n"
 
 
-def text(number: int, said: str) -> bytes:
-    """A piece of text."""
-    return event(number, f'{{"text":"{said}"}}')
+def text(number: int, delta: str) -> bytes:
+    """Encode a text delta."""
+    return event(number, f'{{"text":"{delta}"}}')
 
 
 def done(number: int) -> bytes:
-    """The end."""
+    """Encode the last event."""
     return event(number, '{"done":true,"stop_reason":"end_turn","raw_stop_reason":null,"usage":{},"metrics":{}}')
 
 
 def answer(status: str, body: bytes = b"", **headers: str) -> bytes:
-    """An answer that is no stream."""
+    """Encode a response that is not a stream."""
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {status}\r\n{lines}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body
 
 
 class Scripted:
-    """What came in, one request a connection."""
+    """The received requests, one a connection."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -47,11 +47,11 @@ class Scripted:
 
 @asynccontextmanager
 async def scripted(*answers: bytes | Sequence[bytes]) -> AsyncIterator[Scripted]:
-    """Serve the answers, one a connection; a sequence is written piece by piece. After the last nobody answers."""
+    """Serve the responses, one a connection; a sequence is written item by item. Later connections get no response."""
     left = iter(answers)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        said.requests.append(await reader.readuntil(b"\r\n\r\n"))
+        served.requests.append(await reader.readuntil(b"\r\n\r\n"))
         pieces = next(left, b"")
         for piece in [pieces] if isinstance(pieces, bytes) else pieces:
             writer.write(piece)
@@ -59,6 +59,6 @@ async def scripted(*answers: bytes | Sequence[bytes]) -> AsyncIterator[Scripted]
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    said = Scripted(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    served = Scripted(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     async with server:
-        yield said
+        yield served

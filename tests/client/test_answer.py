@@ -1,11 +1,11 @@
-"""What events add up to, without a socket: what the service's own folding (service/answer.py) would make of them."""
+"""The client builds the same answer from events as the service (service/answer.py), without a socket."""
 
 import json
 from typing import Any
 
 import pytest
 
-from artesian.answer import Fold
+from artesian.answer import AnswerBuilder
 from artesian.events import Done, Event, read_event
 from artesian.sse import Reader
 from service import deltas
@@ -20,15 +20,15 @@ END = deltas.Done(deltas.StopReason.END_TURN, "end_turn", deltas.Usage(output_to
 SAID: dict[str, list[deltas.Event]] = {
     "nothing": [],
     "text": [deltas.TextDelta(0, "one "), deltas.TextDelta(0, "two\u2028")],
-    "a call of a tool": [
+    "a tool call": [
         deltas.TextDelta(0, "Let me see."),
         deltas.ToolCallStart(1, "c1", "weather"),
         deltas.ToolCallDelta(1, '{"city":'),
         deltas.ToolCallDelta(1, '"Oslo"}'),
         deltas.ToolCallStart(2, "c2", "time"),
     ],
-    "a call cut short": [deltas.ToolCallStart(0, "c1", "weather"), deltas.ToolCallDelta(0, '{"ci')],
-    "arguments that are no object": [deltas.ToolCallStart(0, "c1", "weather"), deltas.ToolCallDelta(0, "[1]")],
+    "a truncated tool call": [deltas.ToolCallStart(0, "c1", "weather"), deltas.ToolCallDelta(0, '{"ci')],
+    "arguments that are not an object": [deltas.ToolCallStart(0, "c1", "weather"), deltas.ToolCallDelta(0, "[1]")],
     "a tool that Bedrock runs": [
         deltas.ToolCallStart(0, "c1", "search", server=True),
         deltas.ToolCallDelta(0, "{}"),
@@ -50,7 +50,7 @@ SAID: dict[str, list[deltas.Event]] = {
         deltas.CitationDelta(0, {"title": "The weather"}),
         deltas.TextDelta(0, " Often."),
     ],
-    "an answer that began again": [
+    "a restarted answer": [
         deltas.TextDelta(0, "One"),
         deltas.Status("restarted"),
         deltas.TextDelta(0, "Two"),
@@ -61,15 +61,15 @@ SAID: dict[str, list[deltas.Event]] = {
 
 
 def events_of(said: list[deltas.Event]) -> list[Event]:
-    """What the client reads of what the service writes."""
+    """Encode events as the service does, and parse them as the client does."""
     wire = NativeEvents(HEADING).encode(1, said)
     return [read_event(sent.name, json.loads(sent.data)) for sent in Reader().feed(wire)]
 
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
-def test_it_adds_up_to_what_the_service_would_say_whole(said: list[deltas.Event]) -> None:
+def test_the_answer_is_the_services_whole_answer(said: list[deltas.Event]) -> None:
     stream = [START, *said, END]
-    fold = Fold()
+    fold = AnswerBuilder()
     for event in events_of(stream):
         fold.add(event)
     answer = fold.answer(HEADING.stream_id)
@@ -80,8 +80,8 @@ def test_it_adds_up_to_what_the_service_would_say_whole(said: list[deltas.Event]
 
 
 @pytest.mark.parametrize("said", SAID.values(), ids=SAID)
-def test_up_to_anywhere_it_is_what_the_service_would_show(said: list[deltas.Event]) -> None:
-    fold = Fold()
+def test_the_answer_so_far_is_the_services_after_every_event(said: list[deltas.Event]) -> None:
+    fold = AnswerBuilder()
     for number, event in enumerate(events_of(said), 1):
         fold.add(event)
         so_far = Folded(said[:number])
@@ -89,7 +89,7 @@ def test_up_to_anywhere_it_is_what_the_service_would_show(said: list[deltas.Even
     assert fold.answer(HEADING.stream_id) is None
 
 
-def test_what_a_newer_service_adds_is_no_mistake() -> None:
+def test_unknown_members_and_events_are_ignored() -> None:
     told: dict[str, Any] = {
         "done": True,
         "stop_reason": "end_turn",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from artesian import Artesian, ArtesianError, AsyncArtesian, Done, Text
-from tests.client.cutting import cutting
+from tests.client.cutting_proxy import cutting
 from tests.harness import Service, fault_header, running
 from tests.waiting import patience
 
@@ -18,7 +18,7 @@ async def keeping(tmp_path: Path) -> AsyncIterator[Service]:
         yield service
 
 
-async def test_a_conversation_is_made_listed_renamed_and_deleted(keeping: Service) -> None:
+async def test_a_conversation_is_created_listed_renamed_and_deleted(keeping: Service) -> None:
     async with AsyncArtesian(keeping.url) as artesian:
         conversations = artesian.conversations
         made = await conversations.create("A talk", system="Be brief.", max_messages=4)
@@ -35,7 +35,7 @@ async def test_a_conversation_is_made_listed_renamed_and_deleted(keeping: Servic
     assert gone.value.code == "not_found"
 
 
-async def test_lists_come_in_pages(keeping: Service) -> None:
+async def test_lists_are_read_in_pages(keeping: Service) -> None:
     async with AsyncArtesian(keeping.url) as artesian:
         made = [(await artesian.conversations.create()).id for _ in range(3)]
         first = await artesian.conversations.list(limit=2)
@@ -45,7 +45,7 @@ async def test_lists_come_in_pages(keeping: Service) -> None:
     assert second.next_cursor is None
 
 
-async def test_what_is_said_is_kept_whole_or_streamed(keeping: Service) -> None:
+async def test_replies_are_stored_whether_whole_or_streamed(keeping: Service) -> None:
     async with AsyncArtesian(keeping.url) as artesian:
         made = await artesian.conversations.create()
         first = await artesian.conversations.send(made.id, "Hi")
@@ -61,7 +61,7 @@ async def test_what_is_said_is_kept_whole_or_streamed(keeping: Service) -> None:
     assert [message.text for message in kept.messages] == ["Hi", first.text, "And now?", stream.text]
 
 
-async def test_a_reply_that_is_left_is_cancelled_and_kept_so_far(keeping: Service) -> None:
+async def test_leaving_a_reply_cancels_it_and_stores_its_text_so_far(keeping: Service) -> None:
     headers = fault_header("gate@2")
     async with AsyncArtesian(keeping.url, headers=headers) as artesian:
         made = await artesian.conversations.create()
@@ -75,7 +75,7 @@ async def test_a_reply_that_is_left_is_cancelled_and_kept_so_far(keeping: Servic
     assert kept.messages[1].text.startswith(first)
 
 
-async def test_over_a_broken_way_a_message_is_sent_once(keeping: Service) -> None:
+async def test_a_message_is_sent_once_over_a_broken_connection(keeping: Service) -> None:
     async with AsyncArtesian(keeping.url) as artesian:
         made = await artesian.conversations.create()
     for cut in (0, 900):
@@ -88,7 +88,7 @@ async def test_over_a_broken_way_a_message_is_sent_once(keeping: Service) -> Non
     assert len(kept.messages) == 4
 
 
-async def test_waiting_programs_have_the_same(keeping: Service) -> None:
+async def test_the_synchronous_client_does_the_same(keeping: Service) -> None:
     def talk() -> list[str]:
         with Artesian(keeping.url) as artesian:
             made = artesian.conversations.create(system="Be brief.")

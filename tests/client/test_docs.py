@@ -1,4 +1,4 @@
-"""That the client works where docs/python.md says it may be copied to. Its examples are run by tests/documents."""
+"""The client works when it is copied as docs/python.md describes. tests/documents runs its examples."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ from tests.waiting import patience
 ROOT = Path(__file__).parents[2]
 
 
-async def test_the_client_works_where_it_is_copied_to(tmp_path: Path) -> None:
+async def test_a_copy_of_the_client_works(tmp_path: Path) -> None:
     async with running() as service:
         process = await asyncio.create_subprocess_exec(
             *("sh", "-c", f'cp -r "{ROOT}/artesian" copied && "{sys.executable}" -I -c "{COPIED}"'),

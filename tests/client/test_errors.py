@@ -1,4 +1,4 @@
-"""Each HTTP status is a class, and the text of an error has what a bug report needs."""
+"""Each HTTP status has its class, and the text of an error has what a bug report needs."""
 
 import asyncio
 
@@ -78,7 +78,7 @@ async def test_the_error_event_of_a_stream_has_the_class_of_its_status() -> None
         ("reset@headers*", {}, ServiceUnavailable),
     ],
 )
-async def test_the_services_refusals_have_their_class(
+async def test_the_services_errors_have_their_class(
     service: Service, fault: str | None, parameters: dict[str, float], kind: type[ArtesianError]
 ) -> None:
     def ask() -> None:

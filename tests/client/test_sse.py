@@ -13,14 +13,14 @@ SAYS = {
     "no space after the colon": (b"data:x\n\n", [Sent("message", "x", "")]),
     "a comment inside an event": (b"id: 1\n: keep-alive\ndata: x\n\n", [Sent("message", "x", "1")]),
     "a comment with a blank line of its own": (b": ping\n\ndata: x\n\n", [Sent("message", "x", "")]),
-    "what other readers take for a line end": (
+    "line separators of other parsers": (
         "data: a\u2028b\u2029c\u0085d\x0be\x0cf\n\n".encode(),
         [Sent("message", "a\u2028b\u2029c\u0085d\x0be\x0cf", "")],
     ),
     "a byte order mark": (b"\xef\xbb\xbfdata: x\n\n", [Sent("message", "x", "")]),
     "an event without its blank line": (b"data: x\n", []),
-    "a field that nobody knows": (b"colour: red\ndata: x\n\n", [Sent("message", "x", "")]),
-    "an id is its own event's alone": (
+    "an unknown field": (b"colour: red\ndata: x\n\n", [Sent("message", "x", "")]),
+    "an id belongs to its event only": (
         b"id: 1\ndata: x\n\ndata: y\n\n",
         [Sent("message", "x", "1"), Sent("message", "y", "")],
     ),
@@ -29,19 +29,19 @@ SAYS = {
 
 
 @pytest.mark.parametrize(("wire", "events"), SAYS.values(), ids=SAYS)
-def test_it_reads(wire: bytes, events: list[Sent]) -> None:
+def test_events_are_parsed(wire: bytes, events: list[Sent]) -> None:
     assert Reader().feed(wire) == events
 
 
 @pytest.mark.parametrize(("wire", "events"), SAYS.values(), ids=SAYS)
-def test_it_reads_the_same_cut_anywhere(wire: bytes, events: list[Sent]) -> None:
+def test_events_are_the_same_split_at_any_byte(wire: bytes, events: list[Sent]) -> None:
     for cut in range(len(wire) + 1):
         reader = Reader()
         assert reader.feed(wire[:cut]) + reader.feed(b"") + reader.feed(wire[cut:]) == events, cut
 
 
 @pytest.mark.parametrize(("wire", "events"), SAYS.values(), ids=SAYS)
-def test_it_reads_the_same_byte_by_byte(wire: bytes, events: list[Sent]) -> None:
+def test_events_are_the_same_byte_by_byte(wire: bytes, events: list[Sent]) -> None:
     reader = Reader()
 
     assert [event for byte in wire for event in reader.feed(bytes([byte]))] == events
@@ -55,7 +55,7 @@ def test_retry_is_in_seconds_and_only_a_number() -> None:
     assert reader.retry_s == 1.5
 
 
-def test_an_event_without_an_end_is_not_kept_for_ever() -> None:
+def test_an_event_beyond_the_limit_raises() -> None:
     for endless in (b"data: " + b"x" * 100, b"data: x\n" * 20):
         with pytest.raises(TooLong):
             Reader(longest_bytes=99).feed(endless)

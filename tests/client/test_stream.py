@@ -35,11 +35,11 @@ async def artesian(service: Service) -> AsyncIterator[AsyncArtesian]:
 
 
 def faulty(service: Service, fault: str) -> AsyncArtesian:
-    """A client whose calls go wrong at the local Bedrock."""
+    """A client whose requests carry a fault for the local Bedrock."""
     return AsyncArtesian(service.url, headers=fault_header(fault), backoff_s=[0])
 
 
-async def test_events_come_typed_and_their_texts_add_up(artesian: AsyncArtesian) -> None:
+async def test_events_have_types_and_their_texts_add_up(artesian: AsyncArtesian) -> None:
     async with artesian.stream("Hi", max_tokens=20) as stream:
         events = [event async for event in stream]
 
@@ -51,7 +51,7 @@ async def test_events_come_typed_and_their_texts_add_up(artesian: AsyncArtesian)
     assert stream.after == len(events)
 
 
-async def test_texts_alone_can_be_read(service: Service, artesian: AsyncArtesian) -> None:
+async def test_texts_can_be_read_without_other_events(service: Service, artesian: AsyncArtesian) -> None:
     async with artesian.stream("Hi") as stream:
         texts = [text async for text in stream.texts()]
 
@@ -60,7 +60,7 @@ async def test_texts_alone_can_be_read(service: Service, artesian: AsyncArtesian
     assert artesian.url == service.url
 
 
-async def test_a_whole_answer_is_what_the_service_would_say_whole(service: Service, artesian: AsyncArtesian) -> None:
+async def test_a_whole_answer_is_the_services_whole_answer(service: Service, artesian: AsyncArtesian) -> None:
     whole = await service.ask(prompt="Hi")
 
     answer = await artesian.generate("Hi")
@@ -74,7 +74,7 @@ async def test_a_whole_answer_is_what_the_service_would_say_whole(service: Servi
 
 
 def unmeasured(answer: Json) -> Json:
-    """What is the same each time."""
+    """Return the members that are the same in every run."""
     return {name: value for name, value in answer.items() if name not in {"latency", "metrics", "stream_id"}}
 
 
@@ -130,7 +130,7 @@ async def test_a_task_that_is_cancelled_closes_the_upstream(service: Service) ->
     assert (await call_of(service, state="closed"))["client_left"]
 
 
-async def test_a_task_that_is_cancelled_before_an_answer_hangs_up() -> None:
+async def test_a_task_cancelled_before_a_response_disconnects() -> None:
     async with running(resume_grace=0.01) as service, faulty(service, "gate") as artesian:
         asking = asyncio.create_task(artesian.generate("Hi"))
         await call_of(service, state="waiting")
@@ -141,7 +141,7 @@ async def test_a_task_that_is_cancelled_before_an_answer_hangs_up() -> None:
         assert (await call_of(service, state="closed"))["client_left"]
 
 
-async def test_a_stream_that_is_detached_goes_on_and_can_be_come_back_to(service: Service) -> None:
+async def test_a_detached_stream_continues_and_can_be_attached_to(service: Service) -> None:
     async with faulty(service, "gate@2") as artesian:
         async with artesian.stream("Hi") as stream:
             async for event in stream:
@@ -168,7 +168,7 @@ async def test_leaving_an_attached_stream_cancels_nothing(service: Service) -> N
     assert events[-1].stop_reason == "end_turn"
 
 
-async def test_after_the_last_event_there_is_nothing_to_attach_to(artesian: AsyncArtesian) -> None:
+async def test_attaching_after_the_last_event_reads_nothing(artesian: AsyncArtesian) -> None:
     async with artesian.stream("Hi") as stream:
         await stream.answer()
     async with artesian.attach(stream.stream_id, after=stream.after) as again:
@@ -178,7 +178,7 @@ async def test_after_the_last_event_there_is_nothing_to_attach_to(artesian: Asyn
 
 
 @pytest.mark.parametrize("by", ["stream", "client"])
-async def test_a_cancelled_stream_ends_and_says_so(service: Service, by: str) -> None:
+async def test_a_cancelled_stream_ends_with_its_stop_reason(service: Service, by: str) -> None:
     async with faulty(service, "gate@2") as artesian, artesian.stream("Hi") as stream:
         snapshot = await (stream.cancel() if by == "stream" else artesian.cancel(stream.stream_id))
         events = [event async for event in stream]
@@ -188,7 +188,7 @@ async def test_a_cancelled_stream_ends_and_says_so(service: Service, by: str) ->
     assert events[-1].stop_reason == "cancelled"
 
 
-async def test_a_failure_is_raised_after_all_that_was_said(service: Service) -> None:
+async def test_a_failure_is_raised_after_all_received_text(service: Service) -> None:
     said: list[Event] = []
     async with faulty(service, "exception=validationException@3") as artesian:
         with pytest.raises(ArtesianError) as failed:
@@ -202,7 +202,7 @@ async def test_a_failure_is_raised_after_all_that_was_said(service: Service) -> 
     assert failed.value.request_id
 
 
-async def test_a_request_that_is_wrong_is_refused_by_name(artesian: AsyncArtesian) -> None:
+async def test_an_invalid_request_is_refused_with_its_field(artesian: AsyncArtesian) -> None:
     with pytest.raises(ArtesianError) as refused:
         async with artesian.stream("Hi", temperature=7):
             pytest.fail("there is no stream")
@@ -214,7 +214,7 @@ async def test_a_request_that_is_wrong_is_refused_by_name(artesian: AsyncArtesia
     assert "temperature" in str(error)
 
 
-async def test_a_refusal_of_bedrock_is_raised_with_its_code(service: Service) -> None:
+async def test_a_rejection_by_bedrock_is_raised_with_its_code(service: Service) -> None:
     async with faulty(service, "throttle*") as artesian:
         with pytest.raises(ArtesianError) as refused:
             await artesian.generate("Hi")
@@ -222,7 +222,7 @@ async def test_a_refusal_of_bedrock_is_raised_with_its_code(service: Service) ->
     assert (refused.value.code, refused.value.status, refused.value.retryable) == ("throttled", 429, True)
 
 
-async def test_retries_of_the_service_are_told(service: Service) -> None:
+async def test_retries_of_the_service_are_events(service: Service) -> None:
     async with faulty(service, "throttle,ok") as artesian, artesian.stream("Hi") as stream:
         events = [event async for event in stream]
 
@@ -231,7 +231,7 @@ async def test_retries_of_the_service_are_told(service: Service) -> None:
     assert events[-1].metrics.attempts == 2
 
 
-async def test_restarted_clears_what_was_said(service: Service) -> None:
+async def test_restarted_clears_the_text(service: Service) -> None:
     whole = await service.ask(prompt="Hi")
     async with faulty(service, "cut@3,ok") as artesian, artesian.stream("Hi", on_interruption="restart") as stream:
         events = [event async for event in stream]
@@ -247,7 +247,7 @@ async def test_an_unknown_stream_is_gone(artesian: AsyncArtesian) -> None:
     assert (gone.value.code, gone.value.status) == ("gone", 410)
 
 
-async def test_progress_is_told_of_a_slow_answer() -> None:
+async def test_a_slow_answer_has_progress_events() -> None:
     async with running(local_rate=12) as service:
         artesian = AsyncArtesian(service.url)
         async with artesian, artesian.stream("Tell me a long tale", max_tokens=400) as stream:
@@ -257,11 +257,11 @@ async def test_progress_is_told_of_a_slow_answer() -> None:
     assert progress.tokens_per_second > 0
 
 
-async def test_without_a_service_it_says_so_at_once() -> None:
-    async with AsyncArtesian("http://127.0.0.1:1") as nobody:
-        for asking in (nobody.generate("Hi"), nobody.models()):
+async def test_without_a_service_it_fails_at_once() -> None:
+    async with AsyncArtesian("http://127.0.0.1:1") as client:
+        for request in (client.generate("Hi"), client.models()):
             with pytest.raises(Unreachable, match=r"No Artesian service can be reached at http://127\.0\.0\.1:1"):
-                await asking
+                await request
 
 
 async def test_models_are_listed(artesian: AsyncArtesian) -> None:
@@ -273,14 +273,14 @@ async def test_models_are_listed(artesian: AsyncArtesian) -> None:
     assert len(models) > 20
 
 
-async def test_a_client_of_ones_own_is_used_and_left_open(service: Service) -> None:
+async def test_a_given_httpx_client_is_used_and_left_open(service: Service) -> None:
     async with AsyncArtesian(service.url, http=service.http) as artesian:
         await artesian.generate("Hi")
 
     assert not service.http.is_closed
 
 
-async def test_waiting_programs_have_the_same(service: Service) -> None:
+async def test_the_synchronous_client_reads_the_same(service: Service) -> None:
     events, text, whole = await asyncio.to_thread(read_all, service.url)
 
     assert isinstance(events[0], Start)
@@ -289,7 +289,7 @@ async def test_waiting_programs_have_the_same(service: Service) -> None:
 
 
 def read_all(url: str) -> tuple[list[Event], str, str]:
-    """Read as a program that waits does."""
+    """Read with the synchronous client."""
     with Artesian(url) as artesian:
         assert artesian.url == url
         with artesian.stream("Hi") as stream:
@@ -303,7 +303,7 @@ def read_all(url: str) -> tuple[list[Event], str, str]:
         return events, stream.text, artesian.generate("Hi").text
 
 
-async def test_a_waiting_program_that_leaves_closes_the_upstream(service: Service) -> None:
+async def test_leaving_a_synchronous_stream_closes_the_upstream(service: Service) -> None:
     def leave() -> None:
         with Artesian(service.url, headers=fault_header("gate@2")) as artesian, artesian.stream("Hi") as stream:
             next(stream.texts())
@@ -313,7 +313,7 @@ async def test_a_waiting_program_that_leaves_closes_the_upstream(service: Servic
     assert (await call_of(service, state="closed"))["client_left"]
 
 
-async def test_a_waiting_program_is_refused_in_the_same_words(service: Service) -> None:
+async def test_the_synchronous_client_raises_the_same_errors(service: Service) -> None:
     def ask(prompt: str, url: str) -> ArtesianError:
         with Artesian(url) as artesian, pytest.raises(ArtesianError) as refused:
             artesian.generate(prompt)
@@ -323,7 +323,7 @@ async def test_a_waiting_program_is_refused_in_the_same_words(service: Service) 
     assert (await asyncio.to_thread(ask, "Hi", "http://127.0.0.1:1")).code == "unreachable"
 
 
-async def test_nothing_is_left_behind(service: Service, artesian: AsyncArtesian) -> None:
+async def test_no_connection_or_task_is_left_open(service: Service, artesian: AsyncArtesian) -> None:
     await artesian.generate("Hi")
 
     async def idle() -> bool:
@@ -332,26 +332,26 @@ async def test_nothing_is_left_behind(service: Service, artesian: AsyncArtesian)
     assert await eventually(idle)
 
 
-async def test_an_unbroken_stream_tells_of_no_connection(artesian: AsyncArtesian) -> None:
+async def test_an_unbroken_stream_has_no_connection_events(artesian: AsyncArtesian) -> None:
     async with artesian.stream("Hi") as stream:
         assert not [event async for event in stream if isinstance(event, Connection)]
 
 
 class Interrupting(httpx.BaseTransport):
-    """A way on which somebody presses Ctrl-C."""
+    """A transport during whose requests Ctrl-C is pressed."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:  # noqa: ARG002 - httpx's signature
         raise KeyboardInterrupt
 
 
-def test_ctrl_c_while_asking_is_no_failure_of_the_way() -> None:
+def test_ctrl_c_during_a_request_is_not_a_connection_error() -> None:
     with httpx.Client(transport=Interrupting()) as http:
         with Artesian("http://127.0.0.1:1", http=http) as artesian, pytest.raises(KeyboardInterrupt):
             artesian.generate("Hi")
         assert not http.is_closed
 
 
-async def test_a_stream_that_never_ends_an_event_is_given_up() -> None:
+async def test_a_stream_with_an_endless_event_fails() -> None:
     cursor = Cursor(calls.Service("http://127.0.0.1:1", None, {}, 1.0))
     cursor.feed(b"data: " + b"x" * (1 << 26))
 

@@ -11,7 +11,7 @@ from tests.native.gates import call_of
 Told = list[tuple[str, bool]]
 
 
-async def test_whole_it_is_a_dict(service: Service) -> None:
+async def test_a_whole_answer_is_a_dict(service: Service) -> None:
     async with AsyncArtesian(service.url) as artesian:
         answer = await artesian.generate_text(CLAUDE, "Hi", temperature=0.5, max_tokens=20)
 
@@ -21,7 +21,7 @@ async def test_whole_it_is_a_dict(service: Service) -> None:
     assert answer["latency"]
 
 
-async def test_streamed_it_is_a_generator_of_texts(service: Service) -> None:
+async def test_a_streamed_answer_is_a_generator_of_texts(service: Service) -> None:
     async with AsyncArtesian(service.url) as artesian:
         texts = [text async for text in await artesian.generate_text(CLAUDE, "Hi", stream=True)]
 
@@ -49,7 +49,7 @@ async def test_a_callback_gets_each_piece_and_then_the_end(service: Service, for
     assert "".join(text for text, _ in told) == answer["text"]
 
 
-async def test_a_failure_is_raised_and_the_callback_is_told_of_no_end(service: Service) -> None:
+async def test_a_failure_is_raised_and_the_callback_gets_no_end(service: Service) -> None:
     told: Told = []
     async with AsyncArtesian(service.url, headers=fault_header("exception=validationException@3")) as artesian:
         with pytest.raises(ArtesianError):
@@ -61,7 +61,7 @@ async def test_a_failure_is_raised_and_the_callback_is_told_of_no_end(service: S
     assert ("", True) not in told
 
 
-async def test_waiting_programs_have_all_three(service: Service) -> None:
+async def test_the_synchronous_client_has_all_three_forms(service: Service) -> None:
     def ask() -> tuple[str, str, Told]:
         told: Told = []
         with Artesian(service.url) as artesian:

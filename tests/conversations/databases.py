@@ -1,4 +1,4 @@
-"""Databases to keep conversations in: a file of SQLite's, or a PostgreSQL of the test's own."""
+"""Databases for conversations: a SQLite file, or a PostgreSQL server for one test."""
 
 import atexit
 import os
@@ -19,12 +19,12 @@ from tests.waiting import eventually_blocking
 
 
 def sqlite(folder: Path) -> str:
-    """The address of a file that is not there yet."""
+    """The address of a file that does not exist yet."""
     return f"sqlite+aiosqlite:///{folder}/conversations.db"
 
 
 class Postgres:
-    """A server with a folder of its own, which can be stopped and started again."""
+    """A server with its own folder, which can be stopped and started again."""
 
     def __init__(self, postgres: str, data: str, user: str | None) -> None:
         self._port = _free_port()
@@ -35,20 +35,20 @@ class Postgres:
         self.url = f"postgresql+asyncpg://artesian@127.0.0.1:{self._port}/postgres"
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections."""
+        """Start it, and wait until it accepts connections."""
         quiet = subprocess.DEVNULL
         self._server = subprocess.Popen(self._command, stdout=quiet, stderr=quiet, user=self._user, cwd=self._data)
         eventually_blocking(lambda: _listens(self._port))
 
     def stop(self) -> None:
-        """End it at once, whoever is connected."""
+        """Stop it at once, with its connections."""
         if self._server:
             self._server.send_signal(signal.SIGINT)
             self._server.wait(20)
             self._server = None
 
     async def execute(self, *statements: str) -> None:
-        """Do as an operator does, whatever the server's defaults are; each statement for itself."""
+        """Run statements as an operator, whatever the server's defaults are, each in its own transaction."""
         connection = await asyncpg.connect(self.url.replace("+asyncpg", ""))
         try:
             await connection.execute("SET default_transaction_read_only = off")
@@ -60,19 +60,19 @@ class Postgres:
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """Run a server that nobody else knows, and give its address; or skip where there is none to run."""
+    """Run a server and return its address; skip the test if PostgreSQL is not installed."""
     with postgres_server() as server:
         yield server.url
 
 
 @contextmanager
 def postgres_server() -> Iterator[Postgres]:
-    """The same, and give the server."""
+    """Run a server for one test."""
     programs = _programs()
     if programs is None:
-        pytest.skip("no PostgreSQL is here: initdb and postgres on PATH, or under /usr/lib/postgresql")
+        pytest.skip("PostgreSQL is not installed: initdb and postgres on PATH, or under /usr/lib/postgresql")
     initdb, postgres = programs
-    user = "postgres" if os.getuid() == 0 else None  # it will not run as root
+    user = "postgres" if os.getuid() == 0 else None  # it does not run as root
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as data:
         if user:
             shutil.chown(data, user)

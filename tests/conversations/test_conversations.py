@@ -1,16 +1,16 @@
-"""Conversations over a real socket: made, listed, read, changed, deleted; and what is said in them."""
+"""Conversations over a real socket: create, list, read, change, delete, send."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from tests.conversations.talking import talk
+from tests.conversations.talk import talk
 from tests.harness import Service, text_of
 from tests.waiting import eventually
 
 
-async def test_a_conversation_is_begun_with_what_it_is_given(service: Service) -> None:
+async def test_a_conversation_is_created_with_the_given_values(service: Service) -> None:
     made = await service.http.post(
         "/api/conversations", json={"title": "Wells", "system": "Be brief.", "model_id": "m", "max_messages": 4}
     )
@@ -27,7 +27,7 @@ async def test_a_conversation_is_begun_with_what_it_is_given(service: Service) -
     }
 
 
-async def test_a_conversation_can_be_begun_with_nothing(service: Service) -> None:
+async def test_a_conversation_can_be_created_without_values(service: Service) -> None:
     bodies: tuple[dict[str, Any] | None, ...] = ({}, None)
     for body in bodies:
         made = (await service.http.post("/api/conversations", json=body)).json()
@@ -46,7 +46,7 @@ async def test_a_conversation_can_be_begun_with_nothing(service: Service) -> Non
         ({"colour": "red"}, "colour"),
     ],
 )
-async def test_a_wrong_conversation_is_refused_by_the_name_of_its_field(
+async def test_an_invalid_conversation_is_refused_with_the_name_of_its_field(
     service: Service, body: Any, field: str
 ) -> None:
     refused = await service.http.post("/api/conversations", json=body)
@@ -73,13 +73,13 @@ async def test_conversations_are_listed_in_pages_the_latest_first(service: Servi
 
 
 @pytest.mark.parametrize("cursor", ["!", "zzzz", "MTI", "é", "MTphYmM"])
-async def test_a_cursor_that_is_none_is_refused_with_400(service: Service, cursor: str) -> None:
+async def test_an_invalid_cursor_is_refused_with_400(service: Service, cursor: str) -> None:
     refused = await service.http.get("/api/conversations", params={"cursor": cursor})
 
     assert (refused.status_code, refused.json()["code"]) == (400, "validation")
 
 
-async def test_what_is_said_moves_a_conversation_to_the_top(service: Service) -> None:
+async def test_a_message_moves_a_conversation_to_the_top(service: Service) -> None:
     first, second = [await talk(service) for _ in range(2)]
     await first.say("Hello")
 
@@ -88,7 +88,7 @@ async def test_what_is_said_moves_a_conversation_to_the_top(service: Service) ->
     assert [conversation["id"] for conversation in page["conversations"]] == [first.id, second.id]
 
 
-async def test_a_change_changes_what_it_names_and_null_empties(service: Service) -> None:
+async def test_a_change_affects_only_the_given_fields_and_null_clears_one(service: Service) -> None:
     one = await talk(service, title="Old", system="Be brief.")
 
     changed = await service.http.patch(one.path, json={"title": "New", "system": None})
@@ -112,7 +112,7 @@ async def test_a_deleted_conversation_is_gone_with_its_messages(service: Service
 
 @pytest.mark.parametrize(("conversation", "status", "code"), [("0" * 32, 404, "not_found"), ("x", 400, "validation")])
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE", "POST"])
-async def test_an_id_that_leads_nowhere_says_so(
+async def test_an_unknown_conversation_is_404(
     service: Service, method: str, conversation: str, status: int, code: str
 ) -> None:
     path = f"/api/conversations/{conversation}" + ("/messages" if method == "POST" else "")
@@ -123,7 +123,7 @@ async def test_an_id_that_leads_nowhere_says_so(
     assert (refused.status_code, refused.json()["code"]) == (status, code)
 
 
-async def test_a_reply_comes_as_one_object_and_both_messages_are_kept(service: Service) -> None:
+async def test_a_reply_is_returned_as_one_object_and_both_messages_are_stored(service: Service) -> None:
     one = await talk(service)
 
     reply = await one.say("Why is the sky blue?")
@@ -140,7 +140,7 @@ async def test_a_reply_comes_as_one_object_and_both_messages_are_kept(service: S
     assert kept["answering"] is None
 
 
-async def test_a_reply_comes_as_a_stream_and_is_kept_once_its_end_is_seen(service: Service) -> None:
+async def test_a_reply_is_streamed_and_stored_once_its_end_is_seen(service: Service) -> None:
     one = await talk(service)
 
     async with one.open("Why is the sky blue?") as events:
@@ -153,7 +153,7 @@ async def test_a_reply_comes_as_a_stream_and_is_kept_once_its_end_is_seen(servic
     assert kept["answering"] is None
 
 
-async def test_a_title_is_made_of_the_first_message_and_a_given_one_stays(service: Service) -> None:
+async def test_a_title_is_made_from_the_first_message_unless_one_is_given(service: Service) -> None:
     untitled, titled = await talk(service), await talk(service, title="Mine")
 
     for one in (untitled, titled):
@@ -164,7 +164,7 @@ async def test_a_title_is_made_of_the_first_message_and_a_given_one_stays(servic
     assert (await titled.read())["title"] == "Mine"
 
 
-async def test_a_second_send_while_answering_is_a_conflict(service: Service) -> None:
+async def test_a_second_send_during_a_reply_is_a_conflict(service: Service) -> None:
     one = await talk(service)
     async with one.open("One", fault="stall@1") as events:
         await anext(events)
@@ -177,7 +177,7 @@ async def test_a_second_send_while_answering_is_a_conflict(service: Service) -> 
     assert (await one.say("Three"))["stop_reason"] == "end_turn"
 
 
-async def test_of_several_sends_at_once_one_is_answered_and_the_others_are_conflicts(service: Service) -> None:
+async def test_of_several_concurrent_sends_one_is_answered_and_the_others_are_conflicts(service: Service) -> None:
     one = await talk(service)
     sends = [asyncio.ensure_future(one.post(f"{n}", fault="gate")) for n in range(4)]
 
@@ -201,7 +201,7 @@ async def test_the_next_send_may_follow_the_end_at_once(service: Service) -> Non
     assert [message["status"] for message in (await one.read())["messages"]] == ["complete"] * 10
 
 
-async def test_a_reply_is_kept_though_its_reader_leaves(service: Service) -> None:
+async def test_a_reply_is_stored_after_its_reader_disconnects(service: Service) -> None:
     one = await talk(service)
     async with one.open("Tell me everything") as events:
         await anext(events)
@@ -212,7 +212,7 @@ async def test_a_reply_is_kept_though_its_reader_leaves(service: Service) -> Non
     assert reply["text"]
 
 
-async def test_a_reply_without_a_stream_is_kept_though_its_client_leaves(service: Service) -> None:
+async def test_a_reply_without_a_stream_is_stored_after_its_client_disconnects(service: Service) -> None:
     one = await talk(service)
     asked = asyncio.ensure_future(one.say("Hello", fault="gate"))
 
@@ -227,7 +227,7 @@ async def test_a_reply_without_a_stream_is_kept_though_its_client_leaves(service
     assert (await one.settled())["status"] == "complete"
 
 
-async def test_a_cancelled_reply_is_kept_as_far_as_it_came(service: Service) -> None:
+async def test_a_cancelled_reply_is_stored_with_its_content_so_far(service: Service) -> None:
     one = await talk(service)
     async with one.open("Tell me everything", fault="stall@3") as events:
         seen = [await anext(events)]
@@ -241,7 +241,7 @@ async def test_a_cancelled_reply_is_kept_as_far_as_it_came(service: Service) -> 
     assert reply["stop_reason"] == "cancelled"
 
 
-async def test_a_reply_that_breaks_off_is_kept_and_says_why(service: Service) -> None:
+async def test_a_truncated_reply_is_stored_with_the_reason(service: Service) -> None:
     one = await talk(service)
     async with one.open("Tell me everything", fault="cut@3", on_interruption="fail") as events:
         seen = [event async for event in events]
@@ -251,7 +251,7 @@ async def test_a_reply_that_breaks_off_is_kept_and_says_why(service: Service) ->
     assert reply["error"]["code"] == "upstream_truncated"
 
 
-async def test_what_was_refused_is_kept_as_failed(service: Service) -> None:
+async def test_a_refused_reply_is_stored_as_failed(service: Service) -> None:
     one = await talk(service)
     refused = await service.http.post(
         f"{one.path}/messages", json={"content": "Hi"}, headers={"X-Artesian-Fault": "http=AccessDeniedException"}
@@ -263,7 +263,7 @@ async def test_what_was_refused_is_kept_as_failed(service: Service) -> None:
     assert kept[1]["partial"] is False
 
 
-async def test_what_is_not_admitted_leaves_no_trace(service: Service) -> None:
+async def test_a_send_that_is_not_admitted_stores_nothing(service: Service) -> None:
     one = await talk(service)
 
     refused = await service.http.post(f"{one.path}/messages", json={"content": "Hi", "top_k": 5, "temperature": 3})

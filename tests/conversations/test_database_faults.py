@@ -17,7 +17,7 @@ from sqlalchemy import text
 from service.conversations.database import Database
 from service.conversations.faults import DatabaseUnavailable
 from tests.conversations.databases import Postgres, postgres_server, sqlite
-from tests.conversations.talking import Talk, talk
+from tests.conversations.talk import Talk, talk
 from tests.harness import Json, Service, client, running
 from tests.project.running import running as process
 from tests.streams.servers import Server
@@ -28,13 +28,13 @@ OTHERS = 3
 
 
 class Fault(NamedTuple):
-    """Something that happens to a database, and its end."""
+    """A fault of a database: its start and its end."""
 
     begin: Callable[[], Coroutine[Any, Any, None]]
     end: Callable[[], Coroutine[Any, Any, None]]
 
 
-def of_postgres(name: str, server: Postgres) -> Fault:
+def postgres_fault(name: str, server: Postgres) -> Fault:
     reload = "SELECT pg_reload_conf()"
     match name:
         case "a restart":
@@ -63,7 +63,7 @@ def move(folder: Path, name: str, other: str) -> None:
         each.rename(folder / each.name.replace(name, other))
 
 
-def of_sqlite(name: str, folder: Path) -> Fault:
+def sqlite_fault(name: str, folder: Path) -> Fault:
     file, aside = folder / FILE, folder / "aside"
 
     async def damage() -> None:
@@ -77,10 +77,10 @@ def of_sqlite(name: str, folder: Path) -> Fault:
         with file.open("r+b") as opened:
             opened.write(aside.read_bytes())
 
-    async def take_away() -> None:
+    async def remove_file() -> None:
         move(folder, FILE, "aside")
 
-    async def bring_back() -> None:
+    async def restore_file() -> None:
         move(folder, "aside", FILE)
 
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -93,14 +93,14 @@ def of_sqlite(name: str, folder: Path) -> Fault:
 
     return {
         "overwritten bytes": Fault(damage, repair),
-        "a deleted file": Fault(take_away, bring_back),
+        "a deleted file": Fault(remove_file, restore_file),
         "a full disk": Fault(fill, empty),
     }[name]
 
 
 @asynccontextmanager
 async def other_clients(service: Service) -> AsyncIterator[None]:
-    """Hold streams of other clients open inside the block; at its end each must end whole, with nothing missed."""
+    """Hold streams of other clients open inside the block; at its end each must end complete."""
 
     async def read() -> str:
         events = await service.stream(prompt="Tell me about wells", fault="gate@3")
@@ -136,8 +136,8 @@ async def is_stored(address: str, response_id: str) -> bool:
         await database.close()
 
 
-async def refused_and_back(service: Service, address: str, fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
-    """Let a database fail under a reply, a response and requests that need it, and come back."""
+async def fail_and_recover(service: Service, address: str, fault: Fault, caplog: pytest.LogCaptureFixture) -> None:
+    """Let a database fail under a reply, a response and requests that need it, and recover."""
     caplog.clear()
     async with other_clients(service):
         earlier = (await respond(service)).json()["id"]
@@ -162,13 +162,13 @@ async def refused_and_back(service: Service, address: str, fault: Fault, caplog:
 
         await eventually(lambda: is_stored(address, answered.json()["id"]))
         await eventually(accepted)
-        said = (await one.read())["messages"]
+        output = (await one.read())["messages"]
 
     assert (refused.status_code, refused.json()["code"], refused.json()["retryable"]) == (503, "overloaded", True)
     assert int(refused.headers["retry-after"]) > 0
     assert answered.status_code == alive.status_code == 200
     assert last.data["done"]
-    assert [message["status"] for message in said] == ["complete"] * 4
+    assert [message["status"] for message in output] == ["complete"] * 4
     assert sum("Finished answers cannot be stored" in line for line in caplog.messages) == 1
     assert sum("Finished answers are stored again" in line for line in caplog.messages) == 1
     assert not [record for record in caplog.records if record.exc_info]
@@ -189,7 +189,7 @@ async def test_faults_of_postgresql_are_503_where_it_is_needed_and_invisible_els
     with postgres_server() as server:
         async with running(database_url=server.url) as service:
             for name in POSTGRES:
-                await refused_and_back(service, server.url, of_postgres(name, server), caplog)
+                await fail_and_recover(service, server.url, postgres_fault(name, server), caplog)
 
 
 async def test_faults_of_sqlite_are_503_where_it_is_needed_and_invisible_elsewhere(
@@ -198,10 +198,10 @@ async def test_faults_of_sqlite_are_503_where_it_is_needed_and_invisible_elsewhe
     caplog.set_level("INFO", "service")
     async with running(database_url=sqlite(tmp_path)) as service:
         for name in SQLITE:
-            await refused_and_back(service, sqlite(tmp_path), of_sqlite(name, tmp_path), caplog)
+            await fail_and_recover(service, sqlite(tmp_path), sqlite_fault(name, tmp_path), caplog)
 
 
-async def test_tables_that_are_missing_when_the_database_comes_back_are_made(tmp_path: Path) -> None:
+async def test_missing_tables_are_created_when_the_database_recovers(tmp_path: Path) -> None:
     async with running(database_url=sqlite(tmp_path)) as service:
         assert (await service.http.post("/api/conversations")).status_code == 201
         move(tmp_path, FILE, "aside")
@@ -228,17 +228,17 @@ async def test_answers_that_a_killed_process_could_not_store_are_stored_by_the_n
         server.start()
         journal = server.url
     kept = {"database_url": address, "journal_url": journal, "lease": "0.3", "stream_ttl": "0.2"}
-    fault = of_sqlite("a deleted file", tmp_path)
+    fault = sqlite_fault("a deleted file", tmp_path)
     with process(None, **kept, local_faults="true") as killed:
         async with client(killed.url) as http:
-            there = Service(None, killed.url, http, http)  # type: ignore[arg-type]  # it is in another process
+            there = Service(None, killed.url, http, http)  # type: ignore[arg-type]  # it runs in another process
             one = await talk(there)
             async with one.open("Hello", fault="rate=200") as events:
                 await anext(events)
                 await fault.begin()
                 answered = await respond(there)
                 last = [event async for event in events][-1]
-            await asyncio.sleep(0.3)  # more than STREAM_TTL: this is the time that passes, not a wait for something
+            await asyncio.sleep(0.3)  # more than STREAM_TTL: the time to live has to pass
             killed.process.kill()
             killed.process.wait()
     await fault.end()
@@ -279,21 +279,21 @@ async def test_answers_that_wait_for_the_database_neither_expire_nor_fill_the_me
     assert generated["text"]
 
 
-@pytest.mark.soak  # it waits for as long as the closing may take
+@pytest.mark.soak  # it waits for the whole shutdown timeout
 async def test_a_shutdown_logs_the_answers_that_it_could_not_store(tmp_path: Path) -> None:
     with process(database_url=sqlite(tmp_path / "missing")) as stopped:
         async with client(stopped.url) as http:
-            there = Service(None, stopped.url, http, http)  # type: ignore[arg-type]  # it is in another process
+            there = Service(None, stopped.url, http, http)  # type: ignore[arg-type]  # it runs in another process
             name = (await respond(there)).json()["id"].removeprefix("resp_")
-        said, status = await asyncio.to_thread(stopped.stop)
+        output, status = await asyncio.to_thread(stopped.stop)
 
-    (line,) = [line for line in said.splitlines() if "could not be stored before the shutdown" in line]
+    (line,) = [line for line in output.splitlines() if "could not be stored before the shutdown" in line]
     assert name in line
-    assert "Traceback" not in said
+    assert "Traceback" not in output
     assert status != 1
 
 
-async def test_a_damaged_row_is_skipped_and_named_and_all_others_are_served(
+async def test_a_damaged_row_is_skipped_and_logged_and_all_others_are_served(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with running(database_url=sqlite(tmp_path)) as service:
@@ -303,11 +303,11 @@ async def test_a_damaged_row_is_skipped_and_named_and_all_others_are_served(
             await one.say("Hello again")
         response = (await respond(service)).json()["id"].removeprefix("resp_")
         await eventually(lambda: is_stored(sqlite(tmp_path), response))
-        said = [message["id"] for message in (await torn.read())["messages"]]
+        output = [message["id"] for message in (await torn.read())["messages"]]
     with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
-        database.execute("UPDATE messages SET content = ? WHERE id = ?", (b"[{", said[0]))
-        database.execute("UPDATE messages SET content = ?, outcome = NULL WHERE id = ?", (7, said[3]))
-        database.execute("UPDATE conversations SET claim = ?, claimed_until_ms = 1 WHERE id = ?", (said[3], torn.id))
+        database.execute("UPDATE messages SET content = ? WHERE id = ?", (b"[{", output[0]))
+        database.execute("UPDATE messages SET content = ?, outcome = NULL WHERE id = ?", (7, output[3]))
+        database.execute("UPDATE conversations SET claim = ?, claimed_until_ms = 1 WHERE id = ?", (output[3], torn.id))
         database.execute("UPDATE conversations SET title = ? WHERE id = ?", (b"\xff", lost.id))
         database.execute("UPDATE responses SET response = ? WHERE id = ?", (b"x", response))
 
@@ -323,7 +323,7 @@ async def test_a_damaged_row_is_skipped_and_named_and_all_others_are_served(
         again = await Talk(service, torn.id).say("And again?")
 
     assert {each["title"] for each in listed} == {"whole", "torn"}
-    assert [message["id"] for message in shown["messages"]] == said[1:3]
+    assert [message["id"] for message in shown["messages"]] == output[1:3]
     assert len(left) == 2
     assert again["text"]
     for answer in (refused, read, continued):
@@ -336,15 +336,15 @@ async def test_a_damaged_row_is_skipped_and_named_and_all_others_are_served(
         f"{table}, id {row}"
         for table, row in (
             ("conversations", lost.id),
-            ("messages", said[0]),
-            ("messages", said[3]),
+            ("messages", output[0]),
+            ("messages", output[3]),
             ("responses", response),
         )
     )
 
 
 @pytest.mark.soak  # two starts with a file
-async def test_what_can_be_read_of_a_later_schema_is_served(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_readable_part_of_a_later_schema_is_served(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with running(database_url=sqlite(tmp_path)) as service:
         one = await talk(service, title="kept")
     with closing(sqlite3.connect(tmp_path / FILE)) as database, database:
@@ -358,7 +358,7 @@ async def test_what_can_be_read_of_a_later_schema_is_served(tmp_path: Path, capl
     assert "later" in line
 
 
-async def test_a_damaged_stream_in_the_journal_is_passed_over_once(
+async def test_a_damaged_stream_in_the_journal_is_skipped_after_one_log_line(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     journal: Json = {"journal_url": f"sqlite:///{tmp_path}/journal.db", "lease": 0.2, "drain_timeout": 0}
@@ -368,12 +368,12 @@ async def test_a_damaged_stream_in_the_journal_is_passed_over_once(
         database.execute("UPDATE record SET content = ?", (b"damaged",))
 
     async with running(**journal) as service, other_clients(service):
-        await eventually(lambda: _logged(caplog, "A stream cannot be read"))
+        await eventually(lambda: _logged(caplog, "A stored stream cannot be read"))
         async with asyncio.TaskGroup() as clients:
             for _ in range(3):
                 clients.create_task(service.ask())
         alive = await service.http.get("/healthz")
 
     named = [record for record in caplog.records if getattr(record, "stream_id", "") == stream_id]
-    assert [record.getMessage() for record in named].count("A stream cannot be read") == 1
+    assert [record.getMessage() for record in named].count("A stored stream cannot be read") == 1
     assert alive.status_code == 200

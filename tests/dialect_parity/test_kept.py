@@ -9,7 +9,7 @@ import pytest
 from service.bedrock import estimate
 from service.conversations.database import Database
 from service.conversations.migrate import prepare_file, upgrade
-from service.conversations.responses import Kept, Responses
+from service.conversations.responses import Responses, StoredResponse
 from service.conversations.values import now_ms
 from service.dialects import openai_responses
 from service.dialects.dialect import Heading
@@ -49,8 +49,8 @@ async def kept(address: str) -> AsyncIterator[Responses]:
     await database.close()
 
 
-def row(*, lives_ms: int = 60_000) -> Kept:
-    return Kept(STREAM, "anonymous", now_ms(), now_ms() + lives_ms, ASKED, QUEUED)
+def row(*, lives_ms: int = 60_000) -> StoredResponse:
+    return StoredResponse(STREAM, "anonymous", now_ms(), now_ms() + lives_ms, ASKED, QUEUED)
 
 
 async def test_a_response_whose_process_died_is_read_as_failed(kept: Responses, address: str) -> None:

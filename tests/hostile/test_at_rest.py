@@ -174,7 +174,7 @@ async def test_a_journal_under_another_key_stops_the_start_with_a_sentence(tmp_p
         await service.ask(prompt=SAY)
 
     for key in (OTHER, None):
-        with pytest.raises(SettingsError, match="ARTESIAN_ENCRYPTION_KEY: the journal holds"):
+        with pytest.raises(SettingsError, match="ARTESIAN_ENCRYPTION_KEY: the journal has"):
             async with open_journal(url, lease_s=1, ttl_s=60, memory_bytes=1 << 20, seal=open_seal(key)):
                 pass
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from service.access.keys import KeyEntry, hashed
-from service.access.keys_file import editing
+from service.access.keys import KeyEntry, hash_key
+from service.access.keys_file import edit
 from service.app import create_app
 from tests.harness import Json, Service, client, serving, settings
 
@@ -18,9 +18,9 @@ SECRET = "for tickets that nobody asks for here"
 async def limited(folder: Path, limits: dict[str, Json], **values: Any) -> AsyncIterator[Service]:
     """Run a service with a key of each name, whose secret is the name as well."""
     file = folder / "keys.json"
-    with editing(str(file)) as keys:
+    with edit(str(file)) as keys:
         keys.extend(
-            KeyEntry(id=name, name=name, sha256=hashed(name).hex(), created=datetime.now(UTC), **bounds)
+            KeyEntry(id=name, name=name, sha256=hash_key(name).hex(), created=datetime.now(UTC), **bounds)
             for name, bounds in limits.items()
         )
     app = create_app(settings(api_keys_file=str(file), secret_key=SECRET, **values))

@@ -63,7 +63,7 @@ async def test_a_refusal_names_the_limit_in_each_surfaces_own_words(tmp_path: Pa
 
     for path in ("/api/generate", "/api/generate/stream"):
         assert (told[path]["code"], told[path]["status"], told[path]["retryable"]) == ("rate_limited", 429, True)
-        assert "1 request a minute" in told[path]["error"]
+        assert "1 request per minute" in told[path]["error"]
         assert told[path]["violated-policies"] == ["requests"]
     for path in ("/v1/chat/completions", "/v1/responses"):
         assert (told[path]["error"]["code"], told[path]["error"]["type"]) == ("rate_limited", "rate_limit_error")

@@ -91,4 +91,4 @@ async def test_a_maximum_that_no_counter_holds_is_refused_and_the_limits_stay_sh
 
     assert refused.status_code == 422
     assert "max_tokens" in refused.text
-    assert "in this process alone" not in caplog.text
+    assert "in this process only" not in caplog.text

@@ -31,7 +31,7 @@ def tokens(number: int) -> Spent:
 
 
 def remaining(rates: Rates, caller: Caller) -> dict[str, int]:
-    return {standing.name: standing.remaining for standing in rates.standings(caller)}
+    return {standing.name: standing.remaining for standing in rates.limit_states(caller)}
 
 
 async def refused(rates: Rates, caller: Caller, wanted: ExpectedUsage = SMALL) -> RateLimited:
@@ -67,7 +67,7 @@ async def test_a_key_without_limits_is_not_counted_and_the_library_not_loaded(ra
     for _ in range(100):
         (await rates.admit(ANONYMOUS, SMALL)).settle(tokens(1_000_000))
 
-    assert rates.standings(ANONYMOUS) == []
+    assert rates.limit_states(ANONYMOUS) == []
 
 
 async def test_what_was_set_aside_and_not_used_is_given_back(rates: Rates) -> None:
@@ -208,7 +208,7 @@ async def test_what_was_counted_while_valkey_was_away_is_reported_when_it_is_bac
         server.kill()
         assert await counters.add("requests", 10, "key", 2) == (3, ANY, False)
         server.start()
-        counters._look_again = 0  # noqa: SLF001 - as after five seconds
+        counters._retry_at = 0  # noqa: SLF001 - as after five seconds
         other = await stack.enter_async_context(open_rates(server.url))
         assert (await counters.add("requests", 10, "key", 1)).used == 4
         await other.admit(caller, SMALL)
@@ -228,7 +228,7 @@ async def test_an_error_about_one_keys_value_is_no_outage_for_the_others(
     finally:
         await counters.close()
 
-    assert caplog.text.count("counted in this process alone") == 1
+    assert caplog.text.count("counted in this process only") == 1
 
 
 async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(
@@ -244,7 +244,7 @@ async def test_a_valkey_that_does_not_answer_is_not_waited_for_twice(
         finally:
             server.resume()
 
-    assert caplog.text.count("in this process alone") == 1
+    assert caplog.text.count("in this process only") == 1
 
 
 async def test_a_crowd_waits_for_valkey_rather_than_take_it_for_away(server: Server) -> None:

@@ -204,7 +204,7 @@ async def test_a_conversation_that_is_not_there_is_told_of_and_a_new_one_begins(
 ) -> None:
     async with tab(chromium, service.url) as chat:
         await chat.load("/#" + "0" * 32)
-        await expect(chat.status).to_have_text("Failed: There is no such conversation.")
+        await expect(chat.status).to_have_text("Failed: Unknown conversation.")
         await chat.ask('Say "Anew."')
         await chat.done()
 

@@ -105,7 +105,7 @@ async def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Browser, tm
         field = chat.page.get_by_role("textbox", name="API key")
         await field.fill("wrong")
         await field.press("Enter")
-        await expect(chat.page.get_by_text("That key was not accepted. This API key is not known.")).to_be_visible()
+        await expect(chat.page.get_by_text("That key was not accepted. Invalid API key.")).to_be_visible()
         await chat.picture("key")
         await field.fill(ann.key)
         await field.press("Enter")

@@ -270,7 +270,7 @@ async def test_a_message_that_cannot_be_delivered_is_kept(chat: Chat, shared: Se
         "POST", f"/api/conversations/{conversation}/messages", json=messages, headers=headers
     ):
         await chat.ask('Say "Conflict."')
-        await expect(chat.status).to_contain_text("being answered")
+        await expect(chat.status).to_contain_text("running reply")
         await shared.bedrock.post("/_local/release")
     await chat.page.reload()
     await expect(sent(chat)).to_have_text(

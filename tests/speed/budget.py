@@ -167,14 +167,14 @@ def _log() -> StreamLog:
     record = Record("0" * 32, "anonymous", 0.0, "native", _request("auto"), Policies("fail", "detach", store=True))
     log = StreamLog(record)
     start = Start(log.stream_id, CLAUDE, "converse", "local")
-    log.show(log.number([start]), [start])
+    log.publish(log.number([start]), [start])
     return log
 
 
 def _append(batches: list[list[Event]]) -> Work:
     """From deltas into the log, and counted for `progress`."""
     journal, log, clock = MemoryJournal(ttl_s=60, memory_bytes=1 << 30), _log(), lambda: 0.0
-    journal.shelf.put(log)
+    journal.cache.add(log)
     meter = ProgressMeter(500, 10, clock)
 
     def work() -> StreamLog:
@@ -192,7 +192,7 @@ def _encode(form: Name, batches: list[list[Event]]) -> Work:
     """From the log to a client's bytes."""
     log = _log()
     events = [event for batch in batches for event in batch]
-    log.show(log.number(events), events)
+    log.publish(log.number(events), events)
     encoding = encoder(log, form)
     encoding.encode(1, log.take(0)[:2])  # what opens a message is not a delta's
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.streams.journal import Journal
-from tests.streams.parts import Remembering, journal_at
+from tests.streams.samples import RecordingOwner, journal_at
 from tests.streams.servers import Server
 
 KINDS = ("memory", "sqlite", "valkey")
@@ -15,7 +15,7 @@ SHARED = ("sqlite", "valkey")
 
 @pytest.fixture(scope="session")
 def server_for_all() -> Iterator[Server]:
-    """One valkey-server for all tests of this process that do it no harm."""
+    """A valkey-server shared by all tests of this process that do not disturb it."""
     server = Server()
     server.start()
     yield server
@@ -24,7 +24,7 @@ def server_for_all() -> Iterator[Server]:
 
 @pytest.fixture
 async def valkey() -> AsyncIterator[Server]:
-    """A valkey-server of the test's own."""
+    """A valkey-server for one test."""
     server = Server()
     await asyncio.to_thread(server.start)
     yield server
@@ -68,16 +68,16 @@ async def journal(url: str) -> AsyncIterator[Journal]:
 
 @pytest.fixture
 async def pair(shared_url: str) -> AsyncIterator[tuple[Journal, Journal]]:
-    """Two processes' journals on one store."""
+    """The journals of two processes on one store."""
     async with AsyncExitStack() as stack:
         journals = [await stack.enter_async_context(journal_at(shared_url)) for _ in range(2)]
         yield journals[0], journals[1]
 
 
 @pytest.fixture
-def owners(pair: tuple[Journal, Journal]) -> tuple[Remembering, Remembering]:
-    """Who is told by the two."""
-    remembering = Remembering(), Remembering()
+def owners(pair: tuple[Journal, Journal]) -> tuple[RecordingOwner, RecordingOwner]:
+    """The owners that the two journals notify."""
+    remembering = RecordingOwner(), RecordingOwner()
     for journal, owner in zip(pair, remembering, strict=True):
         journal.attach(owner)
     return remembering

@@ -1,4 +1,4 @@
-"""Ways in which a journal's store can be away, and come back with all it had."""
+"""Outages of a journal's store, which keeps its content."""
 
 import asyncio
 import resource
@@ -10,15 +10,15 @@ from tests.streams.servers import Server
 
 
 class Outage(Protocol):
-    """A store that can be taken away. The address is the journal's."""
+    """A store that can be made unavailable. The address is the journal's."""
 
     url: str
 
     async def begin(self) -> None:
-        """Take it away."""
+        """Make it unavailable."""
 
     async def end(self) -> None:
-        """Give it back."""
+        """Make it available again."""
 
 
 class _Valkey(Outage):
@@ -44,7 +44,7 @@ class Paused(_Valkey):
 
 
 class ReadOnly(_Valkey):
-    """It has become the replica of a server that nobody can reach."""
+    """The server becomes the replica of a server that cannot be reached."""
 
     async def begin(self) -> None:
         self.server.command("REPLICAOF", "127.0.0.1", "1")
@@ -68,7 +68,7 @@ class _Sqlite(Outage):
 
 
 class Locked(_Sqlite):
-    """Somebody else writes to the file and does not come to an end."""
+    """Another connection holds the write lock of the file."""
 
     async def begin(self) -> None:
         self._other = sqlite3.connect(self.path, isolation_level=None, timeout=5)

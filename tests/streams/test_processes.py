@@ -1,21 +1,21 @@
-"""Processes that die, stand still and come back, for real."""
+"""Real processes that are killed, suspended and restarted."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
 
-from tests.streams.parts import key, no_events, text_of
+from tests.streams.samples import key, no_events, text_of
 from tests.streams.worker import Worker
 from tests.waiting import eventually
 
 LEASE_S = 0.5
 
-Hire = Callable[[], Worker]
+StartWorker = Callable[[], Worker]
 
 
 @pytest.fixture
-def hire(shared_url: str) -> Iterator[Hire]:
+def start_worker(shared_url: str) -> Iterator[StartWorker]:
     """Start processes that share a journal; they end with the test."""
     hired: list[Worker] = []
 
@@ -28,8 +28,8 @@ def hire(shared_url: str) -> Iterator[Hire]:
         worker.kill()
 
 
-async def test_a_killed_producers_stream_is_taken_over_with_all_that_was_shown(hire: Hire) -> None:
-    here, there = hire(), hire()
+async def test_a_killed_producers_stream_is_taken_over_with_all_published_events(start_worker: StartWorker) -> None:
+    here, there = start_worker(), start_worker()
     name = here.tell("begin")
     for word in ("a", "b", "c"):
         here.tell("append", name, word)
@@ -47,12 +47,12 @@ async def test_a_killed_producers_stream_is_taken_over_with_all_that_was_shown(h
 
 
 @pytest.mark.parametrize("killed", [8, pytest.param(20, marks=pytest.mark.soak)])
-async def test_processes_killed_in_the_middle_lose_nothing_that_was_shown(hire: Hire, killed: int) -> None:
-    survivor = hire()
+async def test_processes_killed_at_any_event_lose_nothing_published(start_worker: StartWorker, killed: int) -> None:
+    survivor = start_worker()
     for group in range(4):
         shown = no_events()
         for count in range(group, killed, 4):
-            here = hire()
+            here = start_worker()
             name = here.tell("begin")
             assert survivor.tell("find", name)
             for n in range(count):
@@ -67,8 +67,8 @@ async def test_processes_killed_in_the_middle_lose_nothing_that_was_shown(hire: 
             await eventually(partial(survivor.has_ended, name))
 
 
-async def test_a_producer_that_was_replaced_while_it_stood_still_is_told_and_adds_nothing(hire: Hire) -> None:
-    here, there = hire(), hire()
+async def test_a_producer_replaced_while_suspended_is_notified_and_appends_nothing(start_worker: StartWorker) -> None:
+    here, there = start_worker(), start_worker()
     name = here.tell("begin")
     here.tell("append", name, "one ")
     await eventually(lambda: len(here.events(name)) == 2)
@@ -88,8 +88,8 @@ async def test_a_producer_that_was_replaced_while_it_stood_still_is_told_and_add
     assert text_of(here.events(name)) == "one two three"
 
 
-async def test_a_producer_that_was_replaced_and_says_nothing_is_told_too(hire: Hire) -> None:
-    here, there = hire(), hire()
+async def test_a_replaced_producer_that_appends_nothing_is_notified(start_worker: StartWorker) -> None:
+    here, there = start_worker(), start_worker()
     name = here.tell("begin")
     await eventually(lambda: len(here.events(name)) == 1)
     here.pause()
@@ -101,8 +101,8 @@ async def test_a_producer_that_was_replaced_and_says_nothing_is_told_too(hire: H
     assert there.tell("replaced") == []
 
 
-async def test_a_short_standstill_changes_nothing(hire: Hire) -> None:
-    here, there = hire(), hire()
+async def test_a_short_suspension_changes_nothing(start_worker: StartWorker) -> None:
+    here, there = start_worker(), start_worker()
     name = here.tell("begin")
     here.pause()
     here.resume()
@@ -114,8 +114,8 @@ async def test_a_short_standstill_changes_nothing(hire: Hire) -> None:
     assert here.tell("replaced") == []
 
 
-async def test_the_key_of_a_killed_process_leads_to_its_stream(hire: Hire) -> None:
-    here, there = hire(), hire()
+async def test_the_key_of_a_killed_process_finds_its_stream(start_worker: StartWorker) -> None:
+    here, there = start_worker(), start_worker()
     name = here.tell("begin", key())
     await eventually(lambda: len(here.events(name)) == 1)
     here.kill()
@@ -123,11 +123,11 @@ async def test_the_key_of_a_killed_process_leads_to_its_stream(hire: Hire) -> No
     assert there.tell("begin", key()) == name
 
 
-async def test_a_cancel_reaches_a_producer_in_another_process(hire: Hire) -> None:
-    here, there = hire(), hire()
+async def test_a_cancel_reaches_a_producer_in_another_process(start_worker: StartWorker) -> None:
+    here, there = start_worker(), start_worker()
     name = here.tell("begin")
     await eventually(lambda: len(here.events(name)) == 1)
 
-    there.tell("ask_cancel", name)
+    there.tell("request_cancel", name)
 
     await eventually(lambda: name in here.tell("cancelled"))

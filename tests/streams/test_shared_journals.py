@@ -1,4 +1,4 @@
-"""What two processes that share a journal see of each other's streams."""
+"""Two processes that share a journal read each other's streams."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -8,98 +8,98 @@ import pytest
 from service.deltas import Done
 from service.errors import InvalidRequest, ServiceError
 from service.streams.journal import Journal
-from tests.streams.parts import (
+from tests.streams.samples import (
     DONE,
     LEASE_S,
-    Remembering,
+    RecordingOwner,
     journal_at,
     key,
     read_all,
     record,
-    said,
     shown,
     start,
+    text_deltas,
     text_of,
 )
 from tests.waiting import eventually, let_pass, patience
 
 Pair = tuple[Journal, Journal]
-Owners = tuple[Remembering, Remembering]
+Owners = tuple[RecordingOwner, RecordingOwner]
 
 
-async def test_a_stream_is_read_live_where_it_is_not_produced(pair: Pair) -> None:
+async def test_a_stream_is_followed_live_by_another_process(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
-    here.append(log, [start(log), *said("one ")], "streaming")
+    here.append(log, [start(log), *text_deltas("one ")], "streaming")
     await shown(log, 2)
-    mirror = await there.find(log.stream_id)
-    assert mirror is not None
-    assert mirror is not log
-    reading = asyncio.create_task(read_all(mirror))
-    await shown(mirror, 2)
+    remote = await there.find(log.stream_id)
+    assert remote is not None
+    assert remote is not log
+    reading = asyncio.create_task(read_all(remote))
+    await shown(remote, 2)
 
-    here.append(log, said("two "), "streaming")
-    await shown(mirror, 3)
-    here.append(log, [*said("three"), DONE], "done")
+    here.append(log, text_deltas("two "), "streaming")
+    await shown(remote, 3)
+    here.append(log, [*text_deltas("three"), DONE], "done")
 
     await log.wait_for_end()
     assert await reading == log.events
-    assert text_of(mirror.events) == "one two three"
-    assert (mirror.state, mirror.record) == ("done", log.record)
+    assert text_of(remote.events) == "one two three"
+    assert (remote.state, remote.record) == ("done", log.record)
 
 
-async def test_nothing_is_shown_anywhere_before_it_is_kept(pair: Pair) -> None:
+async def test_nothing_is_published_anywhere_before_it_is_stored(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
-    here.append(log, [start(log), *said("a")], "streaming")
+    here.append(log, [start(log), *text_deltas("a")], "streaming")
     assert log.events == []
     await shown(log, 2)
 
-    mirror = await there.find(log.stream_id)
+    remote = await there.find(log.stream_id)
 
-    assert mirror is not None
-    assert mirror.events == log.events
+    assert remote is not None
+    assert remote.events == log.events
 
 
-async def test_a_stream_of_another_process_says_whether_it_waits_or_answers(pair: Pair) -> None:
+async def test_a_remote_stream_has_the_state_queued_or_streaming(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
-    mirror = await there.find(log.stream_id)
-    assert mirror is not None
-    before = mirror.state
+    remote = await there.find(log.stream_id)
+    assert remote is not None
+    before = remote.state
 
-    here.append(log, [start(log), *said("a")], "streaming")
+    here.append(log, [start(log), *text_deltas("a")], "streaming")
 
-    await shown(mirror, 2)
-    assert (before, mirror.state) == ("queued", "streaming")
+    await shown(remote, 2)
+    assert (before, remote.state) == ("queued", "streaming")
 
 
 async def test_many_readers_elsewhere_share_one_log(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
 
-    mirrors = await asyncio.gather(*[there.find(log.stream_id) for _ in range(50)])
+    remote = await asyncio.gather(*[there.find(log.stream_id) for _ in range(50)])
 
-    assert len({id(mirror) for mirror in mirrors}) == 1
+    assert len({id(remote) for remote in remote}) == 1
 
 
-async def test_a_finished_stream_is_read_from_the_start_elsewhere(pair: Pair) -> None:
+async def test_a_finished_stream_is_read_from_the_start_by_another_process(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
-    here.append(log, [start(log), *said(*["word "] * 3000)], "streaming")
+    here.append(log, [start(log), *text_deltas(*["word "] * 3000)], "streaming")
     here.append(log, [DONE], "done")
     await log.wait_for_end()
 
-    mirror = await there.find(log.stream_id)
+    remote = await there.find(log.stream_id)
 
-    assert mirror is not None
-    assert mirror.events == log.events
+    assert remote is not None
+    assert remote.events == log.events
 
 
 async def test_a_stream_outlives_all_processes(shared_url: str) -> None:
     async with journal_at(shared_url) as journal:
         log = await journal.begin(record())
-        journal.append(log, [start(log), *said("kept"), DONE], "done")
+        journal.append(log, [start(log), *text_deltas("kept"), DONE], "done")
         events = await read_all(log)
 
     async with journal_at(shared_url) as journal:
@@ -108,7 +108,7 @@ async def test_a_stream_outlives_all_processes(shared_url: str) -> None:
         assert found.events == events
 
 
-async def test_a_stream_that_is_not_to_be_stored_is_unknown_elsewhere(pair: Pair) -> None:
+async def test_a_stream_that_is_not_stored_is_unknown_elsewhere(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record(store=False))
     here.append(log, [start(log), DONE], "done")
@@ -117,7 +117,7 @@ async def test_a_stream_that_is_not_to_be_stored_is_unknown_elsewhere(pair: Pair
     assert await there.find(log.stream_id) is None
 
 
-async def test_one_key_makes_one_stream_however_many_processes_are_asked_at_once(shared_url: str) -> None:
+async def test_one_key_creates_one_stream_in_any_number_of_processes(shared_url: str) -> None:
     async with AsyncExitStack() as stack:
         journals = [await stack.enter_async_context(journal_at(shared_url)) for _ in range(5)]
 
@@ -126,14 +126,14 @@ async def test_one_key_makes_one_stream_however_many_processes_are_asked_at_once
     assert len({log.stream_id for log in logs}) == 1
 
 
-async def test_the_stream_of_a_key_is_found_wherever_it_was_begun(pair: Pair) -> None:
+async def test_the_stream_of_a_key_is_found_by_every_process(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record(), key())
-    mirror = await there.find_bound(key())
-    assert mirror is not None
-    here.append(log, [start(log), *said("one"), DONE], "done")
+    remote = await there.find_bound(key())
+    assert remote is not None
+    here.append(log, [start(log), *text_deltas("one"), DONE], "done")
 
-    assert text_of(await read_all(mirror)) == "one"
+    assert text_of(await read_all(remote)) == "one"
     with pytest.raises(InvalidRequest, match="another body"):
         await there.find_bound(key(fingerprint="other"))
 
@@ -146,50 +146,50 @@ async def test_a_key_used_elsewhere_with_another_body_is_refused(pair: Pair) -> 
         await there.begin(record(), key(fingerprint="other"))
 
 
-async def test_a_key_is_free_once_its_stream_is_out_of_date(shared_url: str) -> None:
+async def test_a_key_is_free_once_its_stream_has_expired(shared_url: str) -> None:
     async with journal_at(shared_url, ttl_s=0.2, lease_s=0.2) as here, journal_at(shared_url, ttl_s=0.2) as there:
         log = await here.begin(record(), key())
         here.append(log, [start(log), DONE], "done")
         await log.wait_for_end()
 
-        async def binds_anew() -> bool:
+        async def can_be_bound_again() -> bool:
             try:
                 return (await there.begin(record(), key())).stream_id != log.stream_id
             except ServiceError:  # gone
                 return False
 
-        await eventually(binds_anew)
+        await eventually(can_be_bound_again)
 
 
-async def test_a_cancel_asked_elsewhere_reaches_the_producer(pair: Pair, owners: Owners) -> None:
+async def test_a_cancellation_reaches_the_producer_in_another_process(pair: Pair, owners: Owners) -> None:
     here, there = pair
     log = await here.begin(record())
     here.append(log, [start(log)], "streaming")
     await shown(log, 1)
 
-    await there.ask_cancel(log.stream_id)
+    await there.request_cancel(log.stream_id)
 
     await eventually(lambda: log.stream_id in owners[0].cancelled)
     assert owners[1].cancelled == []
 
 
-async def test_a_cancel_outlives_the_producer_it_was_meant_for(pair: Pair, owners: Owners) -> None:
+async def test_a_cancellation_reaches_the_next_producer(pair: Pair, owners: Owners) -> None:
     here, there = pair
     log = await here.begin(record())
     await here.release(log)
-    await there.ask_cancel(log.stream_id)
+    await there.request_cancel(log.stream_id)
 
     assert await there.take_over(log.stream_id)
 
     await eventually(lambda: log.stream_id in owners[1].cancelled)
 
 
-async def test_readers_elsewhere_are_known_while_they_are_there(pair: Pair) -> None:
+async def test_readers_elsewhere_are_counted_while_they_read(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
     assert not await here.is_read_elsewhere(log)
-    mirror = await there.find(log.stream_id)
-    assert mirror is not None
+    remote = await there.find(log.stream_id)
+    assert remote is not None
 
     async def is_read() -> bool:
         return await here.is_read_elsewhere(log)
@@ -197,17 +197,17 @@ async def test_readers_elsewhere_are_known_while_they_are_there(pair: Pair) -> N
     async def is_not_read() -> bool:
         return not await here.is_read_elsewhere(log)
 
-    with mirror.reader():
+    with remote.reader():
         await eventually(is_read)
     await eventually(is_not_read)
 
 
-async def test_readers_elsewhere_are_known_for_longer_than_a_lease(pair: Pair) -> None:
+async def test_readers_elsewhere_are_counted_for_longer_than_a_lease(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
-    mirror = await there.find(log.stream_id)
-    assert mirror is not None
-    with mirror.reader():
+    remote = await there.find(log.stream_id)
+    assert remote is not None
+    with remote.reader():
         for _ in range(8):
             await let_pass(LEASE_S / 4)
             assert await here.is_read_elsewhere(log)
@@ -225,12 +225,12 @@ async def test_a_purged_stream_is_gone_everywhere(pair: Pair) -> None:
     assert await there.find(log.stream_id) is None
 
 
-async def test_readers_elsewhere_of_a_running_stream_are_told_of_its_purge(pair: Pair) -> None:
+async def test_readers_elsewhere_of_a_running_stream_get_an_error_after_its_purge(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
-    mirror = await there.find(log.stream_id)
-    assert mirror is not None
-    reading = asyncio.create_task(mirror.wait_for_end())
+    remote = await there.find(log.stream_id)
+    assert remote is not None
+    reading = asyncio.create_task(remote.wait_for_end())
 
     await here.purge(log)
 
@@ -240,35 +240,35 @@ async def test_readers_elsewhere_of_a_running_stream_are_told_of_its_purge(pair:
     assert ending.value.code.name == "gone"
 
 
-async def test_a_stream_is_taken_over_before_its_lease_ends_where_its_producer_releases_it(shared_url: str) -> None:
-    owner = Remembering()
+async def test_a_released_stream_is_taken_over_before_its_lease_ends(shared_url: str) -> None:
+    owner = RecordingOwner()
     async with journal_at(shared_url, lease_s=600) as here, journal_at(shared_url, lease_s=600) as there:
         there.attach(owner)
         await _released_and_taken_over(here, there, owner)
 
 
-async def _released_and_taken_over(here: Journal, there: Journal, owner: Remembering) -> None:
+async def _released_and_taken_over(here: Journal, there: Journal, owner: RecordingOwner) -> None:
     log = await here.begin(record())
-    here.append(log, [start(log), *said("one ")], "streaming")
-    mirror = await there.find(log.stream_id)
-    assert mirror is not None
-    with mirror.reader():
+    here.append(log, [start(log), *text_deltas("one ")], "streaming")
+    remote = await there.find(log.stream_id)
+    assert remote is not None
+    with remote.reader():
         await here.release(log)
         await eventually(lambda: log.stream_id in owner.abandonments)
 
         taken = await there.take_over(log.stream_id)
 
-        assert taken is mirror
+        assert taken is remote
         assert (taken.epoch, text_of(taken.events), taken.numbered) == (2, "one ", 2)
-        there.append(taken, [*said("two"), DONE], "done")
+        there.append(taken, [*text_deltas("two"), DONE], "done")
         assert text_of(await read_all(log)) == "one two"
-        assert await mirror.wait_for_end() == DONE
+        assert await remote.wait_for_end() == DONE
 
 
-async def test_what_was_appended_last_is_kept_before_a_lease_is_given_up(pair: Pair) -> None:
+async def test_the_last_events_are_stored_before_a_lease_is_released(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
-    here.append(log, [start(log), *said("all of it")], "streaming")
+    here.append(log, [start(log), *text_deltas("all of it")], "streaming")
 
     await here.release(log)
     taken = await there.take_over(log.stream_id)
@@ -277,16 +277,16 @@ async def test_what_was_appended_last_is_kept_before_a_lease_is_given_up(pair: P
     assert text_of(taken.events) == "all of it"
 
 
-async def test_a_stream_that_was_given_up_takes_no_more_from_its_old_producer(pair: Pair) -> None:
+async def test_a_released_stream_ignores_its_old_producer(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
     here.append(log, [start(log)], "streaming")
     await here.release(log)
 
-    here.append(log, said("too late"), "streaming")
+    here.append(log, text_deltas("too late"), "streaming")
     taken = await there.take_over(log.stream_id)
     assert taken is not None
-    there.append(taken, [*said("right"), DONE], "done")
+    there.append(taken, [*text_deltas("right"), DONE], "done")
 
     assert text_of(await read_all(log)) == text_of(taken.events) == "right"
 
@@ -302,7 +302,7 @@ async def test_a_stream_is_taken_over_by_one_process_only(shared_url: str) -> No
     assert len([log for log in taken if log]) == 1
 
 
-async def test_a_process_that_never_heard_of_a_stream_finds_it_abandoned(pair: Pair, owners: Owners) -> None:
+async def test_a_process_that_does_not_follow_a_stream_finds_it_abandoned(pair: Pair, owners: Owners) -> None:
     here, _ = pair
     log = await here.begin(record())
     await here.release(log)
@@ -310,8 +310,8 @@ async def test_a_process_that_never_heard_of_a_stream_finds_it_abandoned(pair: P
     await eventually(lambda: log.stream_id in owners[1].abandonments)
 
 
-async def test_all_that_a_busy_process_left_is_found_at_once(pair: Pair, owners: Owners) -> None:
-    """A process may run a thousand, and they are to be gone on with within ten seconds."""
+async def test_all_streams_that_a_busy_process_left_are_found_at_once(pair: Pair, owners: Owners) -> None:
+    """A process may run a thousand, and they must be continued within ten seconds."""
     here, _ = pair
     left = [await here.begin(record()) for _ in range(250)]
     for log in left:
@@ -321,21 +321,21 @@ async def test_all_that_a_busy_process_left_is_found_at_once(pair: Pair, owners:
 
 
 async def test_a_dead_producers_stream_is_abandoned_after_its_lease(shared_url: str) -> None:
-    owner = Remembering()
+    owner = RecordingOwner()
     async with journal_at(shared_url) as there:
         there.attach(owner)
         async with journal_at(shared_url) as here:
             log = await here.begin(record())
-            here.append(log, [start(log), *said("one ")], "streaming")
+            here.append(log, [start(log), *text_deltas("one ")], "streaming")
             await shown(log, 2)
-        # it went without a word, as far as its lease is concerned
+        # it did not release its lease
         assert await there.take_over(log.stream_id) is None
 
         await eventually(lambda: log.stream_id in owner.abandonments)
 
         taken = await there.take_over(log.stream_id)
         assert taken is not None
-        there.append(taken, [*said("two"), DONE], "done")
+        there.append(taken, [*text_deltas("two"), DONE], "done")
         assert text_of(await read_all(taken)) == "one two"
 
 
@@ -353,7 +353,7 @@ async def test_a_finished_stream_is_neither_abandoned_nor_taken_over(pair: Pair,
     assert await there.take_over(done.stream_id) is None
 
 
-async def test_a_key_leads_to_the_stream_that_was_taken_over(pair: Pair) -> None:
+async def test_a_key_finds_the_stream_that_was_taken_over(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record(), key())
     here.append(log, [start(log)], "streaming")

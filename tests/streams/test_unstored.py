@@ -1,14 +1,14 @@
-"""Streams whose answers the database has to store: they neither expire nor are evicted before it has."""
+"""Streams whose answers have to be stored in the database neither expire nor are evicted before."""
 
 import asyncio
 
 import pytest
 
 from service.errors import ServiceError
-from service.streams.cache import Shelf
+from service.streams.cache import StreamCache
 from service.streams.journal import Journal
 from service.streams.log import StreamLog
-from tests.streams.parts import DONE, journal_at, record, said, start, text_of
+from tests.streams.samples import DONE, journal_at, record, start, text_deltas, text_of
 from tests.waiting import eventually
 
 TTL_S = 0.1
@@ -17,7 +17,7 @@ TTL_S = 0.1
 async def finished(journal: Journal, words: str = "a", *, archived: bool = True) -> StreamLog:
     """Produce a whole stream."""
     log = await journal.begin(record(archived=archived))
-    journal.append(log, [start(log), *said(words), DONE], "done")
+    journal.append(log, [start(log), *text_deltas(words), DONE], "done")
     await log.wait_for_end()
     return log
 
@@ -46,7 +46,7 @@ async def test_another_process_finds_what_is_not_stored(shared_url: str) -> None
         stored = await finished(journal)
         await journal.stored(stored.stream_id)
         running = await journal.begin(record(archived=True))
-    await asyncio.sleep(TTL_S)  # the time that passes is what is tested
+    await asyncio.sleep(TTL_S)  # the time to live has to pass
     async with journal_at(shared_url, ttl_s=TTL_S) as journal:
         assert set(await journal.unstored()) == {kept.stream_id}
         found = await journal.find(kept.stream_id)
@@ -58,7 +58,7 @@ async def test_another_process_finds_what_is_not_stored(shared_url: str) -> None
             taken.extend(filter(None, [await journal.take_over(running.stream_id)]))
             return bool(taken)
 
-        await eventually(take_over)  # once its lease has run out
+        await eventually(take_over)  # once its lease has expired
         (log,) = taken
         assert log.record.archived
         journal.append(log, [start(log), DONE], "done")
@@ -69,7 +69,7 @@ async def test_another_process_finds_what_is_not_stored(shared_url: str) -> None
         await eventually(lambda: is_gone(journal, kept.stream_id))
 
 
-async def test_what_another_process_has_stored_expires_here_too(shared_url: str) -> None:
+async def test_an_answer_that_another_process_has_stored_expires_here_too(shared_url: str) -> None:
     async with journal_at(shared_url, ttl_s=TTL_S) as here, journal_at(shared_url, ttl_s=TTL_S) as there:
         log = await finished(here)
         await there.stored(log.stream_id)
@@ -79,14 +79,14 @@ async def test_what_another_process_has_stored_expires_here_too(shared_url: str)
         await eventually(lambda: is_gone(here, log.stream_id))
 
 
-async def test_a_purged_stream_is_not_to_be_stored(shared_url: str) -> None:
+async def test_a_purged_stream_is_not_listed_as_unstored(shared_url: str) -> None:
     async with journal_at(shared_url) as journal:
         await journal.purge(await finished(journal))
 
         assert not await journal.unstored()
 
 
-async def test_answers_that_wait_may_fill_half_of_the_memory(url: str) -> None:
+async def test_unstored_answers_may_fill_half_of_the_memory(url: str) -> None:
     async with journal_at(url, memory_bytes=20_000) as journal:
         first = await finished(journal, "x" * 8_000)
         second = await finished(journal, "x" * 8_000)
@@ -103,16 +103,16 @@ async def test_answers_that_wait_may_fill_half_of_the_memory(url: str) -> None:
         await finished(journal)
 
 
-async def test_the_memory_of_what_waits_is_counted_once() -> None:
-    shelf = Shelf(ttl_s=60, memory_bytes=1000)
+async def test_the_memory_of_unstored_answers_is_counted_once() -> None:
+    cache = StreamCache(ttl_s=60, memory_bytes=1000)
     log = StreamLog(record(archived=True))
-    shelf.put(log)
-    shelf.retain(log)
-    log.show(1, [start(log), *said("x" * 1000), DONE])
-    assert shelf.crowded
-    assert shelf.unstored == [log]
+    cache.add(log)
+    cache.retain(log)
+    log.publish(1, [start(log), *text_deltas("x" * 1000), DONE])
+    assert cache.crowded
+    assert cache.unstored == [log]
 
-    shelf.retain(log)
-    shelf.take_out(log)
+    cache.retain(log)
+    cache.remove(log)
 
-    assert (shelf.crowded, shelf.unstored, shelf.size) == (False, [], 0)
+    assert (cache.crowded, cache.unstored, cache.size) == (False, [], 0)

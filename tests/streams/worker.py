@@ -1,4 +1,4 @@
-"""A process of its own with a journal in it, told what to do through a pipe: it can be killed and stopped for real."""
+"""A process with a journal, controlled through a pipe, so that it can be killed and suspended."""
 
 import asyncio
 import multiprocessing
@@ -12,7 +12,7 @@ from service.deltas import Event
 from service.streams.codec import decode_events, encode_events
 from service.streams.journal import IdempotencyKey, Journal
 from service.streams.log import StreamLog
-from tests.streams.parts import DONE, Remembering, journal_at, no_logs, record, said, start
+from tests.streams.samples import DONE, RecordingOwner, journal_at, no_logs, record, start, text_deltas
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["tests.streams.worker"])
@@ -21,11 +21,11 @@ ANSWER_S = 10.0
 
 
 class _Inside:
-    """What the process does, one method for each thing it can be told."""
+    """The process's side: one method for each command."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._owner = Remembering()
+        self._owner = RecordingOwner()
         journal.attach(self._owner)
         self._logs = no_logs()
         self._readers = ExitStack()
@@ -43,7 +43,7 @@ class _Inside:
             self._readers.enter_context(log.reader())
 
     async def append(self, stream_id: str, *words: str, end: bool = False) -> None:
-        events = [*said(*words), *([DONE] if end else [])]
+        events = [*text_deltas(*words), *([DONE] if end else [])]
         self._journal.append(self._logs[stream_id], events, "done" if end else "streaming")
 
     async def find(self, stream_id: str) -> bool:
@@ -69,8 +69,8 @@ class _Inside:
     async def release(self, stream_id: str) -> None:
         await self._journal.release(self._logs[stream_id])
 
-    async def ask_cancel(self, stream_id: str) -> None:
-        await self._journal.ask_cancel(stream_id)
+    async def request_cancel(self, stream_id: str) -> None:
+        await self._journal.request_cancel(stream_id)
 
     async def cancelled(self) -> list[str]:
         return self._owner.cancelled
@@ -102,12 +102,12 @@ async def _serve(url: str, options: dict[str, float], pipe: Connection) -> None:
 
 def serve(url: str, options: dict[str, float], pipe: Connection) -> None:
     """Run the process until it is killed."""
-    with suppress(EOFError, KeyboardInterrupt):  # the test is over
+    with suppress(EOFError, KeyboardInterrupt):  # the test has ended
         asyncio.run(_serve(url, options, pipe))
 
 
 class Worker:
-    """The handle of such a process. Its attributes are what the process can be told."""
+    """The handle of such a process. Its attributes are the commands."""
 
     def __init__(self, url: str, **options: float) -> None:
         self._pipe, theirs = _context.Pipe()
@@ -118,20 +118,20 @@ class Worker:
         self._answer()
 
     def tell(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Tell it to do something, and return what comes of it."""
+        """Run a command in the process, and return the result."""
         self._pipe.send((name, args, kwargs))
         return self._answer()
 
     def events(self, stream_id: str) -> list[Event]:
-        """What its readers have been shown."""
+        """The events that it has published."""
         return decode_events(self.tell("events", stream_id))
 
     def has_ended(self, stream_id: str) -> bool:
-        """Whether they have been shown the last event."""
+        """Whether it has published the last event."""
         return self.events(stream_id)[-1:] == [DONE]
 
     def _answer(self) -> Any:
-        assert self._pipe.poll(ANSWER_S), "the process does not answer"
+        assert self._pipe.poll(ANSWER_S), "the process does not respond"
         return self._pipe.recv()
 
     def kill(self) -> None:
@@ -141,9 +141,9 @@ class Worker:
         self._pipe.close()
 
     def pause(self) -> None:
-        """Let it stand still."""
+        """Suspend it."""
         os.kill(self._process.pid or 0, signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Continue it."""
         os.kill(self._process.pid or 0, signal.SIGCONT)

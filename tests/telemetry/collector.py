@@ -1,4 +1,4 @@
-"""A collector of the test's own: an OTLP/HTTP receiver on loopback that reads the protobuf and keeps the spans."""
+"""An OTLP/HTTP collector on loopback that parses the protobuf and keeps the spans."""
 
 import asyncio
 import gzip
@@ -18,7 +18,7 @@ from tests.waiting import eventually
 
 
 class Received:
-    """One span as it came."""
+    """One received span."""
 
     def __init__(self, span: Span, resource: dict[str, Any]) -> None:
         self.name = span.name
@@ -35,7 +35,7 @@ class Received:
 
 
 def values(attributes: Any) -> dict[str, Any]:
-    """OTLP's typed values as plain ones."""
+    """Convert OTLP's typed values to plain ones."""
     return {each.key: _plain(each.value) for each in attributes}
 
 
@@ -47,7 +47,7 @@ def _plain(value: Any) -> Any:
 
 
 class Collector:
-    """What has come so far. `bodies` are the bytes of it, to look for what should not be there."""
+    """The received spans. `bodies` has their bytes, to look for content."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -69,7 +69,7 @@ class Collector:
         return Response(b"", media_type="application/x-protobuf")
 
     async def has(self, number: int) -> list[Received]:
-        """Wait until so many spans have come."""
+        """Wait until `number` spans have been received."""
 
         async def come() -> list[Received] | None:
             return self.spans if len(self.spans) >= number else None

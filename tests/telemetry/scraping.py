@@ -1,4 +1,4 @@
-"""What `/metrics` says, read by prometheus_client's own parser."""
+"""Scrapes of `/metrics`, parsed by prometheus_client."""
 
 from collections.abc import Mapping
 
@@ -10,14 +10,14 @@ HAIKU = "anthropic.claude-haiku-4-5-20251001-v1:0"
 
 
 class Scrape:
-    """One scrape: every sample by its name and labels."""
+    """One scrape: each sample by name and labels."""
 
     def __init__(self, text: str) -> None:
         self.families = list(text_string_to_metric_families(text))
         self._samples = [sample for family in self.families for sample in family.samples]
 
     def __call__(self, name: str, /, **labels: str) -> float:
-        """The sum of the samples that have these labels."""
+        """Return the sum of the samples that have these labels."""
         return sum(
             sample.value
             for sample in self._samples
@@ -25,7 +25,7 @@ class Scrape:
         )
 
     def labels(self, name: str) -> list[Mapping[str, str]]:
-        """The labels of all samples of a name."""
+        """Return the labels of all samples of a metric."""
         return [sample.labels for sample in self._samples if sample.name == name]
 
 

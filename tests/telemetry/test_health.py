@@ -1,4 +1,4 @@
-"""`/readyz`: what is wrong, a sentence each, and in time."""
+"""`/readyz` reports each problem in a sentence, in time."""
 
 import asyncio
 import socket
@@ -9,7 +9,7 @@ import pytest
 from tests.harness import running
 
 
-async def test_nothing_is_wrong_with_a_service_that_is_ready() -> None:
+async def test_a_ready_service_has_no_problems() -> None:
     async with running() as service:
         ready = await service.http.get("/readyz")
 
@@ -17,7 +17,9 @@ async def test_nothing_is_wrong_with_a_service_that_is_ready() -> None:
     assert (ready.json()["status"], ready.json()["problems"]) == ("ready", [])
 
 
-async def test_without_credentials_and_a_region_it_says_both(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+async def test_missing_credentials_and_region_are_both_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     async with running(backend="aws") as service:
@@ -30,10 +32,10 @@ async def test_without_credentials_and_a_region_it_says_both(monkeypatch: pytest
     assert region.startswith("No region is set")
 
 
-async def test_a_journal_that_is_away_is_a_problem_and_no_reason_to_be_restarted() -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # and does not listen
-        async with running(journal_url=f"valkey://127.0.0.1:{nobody.getsockname()[1]}") as service:
+async def test_an_unavailable_journal_is_a_problem_but_not_unhealthy() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # and does not listen
+        async with running(journal_url=f"valkey://127.0.0.1:{closed.getsockname()[1]}") as service:
             ready = await service.http.get("/readyz")
             alive = await service.http.get("/healthz")
             metrics = (await service.http.get("/metrics")).text
@@ -44,11 +46,11 @@ async def test_a_journal_that_is_away_is_a_problem_and_no_reason_to_be_restarted
     assert "\nartesian_journal_up 0.0\n" in metrics
 
 
-async def test_readiness_does_not_wait_as_long_for_a_silent_database_as_a_request_does() -> None:
+async def test_readiness_waits_less_for_a_silent_database_than_a_request() -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
-        address = f"postgresql+asyncpg://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        address = f"postgresql+asyncpg://user@127.0.0.1:{silent.getsockname()[1]}/none"
         async with running(database_url=address) as service:
             asking = asyncio.create_task(service.http.get("/api/conversations"))
             ready = await service.http.get("/readyz")

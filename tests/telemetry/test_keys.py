@@ -1,4 +1,4 @@
-"""Metrics where there are keys: who may read them, and whose requests they count."""
+"""Metrics with keys: permission to read them, and labels by key."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.telemetry.scraping import Scrape
 HOLDERS = {"ann": {"scopes": ["generate", "read"]}, "prometheus": {"scopes": ["metrics"]}}
 
 
-async def test_requests_and_tokens_are_counted_by_key_and_read_by_those_who_may(tmp_path: Path) -> None:
+async def test_requests_and_tokens_are_counted_by_key_and_need_a_scope(tmp_path: Path) -> None:
     async with held(tmp_path, HOLDERS) as (ann, prometheus):
         usage = (await ann.generate()).json()["usage"]
         await ann.service.http.post("/api/generate", json={"prompt": "Hi"})

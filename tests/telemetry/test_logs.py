@@ -1,4 +1,4 @@
-"""What a real process logs: one line a generation, the request's id on each line, and no word of what was said."""
+"""The log of a real process: one line a generation, the request id in each line, and no content."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ def bedrock() -> Iterator[Bedrock]:
 
 @pytest.fixture
 def replica(bedrock: Bedrock, tmp_path: Path) -> Iterator[Replica]:
-    """A service that says all it can."""
+    """A service with log level debug."""
     database = f"sqlite+aiosqlite:///{tmp_path}/artesian.db"
     service = Replica(bedrock, f"sqlite:///{tmp_path}/streams.db", log_level="debug", database_url=database)
     with started(service):
@@ -37,57 +37,60 @@ def replica(bedrock: Bedrock, tmp_path: Path) -> Iterator[Replica]:
 
 
 def lines(replica: Replica) -> list[Json]:
-    """The lines so far that are complete."""
+    """Return the complete lines so far."""
     return [json.loads(line) for line in replica.said.split("\n")[:-1] if line.startswith("{")]
 
 
 async def ends(replica: Replica, number: int) -> list[Json]:
-    """Wait for the lines of so many ends."""
+    """Wait for the last lines of `number` generations."""
 
-    async def said() -> list[Json] | None:
+    async def logged() -> list[Json] | None:
         found = [line for line in lines(replica) if line["event"].startswith("Generation ended")]
         return found if len(found) >= number else None
 
-    found: list[Json] = await eventually(said)
+    found: list[Json] = await eventually(logged)
     return found
 
 
-async def test_a_generation_leaves_one_line_that_says_what_it_came_to(replica: Replica) -> None:
+async def test_a_generation_logs_one_line_with_its_outcome(replica: Replica) -> None:
     async with http(replica.url) as client:
         sent = {"X-Request-Id": "my-own-id"}
         answer = await client.post("/api/generate", json={"prompt": SAID}, headers=sent)
     (line,) = await ends(replica, 1)
 
-    told = answer.json()
+    answered = answer.json()
     assert line["event"] == "Generation ended: ok"
     assert (line["level"], line["logger"]) == ("info", "service.generations")
     assert line["request_id"] == "my-own-id" == answer.headers["x-request-id"]
-    assert line["stream_id"] == told["stream_id"]
+    assert line["stream_id"] == answered["stream_id"]
     assert (line["key_id"], line["surface"], line["outcome"]) == ("anonymous", "native", "ok")
     assert line["model_id"] == line["answered_by"] == CLAUDE
-    assert line["stop_reason"] == told["stop_reason"]
-    assert line["input_tokens"] == told["usage"]["input_tokens"]
-    assert line["output_tokens"] == told["usage"]["output_tokens"]
+    assert line["stop_reason"] == answered["stop_reason"]
+    assert line["input_tokens"] == answered["usage"]["input_tokens"]
+    assert line["output_tokens"] == answered["usage"]["output_tokens"]
     for name in ("latency", "time_to_first_token", "gateway_time", "attempts"):
-        assert line[name] == told["metrics"][name]
+        assert line[name] == answered["metrics"][name]
     assert line["aws_request_id"]
     assert "trace_id" not in line
 
 
-async def test_every_line_of_a_request_carries_its_id(replica: Replica) -> None:
+async def test_every_line_of_a_request_has_its_id(replica: Replica) -> None:
     async with http(replica.url) as client:
         sent = {"X-Request-Id": "one-of-many", **fault_header("throttle,cut@2")}
         async with client.stream("POST", "/api/generate/stream", json={"prompt": SAID}, headers=sent) as response:
             await response.aread()
     (line,) = await ends(replica, 1)
 
-    told = [each for each in lines(replica) if each.get("stream_id") == line["stream_id"]]
-    assert {each["event"] for each in told} >= {"An attempt failed: throttled", "An attempt failed: upstream_truncated"}
-    assert {each["request_id"] for each in told} == {"one-of-many"}
+    answered = [each for each in lines(replica) if each.get("stream_id") == line["stream_id"]]
+    assert {each["event"] for each in answered} >= {
+        "An attempt failed: throttled",
+        "An attempt failed: upstream_truncated",
+    }
+    assert {each["request_id"] for each in answered} == {"one-of-many"}
     assert (line["attempts"], line["outcome"]) == (3, "ok")
 
 
-async def test_failures_and_cancellations_are_named_as_such(replica: Replica) -> None:
+async def test_failures_and_cancellations_have_their_outcome(replica: Replica) -> None:
     async with http(replica.url) as client:
         for fault in ("cut@3*", "http=AccessDeniedException"):
             question = {"prompt": SAID, "on_interruption": "fail"}
@@ -103,27 +106,25 @@ async def test_failures_and_cancellations_are_named_as_such(replica: Replica) ->
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-async def test_no_word_of_what_was_said_is_logged_at_any_level(
-    bedrock: Bedrock, tmp_path: Path, log_format: str
-) -> None:
+async def test_no_content_is_logged_at_any_level(bedrock: Bedrock, tmp_path: Path, log_format: str) -> None:
     database = f"sqlite+aiosqlite:///{tmp_path}/artesian.db"
     replica = Replica(
         bedrock, f"sqlite:///{tmp_path}/streams.db", log_level="debug", log_format=log_format, database_url=database
     )
     with started(replica):
         await replica.ready()
-        await say_much(replica)
+        await send_secrets(replica)
         os.kill(replica.pid, signal.SIGTERM)
         await replica.ended()
-        said = replica.said
-    assert said.count("Generation ended") >= 8
+        output = replica.said
+    assert output.count("Generation ended") >= 8
     for word in SECRETS:
-        assert word not in said
-    assert "Traceback" not in said
+        assert word not in output
+    assert "Traceback" not in output
 
 
-async def say_much(replica: Replica) -> None:
-    """Say secret words in every way there is, some of them wrong."""
+async def send_secrets(replica: Replica) -> None:
+    """Send secret words in every kind of request, some of them invalid."""
     ways: tuple[tuple[str, Json], ...] = (
         ("/api/generate", {"prompt": SAID, "system": "You are a marimba.", "stop_sequences": ["vibraphone"]}),
         ("/api/generate/stream", {"prompt": SAID}),
@@ -146,7 +147,7 @@ async def say_much(replica: Replica) -> None:
         assert (await client.post(to, json={"content": SAID})).status_code == 200
 
 
-async def test_what_uvicorn_complains_of_goes_the_same_way(replica: Replica) -> None:
+async def test_uvicorns_warnings_are_logged_in_the_same_form(replica: Replica) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", replica.port)
     writer.write(b"xylophone\r\n\r\n")
     await reader.read()

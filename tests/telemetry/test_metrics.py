@@ -1,4 +1,4 @@
-"""`/metrics`: what has happened, counted once and under the right name."""
+"""`/metrics` counts each event once, with the right labels."""
 
 import asyncio
 from contextlib import nullcontext
@@ -20,7 +20,7 @@ QUESTION = "Why do artesian wells flow?"
 
 
 async def until_ended(service: Service, number: int) -> Scrape:
-    """Wait until so many requests have been counted."""
+    """Wait until `number` requests have been counted."""
 
     async def counted() -> Scrape | None:
         seen = await scrape(service)
@@ -52,7 +52,7 @@ async def test_a_generation_is_counted_once_by_surface_model_and_outcome(service
     assert seen("artesian_upstream_calls_total", model=HAIKU, outcome="ok") == 8
 
 
-async def test_tokens_are_those_of_the_bill(service: Service) -> None:
+async def test_tokens_are_those_that_are_billed(service: Service) -> None:
     usage = [(await service.ask())["usage"], (await service.stream(prompt=QUESTION))[-1].data["usage"]]
 
     seen = await scrape(service)
@@ -63,7 +63,7 @@ async def test_tokens_are_those_of_the_bill(service: Service) -> None:
 
 
 FAILURES = {
-    "a refusal": ("http=AccessDeniedException", "access_denied", False),
+    "a rejection": ("http=AccessDeniedException", "access_denied", False),
     "a cut": ("cut@3*", "upstream_truncated", True),
     "a broken frame": ("crc@3*", "upstream_corrupt", True),
     "an exception in the stream": ("exception=modelStreamErrorException@3*", "model_error", True),
@@ -72,7 +72,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("fault", "code", "partial"), FAILURES.values(), ids=FAILURES)
-async def test_what_failed_or_broke_off_is_never_a_success(fault: str, code: str, partial: bool) -> None:  # noqa: FBT001
+async def test_a_failed_or_truncated_answer_is_never_a_success(fault: str, code: str, partial: bool) -> None:  # noqa: FBT001
     async with running(max_retries=0) as service:
         for path, body in (
             ("/api/generate", {"prompt": QUESTION}),
@@ -91,7 +91,7 @@ async def test_what_failed_or_broke_off_is_never_a_success(fault: str, code: str
     assert seen("artesian_time_to_first_token_seconds_count") == (5 if partial else 0)
 
 
-async def test_a_cancelled_answer_is_an_outcome_of_its_own(service: Service) -> None:
+async def test_a_cancelled_answer_has_its_own_outcome(service: Service) -> None:
     async with service.open(fault="gate@2") as events:
         stream_id = (await anext(events)).data["stream_id"]
         await call_of(service, state="waiting")
@@ -104,13 +104,13 @@ async def test_a_cancelled_answer_is_an_outcome_of_its_own(service: Service) -> 
     assert seen("artesian_upstream_calls_total", outcome="cancelled") == 1
     assert seen("artesian_streams_open") == 0
 
-    async def nobody_reads() -> bool:
+    async def has_no_reader() -> bool:
         return (await scrape(service))("artesian_readers") == 0
 
-    await eventually(nobody_reads)
+    await eventually(has_no_reader)
 
 
-async def test_retries_throttles_and_continuations_are_counted_and_the_answer_is_still_one_success() -> None:
+async def test_retries_throttles_and_continuations_are_counted_and_the_answer_is_one_success() -> None:
     async with running(retry_budget=1) as service:
         await service.stream(prompt=QUESTION, fault="throttle*2")
         await service.stream(prompt=QUESTION, fault="cut@3")
@@ -126,7 +126,7 @@ async def test_retries_throttles_and_continuations_are_counted_and_the_answer_is
     assert seen("artesian_upstream_calls_total", operation="ConverseStream") == 7
 
 
-async def test_a_reader_that_leaves_and_comes_back_is_counted(service: Service) -> None:
+async def test_a_reader_that_disconnects_and_resumes_is_counted(service: Service) -> None:
     async with service.open(fault="gate@2") as events:
         first = await anext(events)
         await call_of(service, state="waiting")
@@ -137,18 +137,18 @@ async def test_a_reader_that_leaves_and_comes_back_is_counted(service: Service) 
 
     seen: Scrape = await eventually(detached)
     assert (seen("artesian_streams_open"), seen("artesian_streams_left_total")) == (1, 1)
-    coming_back = asyncio.create_task(service.resume(first.id))
+    resuming = asyncio.create_task(service.resume(first.id))
 
     async def back() -> bool:
         return (await scrape(service))("artesian_streams_detached") == 0
 
     await eventually(back)
     await release(service)
-    assert (await coming_back)[-1].data["done"]
+    assert (await resuming)[-1].data["done"]
     assert (await scrape(service))("artesian_streams_resumed_total", surface="native") == 1
 
 
-async def test_who_waits_for_a_place_is_counted_and_so_is_the_wait() -> None:
+async def test_queued_requests_and_their_waits_are_counted() -> None:
     async with running(max_streams=1) as service:
         first = asyncio.create_task(service.stream(fault="gate"))
         await call_of(service, state="waiting")
@@ -166,7 +166,7 @@ async def test_who_waits_for_a_place_is_counted_and_so_is_the_wait() -> None:
     assert seen("artesian_streams_limit") == 1
 
 
-async def test_streams_let_go_for_want_of_memory_are_counted() -> None:
+async def test_evicted_streams_are_counted() -> None:
     async with running(stream_memory=20_000) as service:
         for _ in range(8):
             await service.stream(prompt=QUESTION)
@@ -175,8 +175,8 @@ async def test_streams_let_go_for_want_of_memory_are_counted() -> None:
 
 
 REFUSED: dict[str, tuple[str, Json, str, str]] = {
-    "a field that is wrong": ("/api/generate", {"prompt": 1}, "native", "validation"),
-    "a model that cannot": (
+    "an invalid field": ("/api/generate", {"prompt": 1}, "native", "validation"),
+    "a model without the capability": (
         "/api/generate",
         {"prompt": "Hi", "model_id": "amazon.titan-text-lite-v1", "top_k": 3},
         "native",
@@ -187,7 +187,7 @@ REFUSED: dict[str, tuple[str, Json, str, str]] = {
 
 
 @pytest.mark.parametrize(("path", "body", "surface", "code"), REFUSED.values(), ids=REFUSED)
-async def test_what_comes_to_no_generation_is_counted_as_what_it_was_refused_with(
+async def test_a_refused_request_is_counted_with_its_error_code(
     service: Service, path: str, body: Json, surface: str, code: str
 ) -> None:
     status = (await service.http.post(path, json=body)).status_code
@@ -198,7 +198,7 @@ async def test_what_comes_to_no_generation_is_counted_as_what_it_was_refused_wit
     assert seen("artesian_http_requests_total", route=path, method="POST", status=str(status)) == 1
 
 
-async def test_other_pages_are_no_requests_for_an_answer(service: Service) -> None:
+async def test_other_routes_are_not_requests_for_an_answer(service: Service) -> None:
     await service.http.get("/nowhere/at/all")
     await service.http.get("/api/streams/nonsense")
 
@@ -208,7 +208,7 @@ async def test_other_pages_are_no_requests_for_an_answer(service: Service) -> No
     assert seen("artesian_http_requests_total", route="/api/streams/{stream_id}", status="400") == 1
 
 
-async def test_labels_are_bounded_whatever_callers_send() -> None:
+async def test_labels_are_bounded_whatever_clients_send() -> None:
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdefghijkl"
     async with running(model_aliases={"fast": CLAUDE, "ours": {"id": arn, "family": "nova"}}) as service:
         for number in range(5):
@@ -225,7 +225,7 @@ async def test_labels_are_bounded_whatever_callers_send() -> None:
     assert arn not in str(seen.families)
 
 
-async def test_times_between_deltas_and_our_own_share_of_them_are_measured() -> None:
+async def test_times_between_deltas_and_added_times_are_measured() -> None:
     async with running(local_rate=200) as service:
         events = await service.stream(prompt=QUESTION, max_tokens=30)
 
@@ -239,29 +239,29 @@ async def test_times_between_deltas_and_our_own_share_of_them_are_measured() -> 
 
 
 async def test_the_loop_and_the_process_are_measured(service: Service) -> None:
-    async def beaten() -> Scrape | None:
+    async def sampled() -> Scrape | None:
         seen = await scrape(service)
         return seen if seen("artesian_event_loop_lag_seconds_count") else None
 
-    seen: Scrape = await eventually(beaten)
+    seen: Scrape = await eventually(sampled)
     assert seen("artesian_resident_memory_bytes") > 10_000_000
     assert seen("artesian_cpu_seconds_total") > 0
     assert (seen("artesian_workers"), seen("artesian_journal_up"), seen("artesian_draining")) == (1, 1, 0)
 
 
-async def test_a_journal_on_disk_tells_how_long_its_commits_take(tmp_path: object) -> None:
+async def test_commits_of_a_journal_on_disk_are_measured(tmp_path: object) -> None:
     async with running(journal_url=f"sqlite:///{tmp_path}/streams.db") as service:
         await service.stream()
 
         assert (await scrape(service))("artesian_journal_commit_seconds_count") >= 1
 
 
-async def test_it_speaks_openmetrics_to_those_who_ask_for_it(service: Service) -> None:
+async def test_openmetrics_is_returned_when_it_is_accepted(service: Service) -> None:
     await service.ask()
     response = await service.http.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
 
     assert response.headers["content-type"].startswith("application/openmetrics-text")
-    parse: Any = parser.text_string_to_metric_families  # without types of its own
+    parse: Any = parser.text_string_to_metric_families  # untyped
     families = {family.name: family for family in parse(response.text)}
     assert families["artesian_requests"].type == "counter"
     plain = await service.http.get("/metrics")
@@ -269,7 +269,7 @@ async def test_it_speaks_openmetrics_to_those_who_ask_for_it(service: Service) -
     assert "_created" not in plain.text
 
 
-async def test_nothing_of_what_was_said_stands_in_it(service: Service) -> None:
+async def test_metrics_have_no_content(service: Service) -> None:
     events = await service.stream(prompt="Please reply with: 'xylophone'")
     text = (await service.http.get("/metrics")).text
 
@@ -277,7 +277,7 @@ async def test_nothing_of_what_was_said_stands_in_it(service: Service) -> None:
     assert events[0].data["stream_id"] not in text
 
 
-async def test_counting_a_delta_is_at_most_three_calls_and_keeps_nothing() -> None:
+async def test_observing_a_delta_is_at_most_three_calls_without_allocation() -> None:
     tally = MetricSet().between.of("a model")
 
     def note_all() -> None:
@@ -290,7 +290,7 @@ async def test_counting_a_delta_is_at_most_three_calls_and_keeps_nothing() -> No
     assert noted.blocks < 1
 
 
-async def test_a_client_that_speaks_no_http_word_of_ours_is_counted_too(service: Service) -> None:
+async def test_an_unknown_http_method_is_counted(service: Service) -> None:
     refused = await service.http.post("/api/generate", content="prompt=Hi", headers={"Content-Type": "text/plain"})
     assert refused.status_code == httpx.codes.UNSUPPORTED_MEDIA_TYPE
 
@@ -299,7 +299,7 @@ async def test_a_client_that_speaks_no_http_word_of_ours_is_counted_too(service:
     assert seen("artesian_http_requests_total", route="other", status="415") == 1
 
 
-async def test_a_model_that_keeps_failing_is_shown_as_given_up() -> None:
+async def test_an_open_circuit_breaker_is_exposed() -> None:
     async with running(max_retries=0) as service:
         for _ in range(20):
             await service.http.post("/api/generate", json={"prompt": "Hi"}, headers=fault_header("http=500*;counted"))
@@ -309,7 +309,7 @@ async def test_a_model_that_keeps_failing_is_shown_as_given_up() -> None:
     assert seen("artesian_requests_total", outcome="ok") == 0
 
 
-async def test_tokens_are_put_down_to_the_model_that_answered() -> None:
+async def test_tokens_are_counted_for_the_model_that_answered() -> None:
     nova = "amazon.nova-lite-v1:0"
     async with running(fallbacks={CLAUDE: [nova]}, max_retries=0) as service:
         answer = await service.ask(fault="http=500")

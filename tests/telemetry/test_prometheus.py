@@ -28,14 +28,14 @@ WINDOW = "50s"
 
 
 def panels() -> Iterator[tuple[str, str]]:
-    """Each query of the dashboard, under its panel's title."""
+    """Yield each query of the dashboard with its panel's title."""
     for panel in DASHBOARD["panels"]:
         for target in panel.get("targets", ()):
             yield f"{panel['title']}, {target['refId']}", target["expr"]
 
 
 def rules() -> Iterator[tuple[str, str]]:
-    """What each rule looks at: of an alert, the figure that it compares."""
+    """Yield the query of each rule; of an alert, the value that it compares."""
     for group in yaml.safe_load(ALERTS.read_text())["groups"]:
         for rule in group["rules"]:
             name, expression = rule.get("record") or rule["alert"], rule["expr"]
@@ -45,7 +45,7 @@ def rules() -> Iterator[tuple[str, str]]:
 QUERIES = [*panels(), *rules()]
 
 
-def test_the_rules_are_right_by_promtool(tmp_path: Path) -> None:
+def test_promtool_accepts_the_rules(tmp_path: Path) -> None:
     promtool = found("promtool")
     checked = subprocess.run([promtool, "check", "rules", ALERTS], capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
@@ -56,7 +56,7 @@ def test_the_rules_are_right_by_promtool(tmp_path: Path) -> None:
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
-def test_every_alert_says_what_it_means_and_what_to_do() -> None:
+def test_every_alert_has_a_meaning_and_an_action() -> None:
     operating = (DEPLOY.parent / "docs" / "operating.md").read_text()
     for group in yaml.safe_load(ALERTS.read_text())["groups"]:
         for rule in group["rules"]:
@@ -92,19 +92,19 @@ async def test_every_query_of_the_dashboard_and_the_alerts_returns_data(tmp_path
 
 
 def metrics_of(queries: list[tuple[str, str]]) -> set[str]:
-    """The metrics that queries name."""
+    """Return the names of the metrics in queries."""
     return {name for _, query in queries for name in re.findall(r"\bartesian[_:][\w:]+", query)}
 
 
 async def traffic(service: Replica) -> None:
-    """Everything that can happen, once."""
+    """Make traffic in which each kind of event happens."""
     question = {"prompt": "Why do artesian wells flow?", "max_tokens": 60}
     async with http(service.url) as client:
 
         async def ask(fault: str | None = None, **more: object) -> None:
             await client.post("/api/generate/stream", json=question | more, headers=fault_header(fault))
 
-        await asyncio.gather(*(ask() for _ in range(5)))  # more than there are places
+        await asyncio.gather(*(ask() for _ in range(5)))  # more than there are slots
         for fault in ("throttle", "cut@3", "http=AccessDeniedException"):
             await ask(fault)
         await ask("cut@3", on_interruption="restart")
@@ -119,8 +119,8 @@ async def traffic(service: Replica) -> None:
         async with client.stream("POST", "/api/generate/stream", json=question, headers=fault_header("gate@2")) as left:
             stream_id = left.headers["x-stream-id"]
             first = await anext(line async for line in left.aiter_lines() if line.startswith("id: "))
-        coming_back = {"Last-Event-ID": first.removeprefix("id: ")}
-        async with client.stream("GET", "/api/generate", headers=coming_back):
+        resuming = {"Last-Event-ID": first.removeprefix("id: ")}
+        async with client.stream("GET", "/api/generate", headers=resuming):
             await client.delete(f"/api/streams/{stream_id}")
 
 
@@ -160,7 +160,7 @@ async def scraping(prometheus: str, service: Replica, folder: Path) -> AsyncIter
 
 
 async def some_scrapes(answers: httpx.AsyncClient) -> None:
-    """Wait until a few more scrapes are in."""
+    """Wait for a few more scrapes."""
 
     async def scrapes() -> int:
         query = 'count_over_time(up{job="artesian"}[10m])'
@@ -176,7 +176,7 @@ async def some_scrapes(answers: httpx.AsyncClient) -> None:
 
 
 async def has_data(answers: httpx.AsyncClient, query: str) -> bool:
-    """Whether a query has an answer that is a number."""
+    """Whether a query returns a number."""
     for name, value in (("$__rate_interval", WINDOW), ("$instance", ".*"), ("$model", ".*")):
         query = query.replace(name, value)
     answer = await answers.get("/api/v1/query", params={"query": query})

@@ -1,4 +1,4 @@
-"""Traces: what a collector gets, and what one that is not there costs."""
+"""Traces: the spans that a collector receives, and the cost of an unavailable one."""
 
 import os
 import signal
@@ -30,7 +30,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def traced(**values: object) -> AsyncIterator[tuple[Service, Collector]]:
-    """The service, and a collector that it sends its traces to."""
+    """Run a service and a collector of its traces."""
     async with (
         collecting() as collector,
         running(OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, retry_budget=1, **values) as service,
@@ -39,30 +39,30 @@ async def traced(**values: object) -> AsyncIterator[tuple[Service, Collector]]:
 
 
 def generation_of(spans: list[Received]) -> Received:
-    """The span of the generation among those of its calls."""
+    """Return the generation's span."""
     (span,) = [span for span in spans if span.kind == "SERVER"]
     return span
 
 
-async def test_a_generation_is_one_span_and_its_call_another_within_it() -> None:
+async def test_a_generation_is_a_span_with_a_child_span_for_its_call() -> None:
     async with traced() as (service, collector):
         answer = await service.ask(prompt=QUESTION, max_tokens=100, temperature=0.5)
         spans = await collector.has(2)
 
     generation = generation_of(spans)
     (call,) = [span for span in spans if span is not generation]
-    said = generation.attributes
+    attributes = generation.attributes
     assert generation.name == f"chat {CLAUDE}"
-    assert said["gen_ai.operation.name"] == "chat"
-    assert said["gen_ai.provider.name"] == "aws.bedrock"
-    assert said["gen_ai.request.model"] == said["gen_ai.response.model"] == CLAUDE
-    assert (said["gen_ai.request.max_tokens"], said["gen_ai.request.temperature"]) == (100, 0.5)
-    assert said["gen_ai.usage.input_tokens"] == answer["usage"]["input_tokens"]
-    assert said["gen_ai.usage.output_tokens"] == answer["usage"]["output_tokens"]
-    assert said["gen_ai.response.finish_reasons"] == [answer["stop_reason"]]
-    assert said["artesian.stream_id"] == answer["stream_id"]
-    assert (said["artesian.surface"], said["artesian.outcome"]) == ("native", "ok")
-    assert (said["server.address"], said["server.port"]) == ("127.0.0.1", service.bedrock.base_url.port)
+    assert attributes["gen_ai.operation.name"] == "chat"
+    assert attributes["gen_ai.provider.name"] == "aws.bedrock"
+    assert attributes["gen_ai.request.model"] == attributes["gen_ai.response.model"] == CLAUDE
+    assert (attributes["gen_ai.request.max_tokens"], attributes["gen_ai.request.temperature"]) == (100, 0.5)
+    assert attributes["gen_ai.usage.input_tokens"] == answer["usage"]["input_tokens"]
+    assert attributes["gen_ai.usage.output_tokens"] == answer["usage"]["output_tokens"]
+    assert attributes["gen_ai.response.finish_reasons"] == [answer["stop_reason"]]
+    assert attributes["artesian.stream_id"] == answer["stream_id"]
+    assert (attributes["artesian.surface"], attributes["artesian.outcome"]) == ("native", "ok")
+    assert (attributes["server.address"], attributes["server.port"]) == ("127.0.0.1", service.bedrock.base_url.port)
     assert not generation.failed
     assert (call.kind, call.trace_id, call.parent_id) == ("CLIENT", generation.trace_id, generation.id)
     assert call.attributes["rpc.method"] == "ConverseStream"
@@ -79,13 +79,13 @@ async def test_each_attempt_is_a_span_and_each_retry_an_event() -> None:
     calls = [span for span in spans if span is not generation]
     assert [call.attributes.get("error.type") for call in calls] == ["throttled", "upstream_truncated", None]
     assert [call.failed for call in calls] == [True, True, False]
-    turns = [(name, said.get("error.type")) for name, said in generation.events]
+    turns = [(name, attributes.get("error.type")) for name, attributes in generation.events]
     assert turns == [("retry", "throttled"), ("first_token", None), ("continuation", "upstream_truncated")]
     assert generation.attributes["artesian.attempts"] == 3
     assert not generation.failed
 
 
-async def test_a_failure_is_told_by_its_code_and_a_cancel_is_none() -> None:
+async def test_a_failure_has_its_code_and_a_cancellation_is_not_an_error() -> None:
     async with traced(max_retries=0) as (service, collector):
         await service.stream(fault="cut@3*")
         failed = generation_of(await collector.has(2))
@@ -102,7 +102,7 @@ async def test_a_failure_is_told_by_its_code_and_a_cancel_is_none() -> None:
     assert cancelled.attributes["artesian.outcome"] == "cancelled"
 
 
-async def test_the_callers_trace_goes_on_in_ours() -> None:
+async def test_the_clients_trace_continues_in_ours() -> None:
     headers = {"traceparent": PARENT, "tracestate": "vendor=1"}
     async with traced() as (service, collector):
         for path, body in (
@@ -123,7 +123,7 @@ async def test_the_callers_trace_goes_on_in_ours() -> None:
         assert generation_of(await collector.has(2)).parent_id == ""
 
 
-async def test_the_trace_goes_on_to_aws_in_a_header_that_is_not_signed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_trace_is_sent_to_aws_in_an_unsigned_header(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDTEST")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     async with scripted_server() as upstream:
@@ -137,10 +137,10 @@ async def test_the_trace_goes_on_to_aws_in_a_header_that_is_not_signed(monkeypat
     (call,) = [span for span in spans if span.kind == "CLIENT"]
     assert asked.headers["traceparent"] == f"00-{call.trace_id}-{call.id}-01"
     assert call.trace_id == PARENT.split("-")[1]
-    assert "traceparent" not in asked.headers["authorization"]  # a proxy on the way may change it
+    assert "traceparent" not in asked.headers["authorization"]  # a proxy may change it
 
 
-async def test_no_word_of_what_was_said_leaves_in_a_trace() -> None:
+async def test_traces_have_no_content() -> None:
     async with traced() as (service, collector):
         await service.stream(prompt=QUESTION, system="You are a marimba.", stop_sequences=["vibraphone"])
         await service.http.post("/api/generate", json={"prompt": QUESTION}, headers={"X-Artesian-Fault": "crc@1*"})
@@ -150,7 +150,7 @@ async def test_no_word_of_what_was_said_leaves_in_a_trace() -> None:
 
 
 async def test_fastapis_own_telemetry_stays_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would send addresses with their query, which is where an EventSource has its prompt."""
+    """It would send URLs with their query, which has an EventSource's prompt."""
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     async with collecting() as collector:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
@@ -162,7 +162,7 @@ async def test_fastapis_own_telemetry_stays_off(monkeypatch: pytest.MonkeyPatch)
     assert b"xylophone" not in collector.bodies
 
 
-async def test_sampling_is_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_sampling_is_configured_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "the-front-door")
     async with traced() as (service, collector):
@@ -174,9 +174,7 @@ async def test_sampling_is_the_environments(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize(("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")])
-async def test_opentelemetrys_own_switches_turn_it_off(
-    variable: str, value: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_opentelemetrys_variables_turn_it_off(variable: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, value)
     async with traced() as (service, collector):
         await service.ask()
@@ -200,7 +198,7 @@ assert not [name for name in sys.modules if name.startswith(("opentelemetry.sdk"
 
 @asynccontextmanager
 async def dead_collector(kind: str) -> AsyncIterator[str]:
-    """An address where nobody listens, or one where somebody listens and never answers."""
+    """Yield an address without a listener, or with one that never responds."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         if kind == "hangs":
@@ -209,9 +207,7 @@ async def dead_collector(kind: str) -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("kind", ["refuses", "hangs"])
-async def test_a_dead_collector_costs_nothing_and_delays_no_shutdown(
-    kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_dead_collector_delays_no_answer_and_no_shutdown(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async with dead_collector(kind) as url:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "3600")  # a shutdown that waits for it outlasts the test
@@ -225,4 +221,4 @@ async def test_a_dead_collector_costs_nothing_and_delays_no_shutdown(
                     (await client.post("/api/generate", json={"prompt": "Hi"})).raise_for_status()
             os.kill(replica.pid, signal.SIGTERM)
             await replica.ended()
-            assert replica.said.count("opentelemetry") <= 4  # it is complained about, and seldom
+            assert replica.said.count("opentelemetry") <= 4  # logged, but not often

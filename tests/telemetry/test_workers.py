@@ -1,4 +1,4 @@
-"""`/metrics` of several workers: whichever answers, it answers for all."""
+"""`/metrics` of several workers: each returns the sum of all."""
 
 import asyncio
 import os
@@ -29,14 +29,14 @@ def replica(tmp_path: Path) -> Iterator[Replica]:
 
 
 async def scraped(replica: Replica) -> tuple[int, Scrape]:
-    """Which worker answers, and what it says."""
+    """Return the responding worker and its metrics."""
     async with http(replica.url) as client, client.stream("GET", "/metrics") as response:
         worker = replica.worker_of(response)
         return worker, Scrape((await response.aread()).decode())
 
 
 async def asked(replica: Replica) -> int:
-    """Ask once; the worker that answered."""
+    """Send a request; return the worker that answered."""
     async with http(replica.url) as client:
         question = {"prompt": "Hi", "stream": True}
         async with client.stream("POST", "/api/generate", json=question) as response:
@@ -45,18 +45,18 @@ async def asked(replica: Replica) -> int:
     return worker
 
 
-async def test_every_worker_tells_the_sum_of_all_and_a_dead_one_leaves_what_it_counted(replica: Replica) -> None:
+async def test_every_worker_returns_the_sum_of_all_including_dead_ones(replica: Replica) -> None:
     answered = [await asked(replica)]
     while len(set(answered)) < 2:
         answered.append(await asked(replica))
     for worker in replica.workers:
 
-        async def told_by(worker: int = worker) -> Scrape | None:
+        async def scrape_of(worker: int = worker) -> Scrape | None:
             by, seen = await scraped(replica)
             counted = seen("artesian_requests_total", surface="native", model=HAIKU, outcome="ok")
             return seen if by == worker and counted == len(answered) else None  # it counts when it has answered
 
-        seen: Scrape = await eventually(told_by)
+        seen: Scrape = await eventually(scrape_of)
         assert seen("artesian_time_to_first_token_seconds_count") == len(answered)
         assert (seen("artesian_workers"), seen("artesian_streams_limit")) == (2, 2000)
         assert seen.labels("artesian_streams_open") == [{}]  # and no process's number
@@ -70,8 +70,8 @@ async def test_every_worker_tells_the_sum_of_all_and_a_dead_one_leaves_what_it_c
 
     async def settled() -> Scrape | None:
         seen = (await scraped(replica))[1]
-        told = (seen("artesian_workers"), seen("artesian_streams_limit"))  # which a worker writes one after the other
-        return seen if told == (2, 2000) else None
+        gauges = (seen("artesian_workers"), seen("artesian_streams_limit"))  # which a worker writes one after the other
+        return seen if gauges == (2, 2000) else None
 
     seen = await eventually(settled)
     assert seen("artesian_requests_total", outcome="ok") == len(answered)

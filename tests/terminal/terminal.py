@@ -1,4 +1,4 @@
-"""The command as people use it: in a pseudo-terminal with a keyboard, or between pipes."""
+"""Runs the command in a pseudo-terminal with a keyboard, or between pipes."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ _NOT_KEPT = ("ARTESIAN_", "AWS_")
 
 
 class Ended(NamedTuple):
-    """A command that has ended."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -31,13 +31,13 @@ class Ended(NamedTuple):
 
 
 def environment(**values: str) -> dict[str, str]:
-    """An environment without a developer's own settings."""
+    """Return an environment without a developer's settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_KEPT)}
     return kept | {"TERM": "xterm-256color", "AWS_EC2_METADATA_DISABLED": "true"} | values
 
 
 def left_in(folder: Path) -> list[str]:
-    """The files in a folder."""
+    """Return the files in a folder."""
     return [path.name for path in folder.iterdir()]
 
 
@@ -72,12 +72,12 @@ class Terminal:
 
     @property
     def shown(self) -> str:
-        """All that was shown."""
+        """The output so far, without colours."""
         return _STYLES.sub("", self._bytes.decode(errors="replace")).replace("\r\n", "\n")
 
     @property
     def raw(self) -> str:
-        """All that was shown, as it came."""
+        """The output so far, as received."""
         return self._bytes.decode(errors="replace")
 
     def _read(self) -> None:
@@ -96,12 +96,12 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def sleeps(self) -> bool:
-        """Whether the program waits in the kernel (Linux tells; elsewhere it is assumed)."""
+        """Whether the program waits in the kernel (read on Linux, assumed elsewhere)."""
         stat = Path(f"/proc/{self._process.pid}/stat")
         return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "S"
 
     async def expect(self, pattern: str) -> str:
-        """Wait until something is shown, after what was expected before; give what stands before it."""
+        """Wait for output that matches, after the last match; return the output before it."""
         try:
             async with patience():
                 while not (found := re.compile(pattern).search(self.shown, self._read_to)):
@@ -115,7 +115,7 @@ class Terminal:
         return before
 
     async def ended(self) -> int:
-        """Wait for the end, and give the exit status."""
+        """Wait for the end, and return the exit status."""
         async with patience():
             status = await self._process.wait()
             while not self._closed:

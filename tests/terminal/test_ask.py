@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.cutting import cutting
+from tests.client.cutting_proxy import cutting
 from tests.client.scripted import HEAD, START, done, event, scripted
 from tests.harness import Service, running
 from tests.terminal.terminal import ARTESIAN, CTRL_C, Ended, environment, left_in, run, terminal
@@ -16,12 +16,12 @@ from tests.waiting import eventually
 
 
 async def ask(service: Service, folder: Path, *arguments: str, stdin: str | None = None) -> Ended:
-    """Ask a running service."""
+    """Run `artesian ask` on a running service."""
     return await run(folder, "ask", *arguments, stdin=stdin, ARTESIAN_URL=service.url)
 
 
 def questions(requests: list[bytes]) -> list[str]:
-    """The prompts that were sent."""
+    """Return the prompts that were sent."""
     return [json.loads(body)["prompt"] for request in requests for body in re.findall(rb"\r\n\r\n({.*})", request)]
 
 
@@ -34,14 +34,14 @@ async def test_the_answer_and_nothing_else_is_on_standard_output(service: Servic
 STDIN = {
     "the argument": (["Why?"], None, "Why?"),
     "standard input": ([], "Why?\n", "Why?"),
-    "standard input, said so": (["-"], "Why?\n", "Why?"),
+    "standard input by -": (["-"], "Why?\n", "Why?"),
     "both": (["Sum this up:"], "one\ntwo\n", "Sum this up:\n\none\ntwo"),
-    "an argument, and nothing piped": (["Why?"], "", "Why?"),
+    "an argument, and empty standard input": (["Why?"], "", "Why?"),
 }
 
 
 @pytest.mark.parametrize(("arguments", "stdin", "asked"), STDIN.values(), ids=STDIN)
-async def test_the_question_is(
+async def test_the_prompt_is(
     service: Service, tmp_path: Path, arguments: list[str], stdin: str | None, asked: str
 ) -> None:
     async with cutting(service.url) as proxy:
@@ -60,16 +60,16 @@ async def test_json_is_the_whole_answer(service: Service, tmp_path: Path) -> Non
 
 
 WRONG = {
-    "no question": ([], 2, "The prompt is empty."),
-    "an empty one": (["  "], 2, "The prompt is empty."),
-    "an option that is none": (["Hi", "--hotter"], 2, "--hotter"),
-    "a temperature that is none": (["Hi", "--temperature", "3"], 2, "--temperature"),
-    "a model that nobody knows": (["Hi", "-m", "nonsense.model"], 1, "(model_not_found)"),
+    "no prompt": ([], 2, "The prompt is empty."),
+    "an empty prompt": (["  "], 2, "The prompt is empty."),
+    "an unknown option": (["Hi", "--hotter"], 2, "--hotter"),
+    "an invalid temperature": (["Hi", "--temperature", "3"], 2, "--temperature"),
+    "an unknown model": (["Hi", "-m", "nonsense.model"], 1, "(model_not_found)"),
 }
 
 
 @pytest.mark.parametrize(("arguments", "status", "sentence"), WRONG.values(), ids=WRONG)
-async def test_what_is_wrong_is_said_and_is_the_exit_status(
+async def test_an_error_is_printed_and_sets_the_exit_status(
     service: Service, tmp_path: Path, arguments: list[str], status: int, sentence: str
 ) -> None:
     ended = await ask(service, tmp_path, *arguments, stdin="")
@@ -80,11 +80,11 @@ async def test_what_is_wrong_is_said_and_is_the_exit_status(
 
 
 INPUTS = {
-    "closed, and no question": ("artesian ask <&-", 2, "Missing prompt."),
-    "closed, though it is to be read": ("artesian ask - <&-", 2, "The prompt is empty."),
-    "closed beside a question": ("artesian ask Hi <&-", 0, ""),
-    "no text": (r"printf '\377\376' | artesian ask", 2, "not valid UTF-8"),
-    "a question of half a character": (r'artesian ask "$(printf "a\377")" </dev/null', 0, ""),
+    "closed, without a prompt": ("artesian ask <&-", 2, "Missing prompt."),
+    "closed, with -": ("artesian ask - <&-", 2, "The prompt is empty."),
+    "closed, with a prompt": ("artesian ask Hi <&-", 0, ""),
+    "not text": (r"printf '\377\376' | artesian ask", 2, "not valid UTF-8"),
+    "a prompt with half a character": (r'artesian ask "$(printf "a\377")" </dev/null', 0, ""),
 }
 
 
@@ -104,13 +104,13 @@ async def test_standard_input_may_be(service: Service, tmp_path: Path, line: str
     assert "Traceback" not in err.decode()
 
 
-async def test_half_a_character_of_the_models_is_no_reason_to_fail(tmp_path: Path) -> None:
+async def test_half_a_character_in_an_answer_is_not_a_failure(tmp_path: Path) -> None:
     async with scripted(HEAD + START + event(2, r'{"text":"a\ud83d"}') + done(3)) as server:
         assert await run(tmp_path, "ask", "Hi", ARTESIAN_URL=server.url) == Ended(0, "a?\n", "")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:1/else/where"])
-async def test_without_a_service_it_says_how_to_start_one(tmp_path: Path, url: str) -> None:
+async def test_without_a_service_the_error_says_how_to_start_one(tmp_path: Path, url: str) -> None:
     for command in (["ask", "Hi"], ["chat"], ["models"]):
         ended = await run(tmp_path, *command, ARTESIAN_URL=url)
         assert (ended.status, ended.out) == (3, "")
@@ -118,21 +118,21 @@ async def test_without_a_service_it_says_how_to_start_one(tmp_path: Path, url: s
         assert "`artesian serve`" in ended.err
 
 
-async def test_an_address_that_is_none_is_wrong_use(tmp_path: Path) -> None:
+async def test_an_invalid_url_is_wrong_use(tmp_path: Path) -> None:
     ended = await run(tmp_path, "ask", "Hi", ARTESIAN_URL="localhost:8000")
 
     assert ended.status == 2
     assert 'Invalid ARTESIAN_URL "localhost:8000": include the scheme' in ended.err
 
 
-async def test_settings_beside_it_say_where_the_service_is(service: Service, tmp_path: Path) -> None:
+async def test_the_url_is_read_from_a_dotenv_file(service: Service, tmp_path: Path) -> None:
     port = service.url.rpartition(":")[2]
     (tmp_path / ".env").write_text(f"ARTESIAN_HOST=0.0.0.0\nARTESIAN_PORT={port}\n")
 
     assert (await run(tmp_path, "ask", "Hi")).status == 0
 
 
-async def test_settings_beside_it_that_are_no_text_are_wrong_use(tmp_path: Path) -> None:
+async def test_a_dotenv_file_that_is_not_text_is_wrong_use(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xff\xfe")
 
     ended = await run(tmp_path, "ask", "Hi")
@@ -140,7 +140,7 @@ async def test_settings_beside_it_that_are_no_text_are_wrong_use(tmp_path: Path)
     assert (ended.status, ended.err) == (2, "artesian: .env is not valid UTF-8.\n")
 
 
-async def test_local_needs_no_service_and_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_local_needs_no_service_and_leaves_no_files(tmp_path: Path) -> None:
     ended = await run(tmp_path, "ask", "Hi", "--local", ARTESIAN_LOCAL_RATE="0")
 
     assert (ended.status, ended.err) == (0, "")
@@ -148,14 +148,14 @@ async def test_local_needs_no_service_and_leaves_nothing_behind(tmp_path: Path) 
     assert left_in(tmp_path) == []
 
 
-async def test_local_says_which_setting_is_wrong(tmp_path: Path) -> None:
+async def test_local_names_an_invalid_setting(tmp_path: Path) -> None:
     ended = await run(tmp_path, "ask", "Hi", "--local", ARTESIAN_MAX_RETRIES="many")
 
     assert ended.status == 2
     assert "ARTESIAN_MAX_RETRIES" in ended.err
 
 
-async def test_in_a_terminal_the_rate_is_told_at_the_end(service: Service, tmp_path: Path) -> None:
+async def test_in_a_terminal_the_rate_is_printed_at_the_end(service: Service, tmp_path: Path) -> None:
     async with terminal(tmp_path, "ask", "Why?", ARTESIAN_URL=service.url) as program:
         await program.expect(r"\d+ tokens · [\d.e+]+ tokens/s · first after \d\.\d\d s\n")
         assert await program.ended() == 0
@@ -163,22 +163,22 @@ async def test_in_a_terminal_the_rate_is_told_at_the_end(service: Service, tmp_p
     assert (await service.ask(prompt="Why?", max_tokens=2000))["text"] in program.shown
 
 
-async def test_a_lost_connection_is_told_and_the_answer_is_whole(service: Service, tmp_path: Path) -> None:
+async def test_a_lost_connection_is_announced_and_the_answer_is_whole(service: Service, tmp_path: Path) -> None:
     async with (
         cutting(service.url, [1200]) as proxy,
         terminal(tmp_path, "ask", "Why?", ARTESIAN_URL=proxy.url) as program,
     ):
-        before = await program.expect(r"Connection lost\. Trying again in 1 s \(1 of 4\)\n")
+        before = await program.expect(r"Connection lost\. Reconnecting in 1 s \(1 of 4\)\n")
         between = await program.expect("Connection restored\n")
         after = await program.expect(r"\n\d+ tokens")
         assert await program.ended() == 0
 
     assert between == ""
     text = (await service.ask(prompt="Why?", max_tokens=2000))["text"]
-    assert before.rpartition("\r")[2].rstrip("\n") + after == text  # behind what waited for the first word
+    assert before.rpartition("\r")[2].rstrip("\n") + after == text  # after the spinner
 
 
-async def test_interrupted_it_stops_the_model(tmp_path: Path) -> None:
+async def test_an_interrupt_stops_the_model(tmp_path: Path) -> None:
     async with running(local_rate=20) as service:
         async with terminal(tmp_path, "ask", "Tell me a long tale", ARTESIAN_URL=service.url) as program:
             await program.expect(r"\w+ \w+ \w+")
@@ -194,7 +194,7 @@ async def test_interrupted_it_stops_the_model(tmp_path: Path) -> None:
 
 
 async def call_has_text(service: Service) -> None:
-    """Wait until the model has said something."""
+    """Wait until the model has sent text."""
 
     async def said() -> bool:
         calls = await service.calls()
@@ -203,7 +203,7 @@ async def call_has_text(service: Service) -> None:
     assert await eventually(said)
 
 
-async def test_when_nobody_reads_on_it_stops_without_a_word(tmp_path: Path) -> None:
+async def test_a_closed_output_ends_the_command_without_a_message(tmp_path: Path) -> None:
     async with running(local_rate=20) as service:
         process = await asyncio.create_subprocess_exec(
             *(ARTESIAN, "ask", "Tell me a long tale"),
@@ -225,7 +225,7 @@ async def test_when_nobody_reads_on_it_stops_without_a_word(tmp_path: Path) -> N
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full to write to")
 @pytest.mark.parametrize("command", [["ask", "Hi"], ["models"]], ids=["ask", "models"])
-async def test_a_disk_that_is_full_is_a_sentence(service: Service, tmp_path: Path, command: list[str]) -> None:
+async def test_a_full_disk_is_reported_in_a_sentence(service: Service, tmp_path: Path, command: list[str]) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     process = await asyncio.create_subprocess_exec(
         *(ARTESIAN, *command),
@@ -241,7 +241,7 @@ async def test_a_disk_that_is_full_is_a_sentence(service: Service, tmp_path: Pat
     assert (process.returncode, said) == (1, b"artesian: No space left on device.\n")
 
 
-async def test_a_model_cannot_steer_the_terminal(tmp_path: Path) -> None:
+async def test_a_model_cannot_control_the_terminal(tmp_path: Path) -> None:
     thought = event(2, '{"text":"Hm."}', "reasoning")
     hostile = thought + event(3, '{"text":"\\u001b]0;evil\\u0007 \\u009b2J\\rfine\\n"}')
     async with scripted(HEAD + START + hostile + done(4), HEAD + START + hostile + done(4)) as server:

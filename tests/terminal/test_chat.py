@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from tests.client.cutting import cutting
+from tests.client.cutting_proxy import cutting
 from tests.harness import CLAUDE, Service, running
 from tests.terminal.terminal import CTRL_C, CTRL_D, left_in, run, terminal
 from tests.waiting import eventually
@@ -15,12 +15,12 @@ SUMMARY = r"\n\d+ tokens · [\d.e+]+ tokens/s · first after \d\.\d\d s\n"
 
 
 def asked(requests: list[bytes]) -> list[dict[str, Any]]:
-    """The bodies that were sent, in their order."""
+    """Return the request bodies in order."""
     decoder, sent = json.JSONDecoder(), b"".join(requests).decode()
     return [decoder.raw_decode(sent, found.end())[0] for found in re.finditer(r"\r\n\r\n(?={)", sent)]
 
 
-async def test_a_talk_keeps_what_was_said_in_mind(service: Service, tmp_path: Path) -> None:
+async def test_a_chat_sends_the_earlier_messages(service: Service, tmp_path: Path) -> None:
     async with (
         cutting(service.url) as proxy,
         terminal(tmp_path, "chat", "-s", "Be brief.", ARTESIAN_URL=proxy.url) as program,
@@ -71,7 +71,7 @@ async def test_ctrl_c_stops_the_answer_and_not_the_program(tmp_path: Path) -> No
     assert [message["role"] for message in second["messages"]] == ["user", "assistant", "user"]
 
 
-async def test_at_the_prompt_ctrl_c_does_nothing_and_ctrl_d_leaves(service: Service, tmp_path: Path) -> None:
+async def test_at_the_prompt_ctrl_c_does_nothing_and_ctrl_d_ends_the_chat(service: Service, tmp_path: Path) -> None:
     async with terminal(tmp_path, "chat", ARTESIAN_URL=service.url) as program:
         await program.expect(PROMPT)
         program.type("half a thought")
@@ -85,7 +85,7 @@ async def test_at_the_prompt_ctrl_c_does_nothing_and_ctrl_d_leaves(service: Serv
     assert await service.calls() == []
 
 
-async def test_an_error_is_told_and_the_talk_goes_on(service: Service, tmp_path: Path) -> None:
+async def test_an_error_is_printed_and_the_chat_continues(service: Service, tmp_path: Path) -> None:
     async with terminal(tmp_path, "chat", "-m", "nonsense.model", ARTESIAN_URL=service.url) as program:
         await program.expect(PROMPT)
         program.type("Hi\r")
@@ -153,14 +153,14 @@ async def test_commands_change_what_is_sent(service: Service, tmp_path: Path) ->
     assert json.loads((tmp_path / "talk.json").read_text())["system"] == "Be kind."
 
 
-async def test_the_end_of_input_leaves(service: Service, tmp_path: Path) -> None:
+async def test_the_end_of_input_ends_the_chat(service: Service, tmp_path: Path) -> None:
     ended = await run(tmp_path, "chat", stdin="Hi", ARTESIAN_URL=service.url)
 
     assert ended.status == 0
     assert (await service.ask())["text"] in ended.out
 
 
-async def test_local_it_needs_no_service(tmp_path: Path) -> None:
+async def test_local_needs_no_service(tmp_path: Path) -> None:
     async with terminal(tmp_path, "chat", "--local", ARTESIAN_LOCAL_RATE="0") as program:
         await program.expect(PROMPT)
         program.type("Hi\r")

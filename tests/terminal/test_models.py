@@ -7,7 +7,7 @@ from tests.harness import CLAUDE, Service, running
 from tests.terminal.terminal import run, terminal
 
 
-async def test_in_a_terminal_it_is_a_table(tmp_path: Path) -> None:
+async def test_in_a_terminal_models_are_a_table(tmp_path: Path) -> None:
     aliases = {"quick": {"id": CLAUDE}}
     async with (
         running(model_aliases=aliases) as service,
@@ -22,7 +22,7 @@ async def test_in_a_terminal_it_is_a_table(tmp_path: Path) -> None:
     assert any(line.startswith("= quick") for line in lines)
 
 
-async def test_in_a_pipe_it_is_a_line_a_model(service: Service, tmp_path: Path) -> None:
+async def test_in_a_pipe_each_model_is_a_line(service: Service, tmp_path: Path) -> None:
     ended = await run(tmp_path, "models", ARTESIAN_URL=service.url)
 
     rows = [line.split("\t") for line in ended.out.splitlines()]
@@ -32,7 +32,7 @@ async def test_in_a_pipe_it_is_a_line_a_model(service: Service, tmp_path: Path) 
     assert {len(row) for row in rows} == {5}
 
 
-async def test_json_is_what_the_service_says(service: Service, tmp_path: Path) -> None:
+async def test_json_is_the_services_response(service: Service, tmp_path: Path) -> None:
     ended = await run(tmp_path, "models", "--json", ARTESIAN_URL=service.url)
 
     assert json.loads(ended.out) == (await service.http.get("/api/models")).json()

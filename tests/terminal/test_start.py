@@ -1,4 +1,4 @@
-"""The command line imports what a command needs, and nothing of the service that would make its start slow."""
+"""The command line imports only what a command needs, and nothing slow of the service."""
 
 import subprocess
 from pathlib import Path
@@ -13,7 +13,7 @@ COMMANDS = {
     "help": (["--help"], 0, {"httpx", "artesian"}),
     "version": (["--version"], 0, {"httpx", "artesian"}),
     "a prompt, up to sending it": (["ask", "Hi"], 3, set()),
-    "models, up to asking": (["models"], 3, set()),
+    "models, up to the request": (["models"], 3, set()),
 }
 HEAVY = {"fastapi", "pydantic_settings", "sqlalchemy", "botocore", "aiohttp", "uvicorn", "msgspec"}
 

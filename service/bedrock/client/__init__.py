@@ -104,7 +104,7 @@ class BedrockClient:
         control_timeout: float,
     ) -> None:
         self.endpoint = endpoint
-        self.onward: Callable[[], Mapping[str, str]] = dict
+        self.call_headers: Callable[[], Mapping[str, str]] = dict
         """Headers that go with each call, beside what is signed: the trace it belongs to."""
         self._control_timeout = control_timeout
         self._max_streams = max_streams
@@ -154,7 +154,7 @@ class BedrockClient:
         Raises:
             UpstreamError: Bedrock refused, or could not be reached.
         """
-        exchange = SdkExchange(call.body, await self._signed_headers(call), self.onward())
+        exchange = SdkExchange(call.body, await self._signed_headers(call), self.call_headers())
         try:
             plane = _COUNTING if call.operation == "CountTokens" else _GENERATING
             if prepared := self._prepared.get((call.operation, call.model_id)):

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection and in the transaction it was given."""
+"""Alembic's environment: runs the migrations on the connection and in the transaction that it is given."""
 
 from alembic import context
 

@@ -92,7 +92,7 @@ async def read(
     conversation, messages, earlier = await opened.store.read(caller, conversation_id, limit=limit, cursor=cursor)
     if any(message.answering for message in messages):
         left = await opened.sends.unfinished_in(conversation_id)
-        if left is None or await opened.keeper.catch_up(left):
+        if left is None or await opened.recorder.catch_up(left):
             conversation, messages, earlier = await opened.store.read(
                 caller, conversation_id, limit=limit, cursor=cursor
             )
@@ -108,7 +108,7 @@ def _whole(
 
 def _up_to_now(opened: OpenConversations, message: StoredMessage) -> StoredMessage:
     """Give a reply that is still coming what it has said so far."""
-    content = opened.keeper.so_far(message.id) if message.answering else None
+    content = opened.recorder.so_far(message.id) if message.answering else None
     return message if content is None else msgspec.structs.replace(message, content=content)
 
 
@@ -182,7 +182,7 @@ async def _reply(request: Request, opened: OpenConversations, conversation_id: s
     end = await whole(request.receive, log)
     left = await opened.sends.unfinished_in(conversation_id)
     if left and left.stream_id == log.stream_id:
-        await opened.keeper.catch_up(left)
+        await opened.recorder.catch_up(left)
     message_id = sent.reply_id or await opened.sends.reply_of(log.stream_id)
     body = events.whole(heading(log), log.events, end)
     body |= {"conversation_id": conversation_id, "message_id": message_id}

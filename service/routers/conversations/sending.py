@@ -78,7 +78,7 @@ class MessageSender:
         except BaseException:
             await self._opened.sends.release(claimed.reply_id)
             raise
-        self._opened.keeper.follow(claimed.reply_id, log)
+        self._opened.recorder.follow(claimed.reply_id, log)
         return StartedReply(log, claimed.reply_id)
 
     async def _begin(
@@ -87,7 +87,7 @@ class MessageSender:
         """Start the generation and keep the message; where it cannot be kept there is no generation either."""
         log = await self._engine.start(order)
         try:
-            await self._opened.sends.keep(
+            await self._opened.sends.store(
                 claimed, content, stream_id=log.stream_id, model_id=log.record.request.model_id, key=key
             )
         except BaseException:
@@ -102,7 +102,7 @@ class MessageSender:
         """Find the stream of an earlier send with this key; one that is only beginning is waited for."""
         since_ms = stream_horizon_ms(self._engine.settings)
         for _ in range(int(_BEGINNING_S / _LOOK_AGAIN_S)):
-            found = await self._opened.sends.earlier(self._caller.id, key, since_ms)
+            found = await self._opened.sends.find_earlier(self._caller.id, key, since_ms)
             if found != "":
                 return found
             await asyncio.sleep(_LOOK_AGAIN_S)
@@ -129,7 +129,7 @@ class MessageSender:
 
     async def _is_over(self) -> bool:
         left = await self._opened.sends.unfinished_in(self._conversation_id)
-        return left is None or await self._opened.keeper.catch_up(left)
+        return left is None or await self._opened.recorder.catch_up(left)
 
     def _to_request(self, body: Send, claimed: Claimed, content: list[Json]) -> Generation:
         settings, conversation = self._engine.settings, claimed.conversation

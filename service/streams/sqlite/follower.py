@@ -1,22 +1,22 @@
-"""What other processes have added to the file since the last look."""
+"""Finds what other processes have added to the file since the last look."""
 
 import json
 import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from service.streams.store import Appended, CancelAsked, News, Released
+from service.streams.store import Appended, CancelRequested, News, Released
 
 _ADDED = """
 SELECT b.stream, b.first, b.content FROM json_each(?) f
 CROSS JOIN batch b ON b.stream = json_extract(f.value, '$[0]') AND b.first > json_extract(f.value, '$[1]')
 ORDER BY b.stream, b.first
 """
-_GIVEN_UP = "SELECT id FROM stream WHERE n IN (SELECT value FROM json_each(?)) AND lease = 0 AND NOT ended"
+_RELEASED = "SELECT id FROM stream WHERE n IN (SELECT value FROM json_each(?)) AND lease = 0 AND NOT ended"
 _CANCELLED = "SELECT id FROM stream WHERE owner = ? AND NOT ended AND cancelled"
 
 
-class Question(NamedTuple):
+class Query(NamedTuple):
     """What to look for: the rows of streams with the last batch seen of each, and the file's version at that time."""
 
     streams: dict[str, tuple[int, int]]
@@ -24,14 +24,14 @@ class Question(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What was new, and the file's version by then."""
+    """The news, and the file's version when they were read."""
 
     news: Sequence[News]
     version: int
 
 
 class SqliteFollower:
-    """Where this process stands in each stream that it follows."""
+    """Position of this process in each stream that it follows."""
 
     def __init__(self) -> None:
         self._streams: dict[str, tuple[int, int]] = {}
@@ -40,48 +40,48 @@ class SqliteFollower:
 
     @property
     def follows(self) -> bool:
-        """Whether there is anything to look for."""
+        """Whether any stream is followed."""
         return bool(self._streams)
 
     def follow(self, stream_id: str, position: str) -> None:
-        """Look for what is added to a stream after `position`."""
+        """Report what is added to a stream after `position`."""
         row, _, first = position.partition(":")
         self._streams[stream_id] = int(row), int(first)
-        self.begin_anew()
+        self.reset()
 
     def unfollow(self, stream_id: str) -> None:
-        """Look for it no more."""
+        """Report a stream no longer."""
         self._streams.pop(stream_id, None)
 
-    def begin_anew(self) -> None:
-        """Look at everything the next time, whether the file has changed or not."""
+    def reset(self) -> None:
+        """Read everything the next time, whether the file has changed or not."""
         self._version, self._changed = None, True
 
-    def question(self) -> Question:
-        """Say what to look for."""
+    def query(self) -> Query:
+        """Return what to look for."""
         self._changed = False
-        return Question(dict(self._streams), self._version)
+        return Query(dict(self._streams), self._version)
 
-    def learn(self, answer: Changes) -> Sequence[News]:
-        """Take an answer in."""
-        for item in answer.news:
+    def apply(self, changes: Changes) -> Sequence[News]:
+        """Advance the positions, and return the news."""
+        for item in changes.news:
             if isinstance(item, Appended) and (place := self._streams.get(item.stream_id)):
                 self._streams[item.stream_id] = place[0], item.first
         if not self._changed:
-            self._version = answer.version
-        return answer.news
+            self._version = changes.version
+        return changes.news
 
 
-def look(database: sqlite3.Connection, process: str, question: Question) -> Changes:
-    """Say what is new. While no other process has written anything it costs one look at a counter."""
+def read_changes(database: sqlite3.Connection, process: str, query: Query) -> Changes:
+    """Return the news. If no other process has written to the file, this reads one counter."""
     (version,) = database.execute("PRAGMA data_version").fetchone()
-    if version == question.version:
+    if version == query.version:
         return Changes((), version)
-    names = {row: name for name, (row, _) in question.streams.items()}
-    added = database.execute(_ADDED, (json.dumps(list(question.streams.values())),)).fetchall()
-    given_up = database.execute(_GIVEN_UP, (json.dumps(list(names)),)).fetchall()
+    names = {row: name for name, (row, _) in query.streams.items()}
+    added = database.execute(_ADDED, (json.dumps(list(query.streams.values())),)).fetchall()
+    released = database.execute(_RELEASED, (json.dumps(list(names)),)).fetchall()
     cancelled = database.execute(_CANCELLED, (process,)).fetchall()
     news: list[News] = [Appended(names[row], first, content) for row, first, content in added]
-    news += [Released(name) for (name,) in given_up]
-    news += [CancelAsked(name) for (name,) in cancelled]
+    news += [Released(name) for (name,) in released]
+    news += [CancelRequested(name) for (name,) in cancelled]
     return Changes(news, version)

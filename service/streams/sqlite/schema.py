@@ -1,4 +1,4 @@
-"""The tables, and a connection to them."""
+"""The tables and the connection to them."""
 
 import os
 import sqlite3
@@ -7,10 +7,10 @@ from pathlib import Path
 
 VERSION = 1
 
-BUSY_S = 0.5  # below the journal's patience: another process holds the file for some milliseconds at a time
+BUSY_S = 0.5  # shorter than a call's timeout; another process locks the file for some milliseconds at a time
 
-# Events are written some hundred times as often as anything else, so a batch is one short row in a tree of its own, and
-# a record with its images is not written anew with each renewal of a lease.
+# Events are written some hundred times as often as anything else, so a batch is one short row in a table of its own,
+# and a renewal of a lease does not rewrite a record with its images.
 _TABLES = """
 CREATE TABLE stream (
     n INTEGER PRIMARY KEY,
@@ -40,22 +40,22 @@ CREATE TABLE presence (
 CREATE TABLE probe (n INTEGER PRIMARY KEY, at REAL NOT NULL);
 """
 
-# Kept only while the stream runs, and in a table of its own: nothing else of a stream is deleted before it expires. A
+# Stored only while the stream runs, in a table of its own: nothing else of a stream is deleted before it expires. A
 # file of an earlier build gets the table when it is opened.
 _REQUESTS = "CREATE TABLE IF NOT EXISTS request (stream INTEGER PRIMARY KEY, content BLOB NOT NULL)"
 
 
 class WrongSchema(Exception):
-    """The file holds tables of another version."""
+    """The file has tables of another version."""
 
 
 def connect(path: str) -> sqlite3.Connection:
-    """Open the file, make its tables where they are missing, and write a word to see that it can be written to.
+    """Open the file, create missing tables, and write one row to check that the file can be written to.
 
     Raises:
         sqlite3.Error: it cannot be used.
-        OSError: it cannot be made.
-        WrongSchema: it is another version's.
+        OSError: it cannot be created.
+        WrongSchema: its tables are of another version.
     """
     _make(path)
     database = sqlite3.connect(
@@ -65,7 +65,7 @@ def connect(path: str) -> sqlite3.Connection:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(
             "PRAGMA synchronous = NORMAL"
-        )  # survives any death of a process; a power cut costs the last moments
+        )  # survives any crash of a process; a power cut loses recent writes
         database.execute("PRAGMA journal_size_limit = 67108864")  # bytes that the log keeps after a burst
         _prepare(database)
     except BaseException:
@@ -75,7 +75,7 @@ def connect(path: str) -> sqlite3.Connection:
 
 
 def _make(path: str) -> None:
-    """Make the file if it is missing, for its owner's eyes alone: it holds prompts and answers."""
+    """Create the file if it is missing, readable by its owner only: it has prompts and answers."""
     if not Path(path).exists():
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
@@ -101,4 +101,4 @@ def _prepare(database: sqlite3.Connection) -> None:
 
 def _check(version: int) -> None:
     if version != VERSION:
-        raise WrongSchema(f"the file is of version {version}, and this is version {VERSION}")
+        raise WrongSchema(f"the file has version {version}; this build needs version {VERSION}")

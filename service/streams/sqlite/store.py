@@ -1,4 +1,4 @@
-"""SQLite as a durable journal's store: a thread of its own for the file, and a poll while somebody waits for news."""
+"""SQLite as a durable journal's store: a thread for the file, and polling for news."""
 
 import asyncio
 import sqlite3
@@ -16,16 +16,16 @@ from service.streams.store import Batch, Bound, Lease, News, Outcome, Stored, St
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FOLLOWING_S = 0.01  # between two looks at the file while streams of other processes are followed
-PRODUCING_S = 0.05  # while streams are only produced here, and somebody might cancel one
+FOLLOWING_S = 0.01  # poll interval while streams of other processes are followed
+PRODUCING_S = 0.05  # while streams are only produced here, and a client may cancel one
 IDLE_S = 1.0
 
-_PASSING = ("locked", "busy", "full", "disk I/O")
-"""What SQLite says of troubles that pass by themselves; anything else at the start is a mistake in the settings."""
+_TEMPORARY = ("locked", "busy", "full", "disk I/O")
+"""SQLite's messages for temporary failures; any other failure at the start is an error in the settings."""
 
 
 class SqliteStore:
-    """One file. `process` names this process among those that share it."""
+    """One file. `process` is the name of this process among those that share it."""
 
     name = "sqlite"
 
@@ -39,7 +39,7 @@ class SqliteStore:
         self._produces = False
 
     async def open(self) -> None:
-        """Open the file anew."""
+        """Open the file, again after a failure."""
         try:
             await self._run(self._tables.open)
         except _Unusable as error:
@@ -47,26 +47,26 @@ class SqliteStore:
                 raise Unavailable(str(error)) from error
             raise SettingsError([f"ARTESIAN_JOURNAL_URL: {self._path}: {error}"]) from error
         self._opened = True
-        self._follower.begin_anew()
+        self._follower.reset()
 
     async def close(self) -> None:
-        """Let go of the file; a statement that hangs is left behind."""
+        """Close the file; a statement that hangs is abandoned."""
         self._thread.submit(self._tables.close)
         self._thread.shutdown(wait=False)
 
     async def begin(
         self, stream_id: str, record: bytes, request: bytes, key: IdempotencyKey | None, *, archived: bool = False
     ) -> Bound | None:
-        """Begin a stream."""
+        """Create a stream."""
         self._produces = True
         return await self._run(self._tables.begin, stream_id, record, request, key, archived=archived)
 
     async def bound(self, key: IdempotencyKey) -> Bound | None:
-        """Say what a key is bound to."""
+        """Return the stream that a key is bound to."""
         return await self._run(self._tables.bound, key)
 
     async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
-        """Keep batches in one commit."""
+        """Store batches in one commit."""
         return await self._run(self._tables.write, batches)
 
     async def read(self, stream_id: str) -> Stored | None:
@@ -78,30 +78,30 @@ class SqliteStore:
         return await self._run(self._tables.request, stream_id)
 
     async def sample(self) -> tuple[str, bytes] | None:
-        """Return some stream's id and record."""
+        """Return one stream's id and record."""
         return await self._run(self._tables.sample)
 
     async def follow(self, stream_id: str, position: str) -> None:
-        """Look for what is added after `position`."""
+        """Report what is added after `position`."""
         self._follower.follow(stream_id, position)
         self._wanted.set()
 
     def unfollow(self, stream_id: str) -> None:
-        """Look for it no more."""
+        """Report a stream no longer."""
         self._follower.unfollow(stream_id)
 
     async def news(self) -> Sequence[News]:
-        """Look at the file after a while; the wait is long where there is nothing to look for."""
+        """Poll the file after an interval, which is long if nothing is followed or produced."""
         if self._follower.follows:
             await asyncio.sleep(FOLLOWING_S)
         else:
-            await self._rest(PRODUCING_S if self._produces else IDLE_S)
+            await self._wait(PRODUCING_S if self._produces else IDLE_S)
         if not (self._follower.follows or self._produces):
             return ()
-        return self._follower.learn(await self._run(self._tables.look_for, self._follower.question()))
+        return self._follower.apply(await self._run(self._tables.read_changes, self._follower.query()))
 
     async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[StoredState]:
-        """Say how streams stand."""
+        """Return the states of streams."""
         return await self._run(self._tables.look, stream_ids, present=present)
 
     async def leave(self, stream_id: str) -> None:
@@ -118,24 +118,24 @@ class SqliteStore:
         return await self._run(self._tables.renew, leases) if leases else ()
 
     async def sweep(self) -> Sequence[tuple[str, StoredState]]:
-        """Name what nobody produces."""
+        """Return streams without a producer."""
         return await self._run(self._tables.sweep)
 
     async def take_over(self, stream_id: str, *, released_only: bool) -> int | None:
-        """Take a stream that nobody produces."""
+        """Take a stream without a producer."""
         self._produces = True
         return await self._run(self._tables.take_over, stream_id, released_only=released_only)
 
     async def release(self, stream_id: str, epoch: int) -> None:
-        """Give a lease up."""
+        """Release a lease."""
         await self._run(self._tables.release, stream_id, epoch)
 
-    async def ask_cancel(self, stream_id: str) -> None:
-        """Note that a stream is cancelled: its producer looks for that."""
-        await self._run(self._tables.ask_cancel, stream_id)
+    async def request_cancel(self, stream_id: str) -> None:
+        """Note that a stream is cancelled; its producer polls for that."""
+        await self._run(self._tables.request_cancel, stream_id)
 
     async def unstored(self) -> Collection[str]:
-        """Name the finished streams that are not noted as stored."""
+        """Return the ids of finished streams that are not noted as stored."""
         return await self._run(self._tables.unstored)
 
     async def stored(self, stream_id: str) -> None:
@@ -147,10 +147,10 @@ class SqliteStore:
         await self._run(self._tables.unbind, key)
 
     async def purge(self, stream_id: str, epoch: int | None = None) -> None:
-        """Forget a stream."""
+        """Delete a stream."""
         await self._run(self._tables.purge, stream_id, epoch)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _wait(self, seconds: float) -> None:
         self._wanted.clear()
         try:
             async with asyncio.timeout(seconds):
@@ -159,20 +159,20 @@ class SqliteStore:
             pass
 
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do it in the file's thread.
+        """Run a call in the file's thread.
 
         Raises:
-            Unavailable: it could not be done just now.
+            Unavailable: it failed temporarily.
         """
         future = asyncio.get_running_loop().run_in_executor(self._thread, lambda: call(*args, **kwargs))
         try:
             return await future
         except (sqlite3.Error, OSError, WrongSchema) as error:
             message = str(error)
-            if any(word in message for word in _PASSING):
+            if any(word in message for word in _TEMPORARY):
                 raise Unavailable(message) from error
             raise _Unusable(message) from error
 
 
 class _Unusable(Unavailable):
-    """It will not get better by itself."""
+    """The failure is permanent."""

@@ -1,7 +1,7 @@
-"""What the store says, in SQL. Every method runs in the store's own thread and may wait for the file.
+"""The store's statements, in SQL. Every method runs in the store's own thread and may block on the file.
 
-The interpreter's lock is given up and taken back with every row that SQLite steps to, and a busy event loop gives it
-back late; so the one statement that matters, the group commit, is one step however many batches it holds.
+The interpreter's lock (GIL) is released and taken again with every row that SQLite steps to, and a busy event loop
+returns it late. The critical statement, the group commit, is therefore one step for any number of batches.
 """
 
 import json
@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from service.streams.journal import IdempotencyKey
-from service.streams.sqlite.follower import Changes, Question, look
+from service.streams.sqlite.follower import Changes, Query, read_changes
 from service.streams.sqlite.schema import connect
 from service.streams.store import Batch, Bound, Lease, Outcome, Stored, StoredState
 
-_SWEEP = 1000  # streams a sweep names, as many as a process runs (`MAX_STREAMS`): the rest are the next one's
-_DROP = 100  # streams a sweep drops
+_SWEEP = 1000  # streams that a sweep returns, as many as a process runs (`MAX_STREAMS`); the next one returns the rest
+_DROP = 100  # expired streams that a sweep deletes
 
 _WRITE = """
 INSERT OR IGNORE INTO batch (stream, first, content)
@@ -26,9 +26,9 @@ CROSS JOIN stream s ON s.id = b.column1 AND s.epoch = b.column2 AND NOT s.ended
 """
 
 _UNTIL_STORED = 1e12
-"""In `keep_until`: the database has to store the answer first. In Unix seconds no other stream lives that long.
+"""In `keep_until` (Unix s): the answer has to be stored in the database first. No other stream expires this late.
 
-Statements that set `keep_until` leave this value as it is."""
+Statements that set `keep_until` do not change this value."""
 
 _RENEW = """
 UPDATE stream SET lease = ?, keep_until = iif(keep_until = 1e12, keep_until, ?)
@@ -79,22 +79,22 @@ class Tables:
         return self._database
 
     def open(self) -> None:
-        """Connect anew."""
+        """Connect, again after a failure."""
         self.close()
         self._database = connect(self._path)
         self._file = self._identity()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         database, self._database = self._database, None
         if database:
             database.close()
 
     def check_file(self) -> None:
-        """Make sure that what we write to is still what others find at the path.
+        """Check that the open file is still the one at the path.
 
         Raises:
-            sqlite3.OperationalError: the file was taken away.
+            sqlite3.OperationalError: the file was moved or replaced.
         """
         if self._identity() != self._file:
             raise sqlite3.OperationalError("the file was replaced")
@@ -102,7 +102,7 @@ class Tables:
     def begin(
         self, stream_id: str, record: bytes, request: bytes, key: IdempotencyKey | None, *, archived: bool = False
     ) -> Bound | None:
-        """Begin a stream."""
+        """Create a stream."""
         now = time.time()
         keep_until = _UNTIL_STORED if archived else now + self._lease_s + self._ttl_s
         with self._transaction() as database:
@@ -120,7 +120,7 @@ class Tables:
         return None
 
     def bound(self, key: IdempotencyKey) -> Bound | None:
-        """Say what a key is bound to."""
+        """Return the stream that a key is bound to."""
         row = self.database.execute(
             "SELECT id, fingerprint FROM binding JOIN stream ON stream = n"
             " WHERE caller = ? AND key = ? AND keep_until >= ?",
@@ -129,7 +129,7 @@ class Tables:
         return Bound(*row) if row else None
 
     def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
-        """Keep batches."""
+        """Store batches."""
         if not any(batch.last for batch in batches):
             return self._insert(batches)
         with self._transaction() as database:
@@ -174,17 +174,17 @@ class Tables:
         return row
 
     def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[StoredState]:
-        """Say how streams stand."""
+        """Return the states of streams."""
         now = time.time()
         rows = self.database.execute(
             "SELECT id, n, lease, ended FROM stream JOIN record ON stream = n"
             " WHERE id IN (SELECT value FROM json_each(?)) AND keep_until >= ?",
             (json.dumps(stream_ids), now),
         ).fetchall()
-        standings = {name: StoredState.ENDED if ended else self._standing(lease, now) for name, _, lease, ended in rows}
+        states = {name: StoredState.ENDED if ended else self._state(lease, now) for name, _, lease, ended in rows}
         if present:
-            self._attend([stream for _, stream, _, ended in rows if not ended], now)
-        return [standings.get(name, StoredState.GONE) for name in stream_ids]
+            self._note_presence([stream for _, stream, _, ended in rows if not ended], now)
+        return [states.get(name, StoredState.GONE) for name in stream_ids]
 
     def leave(self, stream_id: str) -> None:
         """Note that this process has no readers of a stream."""
@@ -193,9 +193,9 @@ class Tables:
             (stream_id, self._process),
         )
 
-    def look_for(self, question: Question) -> Changes:
-        """Say what other processes have done."""
-        return look(self.database, self._process, question)
+    def read_changes(self, query: Query) -> Changes:
+        """Return what other processes have added."""
+        return read_changes(self.database, self._process, query)
 
     def is_read_elsewhere(self, stream_id: str) -> bool:
         """Whether another process has readers."""
@@ -206,7 +206,7 @@ class Tables:
         return found.fetchone() is not None
 
     def renew(self, leases: Sequence[Lease]) -> Sequence[Outcome]:
-        """Renew leases, each while nobody has taken the stream over."""
+        """Renew leases of streams that have not been taken over."""
         until = time.time() + self._lease_s
         self.database.execute(_RENEW, (until, until + self._ttl_s, json.dumps([lease[:2] for lease in leases])))
         rows = self.database.execute(
@@ -218,10 +218,10 @@ class Tables:
         return [_outcome(lease, *found.get(lease.stream_id, (0, 0))) for lease in leases]
 
     def sweep(self) -> Sequence[tuple[str, StoredState]]:
-        """Name what nobody produces, and drop what is out of date.
+        """Return streams without a producer, and delete expired ones.
 
-        While anything runs anywhere it also writes a word: where nobody can write, nobody can renew a lease either, and
-        who only reads would take every stream for abandoned.
+        While any stream runs, this also writes one row: on a file that cannot be written to no process can renew its
+        leases, and a process that only reads would consider every stream abandoned.
         """
         self.check_file()
         now = time.time()
@@ -231,10 +231,10 @@ class Tables:
             "SELECT id, lease FROM stream WHERE NOT ended AND NOT lease BETWEEN ? AND ? ORDER BY lease LIMIT ?",
             (now, self._latest(now), _SWEEP),
         ).fetchall()
-        return [(name, self._standing(lease, now)) for name, lease in rows]
+        return [(name, self._state(lease, now)) for name, lease in rows]
 
     def take_over(self, stream_id: str, *, released_only: bool) -> int | None:
-        """Take a stream that nobody produces."""
+        """Take a stream without a producer."""
         now = time.time()
         values = {
             "process": self._process,
@@ -249,15 +249,15 @@ class Tables:
         return rows[0][0] if rows else None
 
     def release(self, stream_id: str, epoch: int) -> None:
-        """Give a lease up."""
+        """Release a lease."""
         self.database.execute("UPDATE stream SET lease = 0 WHERE id = ? AND epoch = ?", (stream_id, epoch))
 
-    def ask_cancel(self, stream_id: str) -> None:
+    def request_cancel(self, stream_id: str) -> None:
         """Note that a stream is cancelled."""
         self.database.execute("UPDATE stream SET cancelled = 1 WHERE id = ? AND NOT ended", (stream_id,))
 
     def unstored(self) -> list[str]:
-        """Name the finished streams that are not noted as stored."""
+        """Return the ids of finished streams that are not noted as stored."""
         rows = self.database.execute("SELECT id FROM stream WHERE keep_until = ? AND ended", (_UNTIL_STORED,))
         return [name for (name,) in rows.fetchall()]
 
@@ -276,11 +276,11 @@ class Tables:
         )
 
     def purge(self, stream_id: str, epoch: int | None) -> None:
-        """Forget a stream; its row stays for as long as a key may be bound to it.
+        """Delete a stream; its row remains as long as a key may be bound to it.
 
-        What is deleted is overwritten too, in the file and in its log, as far as no other process holds on to the log
-        just now. So is a request when its stream ends, since a purge comes too late for it. What only grows old is not:
-        that would write everything a second time.
+        Deleted content is also overwritten, in the file and in its write-ahead log unless another process is reading
+        the log. The same happens to a request when its stream ends, since a purge comes too late for it. Expired
+        streams are not overwritten: that would write everything twice.
         """
         with _overwriting(self.database):
             self._purge(stream_id, epoch)
@@ -322,10 +322,10 @@ class Tables:
         values = [value for batch in batches for value in batch[:4]]
         if self.database.execute(_WRITE.format(rows=rows), values).rowcount == len(batches):
             return [Outcome.KEPT] * len(batches)
-        return [self._fate(batch) for batch in batches]
+        return [self._outcome_of(batch) for batch in batches]
 
-    def _fate(self, batch: Batch) -> Outcome:
-        """Tell what became of one batch of a commit that did not take all of them."""
+    def _outcome_of(self, batch: Batch) -> Outcome:
+        """Return the outcome of one batch of a commit that did not insert all of them."""
         row = self.database.execute(
             "SELECT epoch, EXISTS (SELECT 1 FROM batch WHERE stream = n AND first = ?)"
             " FROM stream JOIN record ON stream = n WHERE id = ?",
@@ -339,15 +339,15 @@ class Tables:
         return Outcome.KEPT if kept else Outcome.GONE
 
     def _latest(self, now: float) -> float:
-        """The latest end of a lease that can be true: one beyond it is from before the clock was set back."""
+        """The latest plausible end of a lease: a later one was written before the clock was set back."""
         return now + 2 * self._lease_s
 
-    def _standing(self, lease: float, now: float) -> StoredState:
+    def _state(self, lease: float, now: float) -> StoredState:
         if lease == 0:
             return StoredState.RELEASED
         return StoredState.LIVE if now <= lease <= self._latest(now) else StoredState.EXPIRED
 
-    def _attend(self, streams: Sequence[int], now: float) -> None:
+    def _note_presence(self, streams: Sequence[int], now: float) -> None:
         self.database.executemany(
             "INSERT OR REPLACE INTO presence VALUES (?, ?, ?)",
             [(stream, self._process, now + self._lease_s) for stream in streams],

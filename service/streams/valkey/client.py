@@ -1,4 +1,4 @@
-"""Connections to the server, and its errors as ours."""
+"""Connections to the server, with its errors converted to ours."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 from service.settings import SettingsError
 from service.streams.store import Unavailable
 
-COMMANDS = 4  # connections for commands: what waits for one waits less than a further one would cost
+COMMANDS = 4  # connections for commands: waiting for one costs less time than a further connection
 
 Arg = str | bytes | int
 
 
 class ValkeyClient:
-    """One address. Commands go through a few connections; whoever blocks has a `Client` of its own."""
+    """A client of one address. Commands share a few connections; blocking commands need a client of their own."""
 
     def __init__(self, url: str, *, connections: int, timeout_s: float) -> None:
         self._pool = _pool(url, connections, timeout_s)
@@ -31,10 +31,10 @@ class ValkeyClient:
         await self._pool.disconnect()
 
     async def do(self, *command: Arg) -> Any:
-        """Give one command.
+        """Run one command.
 
         Raises:
-            Unavailable: there is no answer, or the answer is an error.
+            Unavailable: the server did not respond, or responded with an error.
         """
         try:
             return await self._command(*command)
@@ -42,7 +42,7 @@ class ValkeyClient:
             raise Unavailable(str(error)) from error
 
     async def run(self, script: str, keys: Sequence[str] = (), args: Sequence[Arg] = ()) -> Any:
-        """Run a script, which the server may have to be taught first."""
+        """Run a script; load it first if the server does not have it."""
         try:
             if digest := self._hashes.get(script):
                 return await self._command("EVALSHA", digest, len(keys), *keys, *args)
@@ -55,10 +55,10 @@ class ValkeyClient:
 
 
 def refused(answer: Any) -> bool:
-    """Whether the server refused an entry because its id is not above the last.
+    """Whether the server refused an entry because its id is not greater than the last.
 
     Raises:
-        Unavailable: it refused it for another reason.
+        Unavailable: the server refused it for another reason.
     """
     if not isinstance(answer, ResponseError):
         return False
@@ -75,12 +75,12 @@ def _pool(url: str, connections: int, timeout_s: float) -> BlockingConnectionPoo
             f"{scheme}://{rest}",
             max_connections=connections,
             timeout=timeout_s,
-            # Ours are around each call. redis-py's would put each send into `asyncio.wait_for`, which costs a task, and
-            # on Python 3.11 can swallow a cancellation: the journal then never closed (redis-py 8.1, 2026-11-24).
+            # Each call has our timeout. redis-py's would put each send into `asyncio.wait_for`, which costs a task, and
+            # on Python 3.11 can swallow a cancellation, so that the journal never closes (redis-py 8.1, 2026-11-24).
             socket_timeout=None,
             socket_connect_timeout=timeout_s,
             protocol=2,
-            retry=Retry(NoBackoff(), 0),  # when to try again is the journal's affair
+            retry=Retry(NoBackoff(), 0),  # the journal retries
         )
     except ValueError as error:
         raise SettingsError([f"ARTESIAN_JOURNAL_URL: {error}"]) from error

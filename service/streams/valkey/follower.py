@@ -1,21 +1,21 @@
-"""The one connection on which a process waits: for every stream it follows, and for what others call to it."""
+"""The blocking connection on which a process waits for news of all followed streams and for calls to itself."""
 
 import asyncio
 from collections.abc import Sequence
 
-from service.streams.store import Appended, CancelAsked, News, Released, Unavailable
+from service.streams.store import Appended, CancelRequested, News, Released, Unavailable
 from service.streams.valkey.client import ValkeyClient
 from service.streams.valkey.scripts import calls, events
 
-BLOCK_MS = 1000  # then it asks again: a server that stands still is noticed, though nobody writes
-TICK_S = 0.004  # between two answers, so that a busy server is asked for many events at once and not for each
-_COUNT = 1000  # entries of one stream in one answer
+BLOCK_MS = 1000  # then the command is repeated, so that a suspended server is noticed without any writes
+TICK_S = 0.004  # between two responses, so that a response of a busy server has many events
+_COUNT = 1000  # entries of one stream in one response
 
 _Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 class ValkeyFollower:
-    """Where this process stands in each stream that it follows."""
+    """Position of this process in each stream that it follows."""
 
     def __init__(self, url: str, process: str) -> None:
         self._client = ValkeyClient(url, connections=1, timeout_s=BLOCK_MS / 1000)
@@ -27,20 +27,20 @@ class ValkeyFollower:
         """Close the connection."""
         await self._client.close()
 
-    def begin_anew(self) -> None:
-        """Listen to all the calls that are there: the server may have begun to count them anew."""
+    def reset(self) -> None:
+        """Read all existing calls to this process: a restarted server may count them from the start."""
         self._positions[self._calls] = "0-0"
 
     def follow(self, stream_id: str, position: str) -> None:
-        """Wait for what is added after `position`, the next time."""
+        """Report what is added after `position`, from the next read on."""
         self._positions[events(stream_id)] = position
 
     def unfollow(self, stream_id: str) -> None:
-        """Wait for it no more."""
+        """Report a stream no longer."""
         self._positions.pop(events(stream_id), None)
 
     async def news(self) -> Sequence[News]:
-        """Wait for news, one second at most."""
+        """Wait for news, at most one second."""
         loop = asyncio.get_running_loop()
         if (pause := self._last + TICK_S - loop.time()) > 0:
             await asyncio.sleep(pause)
@@ -50,7 +50,7 @@ class ValkeyFollower:
         self._last = loop.time()
         news: list[News] = []
         for name, entries in answer or ():
-            news += self._learn(name.decode(), entries)
+            news += self._apply(name.decode(), entries)
         return news
 
     async def _read(self, names: list[str], places: list[str]) -> list[tuple[bytes, _Entries]] | None:
@@ -59,15 +59,15 @@ class ValkeyFollower:
             async with asyncio.timeout(2 * BLOCK_MS / 1000):
                 answer: list[tuple[bytes, _Entries]] | None = await read
         except TimeoutError as error:
-            raise Unavailable("The server stands still.") from error
+            raise Unavailable("The server does not respond.") from error
         return answer
 
-    def _learn(self, name: str, entries: _Entries) -> list[News]:
+    def _apply(self, name: str, entries: _Entries) -> list[News]:
         if name not in self._positions:
-            return []  # it was given up while we waited
+            return []  # it was unfollowed during the read
         self._positions[name] = entries[-1][0].decode()
         if name == self._calls:
-            return [CancelAsked(fields[b"cancel"].decode()) for _, fields in entries if b"cancel" in fields]
+            return [CancelRequested(fields[b"cancel"].decode()) for _, fields in entries if b"cancel" in fields]
         stream_id = name.removeprefix(events(""))
         return [item for entry in entries if (item := _news(stream_id, *entry))]
 

@@ -1,17 +1,17 @@
-"""What has to be one step on the server, in Lua; and the names of the keys.
+"""Lua scripts for what must be atomic on the server, and the names of the keys.
 
-An entry's id is `<epoch>-<number of its first event>`. The server refuses an id that is not above the last, so the one
-command that matters, the append, needs no look at the epoch: taking a stream over adds an entry `<epoch + 1>-0`, and
-whatever an earlier producer still sends is below it. A batch that is sent twice is refused in the same way.
+An entry's id is `<epoch>-<number of its first event>`. The server refuses an id that is not greater than the last, so
+the critical command, the append, does not check the epoch: a takeover adds an entry `<epoch + 1>-0`, and the ids of an
+earlier producer are below it. A batch that is sent twice is refused in the same way.
 
-Every key has the same hash tag, so the scripts are legal on a cluster, where all streams then live in one slot.
+Every key has the same hash tag, so the scripts are valid on a cluster, where all streams are in one slot.
 """
 
 PREFIX = "{artesian}:"
 
-RUNNING = f"{PREFIX}running"  # a sorted set: stream id by the end of its lease; 0: given up
+RUNNING = f"{PREFIX}running"  # a sorted set: stream id by the end of its lease; 0: released
 
-UNSTORED = f"{PREFIX}unstored"  # a set: finished streams whose answers the database has to store
+UNSTORED = f"{PREFIX}unstored"  # a set: finished streams whose answers have to be stored in the database
 
 LAST_SEQUENCE = "18446744073709551615"  # the highest: after it nothing can be added in the same epoch
 
@@ -56,7 +56,7 @@ return false
 """
 )
 
-# KEYS: the events of each stream. ARGV: for each an id and a batch. Answers with each id, nil or error.
+# KEYS: the events of each stream. ARGV: for each an id and a batch. Returns for each an id, nil or an error.
 WRITE = """
 local answers = {}
 for i, key in ipairs(KEYS) do
@@ -65,7 +65,7 @@ end
 return answers
 """
 
-# KEYS: running, unstored. ARGV: ttl (ms), then for each stream its id, an entry's id and a batch. Answers as the other.
+# KEYS: running, unstored. ARGV: ttl (ms), then for each stream its id, an entry's id and a batch. Returns as WRITE.
 FINISH = (
     _NAMES
     + """
@@ -124,7 +124,7 @@ return answers
 """
 )
 
-# ARGV: process, milliseconds its presence holds or 0, then stream ids
+# ARGV: process, milliseconds for which its presence is valid or 0, then stream ids
 LOOK = (
     _NOW
     + """
@@ -160,9 +160,9 @@ return 0
 """
 )
 
-# KEYS: running, the calls to this process. ARGV: how many at most, how long to keep calls (ms). Answers with ids and
-# leases in turn. It writes a word first: where nobody can write, nobody can renew a lease either, and who only reads
-# would take every stream for abandoned.
+# KEYS: running, the calls to this process. ARGV: limit, expiry of the calls (ms). Returns ids and leases in turn. It
+# writes an entry first: on a server that cannot be written to no process can renew its leases, and a process that only
+# reads would consider every stream abandoned.
 SWEEP = (
     _NOW
     + """
@@ -182,7 +182,7 @@ return answers
 """
 )
 
-# KEYS: record, events, running. ARGV: id, process, lease, keep (ms), 1 where only what was given up may be taken
+# KEYS: record, events, running. ARGV: id, process, lease, keep (ms), 1 to take released streams only
 TAKE_OVER = (
     _NOW
     + """
@@ -212,7 +212,7 @@ redis.call('XADD', KEYS[2], 'NOMKSTREAM', ARGV[3], 'released', '')
 return 1
 """
 
-# KEYS: record. ARGV: id, the beginning of the name of a process's own stream of calls
+# KEYS: record. ARGV: id, the prefix of the key of a process's calls
 CANCEL = """
 local found = redis.call('HMGET', KEYS[1], 'owner', 'ended')
 if not found[1] or found[2] then return 0 end
@@ -230,7 +230,7 @@ redis.call('PEXPIRE', KEYS[2], ARGV[2])
 return 1
 """
 
-# KEYS: binding. ARGV: what its value begins with
+# KEYS: binding. ARGV: the prefix of its value
 UNBIND = """
 local bound = redis.call('GET', KEYS[1])
 if bound and string.sub(bound, 1, #ARGV[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end

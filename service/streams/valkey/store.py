@@ -1,4 +1,4 @@
-"""Valkey (or Redis) as a durable journal's store: one stream a generation, one script a commit."""
+"""Valkey (or Redis) as a durable journal's store: one server-side stream a generation, one script a commit."""
 
 from collections.abc import Collection, Sequence
 from hashlib import sha256
@@ -10,18 +10,18 @@ from service.streams.valkey.client import COMMANDS, Arg, ValkeyClient, refused
 from service.streams.valkey.follower import ValkeyFollower
 from service.streams.valkey.scripts import calls, events, readers, record
 
-_TIMEOUT_S = 1.0  # for a connection to be made, or to be free
-_PAGE = 1000  # entries read at once, so that a long stream does not hold up the others
-_SWEEP = 1000  # streams a sweep names, as many as a process runs (`MAX_STREAMS`): the rest are the next one's
-_CALLS_S = 60.0  # how long calls to a process are kept that does not ask for them
+_TIMEOUT_S = 1.0  # to connect, or to get a free connection
+_PAGE = 1000  # entries read at once, so that a long stream does not block the others
+_SWEEP = 1000  # streams that a sweep returns, as many as a process runs (`MAX_STREAMS`); the next one returns the rest
+_CALLS_S = 60.0  # expiry of the calls to a process that does not read them
 
-_ENDED = [scripts.RUNNING, scripts.UNSTORED]  # what a stream leaves and enters with its end
+_ENDED = [scripts.RUNNING, scripts.UNSTORED]  # the keys that change with a stream's end
 
 _Entries = list[tuple[bytes, dict[bytes, bytes]]]
 
 
 class ValkeyStore:
-    """One server. `process` names this process among those that share it."""
+    """One server. `process` is the name of this process among those that share it."""
 
     name = "valkey"
 
@@ -34,11 +34,11 @@ class ValkeyStore:
         self._follower = ValkeyFollower(url, process)
 
     async def open(self) -> None:
-        """See that the server is there and that something can be written."""
+        """Check that the server responds and can be written to."""
         name = calls(self._process)
         await self._client.do("XADD", name, "MAXLEN", "~", 100, "*", "opened", "")
         await self._client.do("PEXPIRE", name, self._calls_ms)
-        self._follower.begin_anew()
+        self._follower.reset()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -48,7 +48,7 @@ class ValkeyStore:
     async def begin(
         self, stream_id: str, content: bytes, request: bytes, key: IdempotencyKey | None, *, archived: bool = False
     ) -> Bound | None:
-        """Begin a stream."""
+        """Create a stream."""
         keys = [record(stream_id), events(stream_id), scripts.RUNNING]
         args: list[Arg] = [stream_id, self._process, self._lease_ms, self._keep_ms, content, request, int(archived)]
         if key:
@@ -57,11 +57,11 @@ class ValkeyStore:
         return _bound(await self._client.run(scripts.BEGIN, keys, args))
 
     async def bound(self, key: IdempotencyKey) -> Bound | None:
-        """Say what a key is bound to."""
+        """Return the stream that a key is bound to."""
         return _bound(await self._client.do("GET", _binding(key)))
 
     async def write(self, batches: Sequence[Batch]) -> Sequence[Outcome]:
-        """Keep batches: one script for all, and one for those that end their streams."""
+        """Store batches: one script for all, and one for those that end their streams."""
         outcomes: dict[str, Outcome] = {}
         if going := [batch for batch in batches if not batch.last]:
             keys = [events(batch.stream_id) for batch in going]
@@ -92,19 +92,19 @@ class ValkeyStore:
         return request
 
     async def sample(self) -> tuple[str, bytes] | None:
-        """Return the id and the record of a stream that runs."""
+        """Return the id and the record of a running stream."""
         for name in await self._client.do("ZRANGE", scripts.RUNNING, -1, -1):
             content = await self._client.do("HGET", record(name.decode()), "content")
             return (name.decode(), content) if content else None
         return None
 
     async def follow(self, stream_id: str, position: str) -> None:
-        """Wait for what is added after `position` too."""
+        """Report what is added after `position`."""
         self._follower.follow(stream_id, position)
         await self._client.do("XADD", calls(self._process), "MAXLEN", "~", 100, "*", "follow", "")
 
     def unfollow(self, stream_id: str) -> None:
-        """Wait for it no more."""
+        """Report a stream no longer."""
         self._follower.unfollow(stream_id)
 
     async def news(self) -> Sequence[News]:
@@ -112,7 +112,7 @@ class ValkeyStore:
         return await self._follower.news()
 
     async def look(self, stream_ids: Sequence[str], *, present: bool) -> Sequence[StoredState]:
-        """Say how streams stand."""
+        """Return the states of streams."""
         answers = await self._client.run(
             scripts.LOOK, args=[self._process, self._lease_ms if present else 0, *stream_ids]
         )
@@ -127,7 +127,7 @@ class ValkeyStore:
         return bool(await self._client.run(scripts.IS_READ, [readers(stream_id)], [self._process]))
 
     async def renew(self, leases: Sequence[Lease]) -> Sequence[Outcome]:
-        """Renew the leases, each while nobody has taken the stream over and nothing of it is lost."""
+        """Renew leases of streams that have not been taken over and have lost nothing."""
         outcomes: list[Outcome] = []
         for page in range(0, len(leases), _PAGE):
             args: list[Arg] = [self._lease_ms, self._keep_ms]
@@ -138,7 +138,7 @@ class ValkeyStore:
         return outcomes
 
     async def sweep(self) -> Sequence[tuple[str, StoredState]]:
-        """Name what nobody produces, and see that others can still call."""
+        """Return streams without a producer, and check that calls to this process can be written."""
         keys = [scripts.RUNNING, calls(self._process)]
         found = await self._client.run(scripts.SWEEP, keys, [_SWEEP, self._calls_ms])
         return [
@@ -147,23 +147,23 @@ class ValkeyStore:
         ]
 
     async def take_over(self, stream_id: str, *, released_only: bool) -> int | None:
-        """Take a stream that nobody produces."""
+        """Take a stream without a producer."""
         keys = [record(stream_id), events(stream_id), scripts.RUNNING]
         args: list[Arg] = [stream_id, self._process, self._lease_ms, self._keep_ms, int(released_only)]
         epoch: int | None = await self._client.run(scripts.TAKE_OVER, keys, args)
         return epoch
 
     async def release(self, stream_id: str, epoch: int) -> None:
-        """Give a lease up."""
+        """Release a lease."""
         keys = [record(stream_id), events(stream_id), scripts.RUNNING]
         await self._client.run(scripts.RELEASE, keys, [stream_id, epoch, f"{epoch}-{scripts.LAST_SEQUENCE}"])
 
-    async def ask_cancel(self, stream_id: str) -> None:
-        """Note that a stream is cancelled, and call its producer."""
+    async def request_cancel(self, stream_id: str) -> None:
+        """Note that a stream is cancelled, and notify its producer."""
         await self._client.run(scripts.CANCEL, [record(stream_id)], [stream_id, calls("")])
 
     async def unstored(self) -> Collection[str]:
-        """Name the finished streams that are not noted as stored."""
+        """Return the ids of finished streams that are not noted as stored."""
         return [name.decode() for name in await self._client.do("SMEMBERS", scripts.UNSTORED)]
 
     async def stored(self, stream_id: str) -> None:
@@ -176,7 +176,7 @@ class ValkeyStore:
         await self._client.run(scripts.UNBIND, [_binding(key)], [f"{key.fingerprint} "])
 
     async def purge(self, stream_id: str, epoch: int | None = None) -> None:
-        """Forget a stream."""
+        """Delete a stream."""
         keys = [record(stream_id), events(stream_id), readers(stream_id), *_ENDED]
         await self._client.run(scripts.PURGE, keys, [stream_id, "" if epoch is None else epoch])
 
@@ -196,7 +196,7 @@ class ValkeyStore:
     async def _outcome(self, batch: Batch, answer: object) -> Outcome:
         if not refused(answer):
             return Outcome.GONE if answer is None else Outcome.KEPT
-        # It was kept by an earlier try whose answer did not come, or somebody else has written since.
+        # An earlier attempt stored it but its response was lost, or another process has written since.
         name = _entry_id(batch)
         there = await self._client.do("XRANGE", events(batch.stream_id), name, name)
         return Outcome.KEPT if there else Outcome.REPLACED

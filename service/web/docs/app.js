@@ -1,4 +1,4 @@
-// Puts the page together: reads the interface once, lists the calls that stream, and starts Swagger UI for all of them.
+// Builds the page: loads the OpenAPI document once, lists the streaming operations, and starts Swagger UI for all.
 
 import { find, make } from "../element.js";
 import { streamingCalls } from "./document.js";
@@ -11,7 +11,7 @@ followScheme();
 DARK.addEventListener("change", followScheme);
 await begin();
 
-/** Let Swagger UI be as dark as the rest. */
+/** Let Swagger UI follow the page's colour scheme. */
 function followScheme() {
   document.documentElement.classList.toggle("dark-mode", DARK.matches);
 }
@@ -25,7 +25,7 @@ async function begin() {
   const spec = await response.json();
   find("version").textContent = spec.info.version;
   offer(streamingCalls(spec));
-  // Swagger UI sets a title of its own in the middle of ours, and would check the document with a stranger's service.
+  // Swagger UI shows its own title below ours, and would validate the document with an external service.
   window.SwaggerUIBundle({ spec, dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null });
 }
 

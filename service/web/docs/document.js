@@ -1,6 +1,6 @@
-// Reads the OpenAPI document: which calls stream, and what each event of theirs holds.
+// Reads the OpenAPI document: which operations stream, and the members of their events.
 
-/** The calls of a document that answer with Server-Sent Events, in its order. */
+/** The operations of a document that return Server-Sent Events, in order. */
 export function streamingCalls(document) {
   const calls = [];
   for (const [path, operations] of Object.entries(document.paths))
@@ -37,7 +37,7 @@ function event(document, name, shape) {
   return { name: name ?? "message", description: shape.description ?? "", members };
 }
 
-/** The alternatives of a schema, references followed. */
+/** The alternatives of a schema, with references resolved. */
 function branches(document, schema) {
   const found = resolved(document, schema);
   return found.anyOf ? found.anyOf.flatMap((each) => branches(document, each)) : [found];
@@ -49,7 +49,7 @@ function resolved(document, schema) {
   return parts.reduce((inside, part) => inside[part], document);
 }
 
-/** A schema's type in a few words. A reference is its name, so that what refers to itself ends. */
+/** A schema's type in a few words. A reference is its name, so that recursion ends. */
 function typeOf(document, schema) {
   if (schema.$ref) return schema.$ref.split("/").at(-1).replace(/Shape$/, "");
   if (schema.const !== undefined) return JSON.stringify(schema.const);

@@ -1,8 +1,8 @@
-// Lists the events that a call may send.
+// Lists the events that an operation may send.
 
 import { make } from "../element.js";
 
-/** Show the events of a call in a `<dl>`. */
+/** Show the events of an operation in a `<dl>`. */
 export function showKinds(list, events) {
   list.replaceChildren(...events.flatMap(kind));
 }
@@ -24,7 +24,7 @@ function memberList(members) {
   );
 }
 
-/** What stands between backticks in a description is code. */
+/** Text between backticks in a description is code. */
 function marked(description) {
   return description.split("`").map((part, at) => (at % 2 ? make("code", {}, part) : part));
 }

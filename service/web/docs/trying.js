@@ -1,18 +1,18 @@
-// Tries a call: sends it, shows each event when it comes, and stops it.
+// Tries an operation: sends a request, shows each event when it arrives, and stops the stream.
 //
-// Swagger UI shows a stream only when it is over. Here the body is read as it arrives.
+// Swagger UI shows a stream only after its end. Here the body is read as it arrives.
 
 import { find, make } from "../element.js";
 import { events } from "../stream.js";
 
-const KEY = "artesian.key"; // the chat page's: one key a tab
+const KEY = "artesian.key"; // shared with the chat page: one key a tab
 const MOST = 2000; // events on the page; a browser is slow with more
 
 const QUESTION = "Why is the sky blue?";
 const MODEL = "amazon.nova-lite-v1:0";
 const NATIVE = { prompt: QUESTION, max_tokens: 200 };
 const CHAT = { model: MODEL, messages: [{ role: "user", content: QUESTION }], max_tokens: 200, stream: true };
-/** What is asked first; whoever tries it changes it. */
+/** The default requests, to be edited by the user. */
 const BODIES = {
   "/api/generate": { ...NATIVE, stream: true },
   "/api/generate/stream": NATIVE,
@@ -26,7 +26,7 @@ const QUERIES = {
   "/v1/responses/{response_id}": "?stream=true",
 };
 
-/** The panel. `offer(call)` puts a call into it. */
+/** The panel. `offer(call)` shows an operation in it. */
 export class Panel {
   #call = null;
   #running = null;
@@ -45,7 +45,7 @@ export class Panel {
     });
   }
 
-  /** Put a call into the panel, with something to ask. */
+  /** Show an operation in the panel, with a default request. */
   offer(call) {
     this.#call = call;
     const query = call.method === "GET" ? (QUERIES[call.path] ?? "") : "";
@@ -76,7 +76,7 @@ function keep(key) {
   else sessionStorage.removeItem(KEY);
 }
 
-/** What the panel's fields ask for. */
+/** Return the request in the panel's fields. */
 function request(call) {
   const headers = new Headers({ Accept: "text/event-stream" });
   if (find("key").value.trim()) headers.set("Authorization", `Bearer ${find("key").value.trim()}`);
@@ -89,7 +89,7 @@ function request(call) {
   return { address: find("address").value, options: { method: call.method, headers, body, cache: "no-store" } };
 }
 
-/** One call, from its start to its end. */
+/** One request, from its start to its end. */
 class Trial {
   streamId = "";
   #abort = new AbortController();
@@ -99,7 +99,7 @@ class Trial {
   #stopped = false;
   #headers = null;
 
-  /** Send what `request()` gives, and show what comes. */
+  /** Send the request of `request()`, and show the response. */
   async run(request) {
     find("shown").hidden = true;
     find("events").replaceChildren();
@@ -119,7 +119,7 @@ class Trial {
     }
   }
 
-  /** Stop the model: the stream then ends by itself. Before there is a stream, hang up. */
+  /** Stop the model: the stream then ends. Without a stream yet, disconnect. */
   async stop() {
     this.#stopped = true;
     say("Stopping…");
@@ -157,7 +157,7 @@ function say(words) {
   find("state").textContent = words;
 }
 
-/** Add an event to the list, and stay at its end unless the reader has scrolled away. */
+/** Add an event to the list, and scroll to the end unless the user has scrolled away. */
 function showEvent({ name, id, data }, at) {
   const shown = find("shown");
   const atEnd = shown.scrollHeight - shown.scrollTop - shown.clientHeight < 40;
@@ -176,7 +176,7 @@ function showEvent({ name, id, data }, at) {
   if (atEnd) shown.scrollTop = shown.scrollHeight;
 }
 
-/** Show an answer that is no stream: a refusal, or JSON that was asked for. */
+/** Show a response that is not a stream: an error, or JSON. */
 async function showAnswer(response) {
   const text = await response.text();
   const type = response.headers.get("Content-Type") ?? "";

@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make the first two tables."""
+    """Create the tables."""
     op.create_table(
         "conversations",
         sa.Column("id", sa.String(32), primary_key=True),

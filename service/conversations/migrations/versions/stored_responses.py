@@ -1,4 +1,4 @@
-"""Responses that can be referred to for a while."""
+"""Responses that later requests can refer to."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Make their table."""
+    """Create the table."""
     op.create_table(
         "responses",
         sa.Column("id", sa.String(32), primary_key=True),

@@ -1,4 +1,4 @@
-"""No key and no hash stands in an answer or in a log, at any level; a key's id does."""
+"""No response and no log contains a key or a hash, at any level; a key's id is logged."""
 
 import logging
 from pathlib import Path
@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from service.access.keys import hashed
+from service.access.keys import hash_key
 from tests.access.holders import EVENTS, add_key, held
 
 
-async def test_keys_and_tickets_stand_in_no_log_and_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_log_and_no_response_contains_keys_or_tickets(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     async with held(tmp_path, {"ann": {}, "reader": {"scopes": ["read"]}}) as [ann, reader]:
         http, answers = ann.service.http, []
@@ -33,8 +35,8 @@ async def test_keys_and_tickets_stand_in_no_log_and_no_answer(tmp_path: Path, ca
         add_key(tmp_path / "keys.json", "bob")
         await ann.generate()
         (tmp_path / "keys.json").write_text("{")
-        await http.get("/api/models", headers={"x-api-key": "art_nobody"})
-        secrets = [ann.key, reader.key, hashed(ann.key).hex(), hashed(reader.key).hex(), ticket]
+        await http.get("/api/models", headers={"x-api-key": "art_unknown"})
+        secrets = [ann.key, reader.key, hash_key(ann.key).hex(), hash_key(reader.key).hex(), ticket]
 
     ours = [record for record in caplog.records if not record.name.startswith(("httpx", "httpcore"))]
     logged = [f"{record.getMessage()} {record.__dict__}" for record in ours]

@@ -1,4 +1,4 @@
-"""What a conversation survives: a killed process, two replicas, a database that is away."""
+"""Conversations after a killed process, with two replicas, and during an outage of the database."""
 
 import asyncio
 import sqlite3
@@ -12,7 +12,7 @@ import pytest
 
 from service.conversations.database import Database
 from tests.conversations.databases import postgresql, sqlite
-from tests.conversations.talking import Talk, talk
+from tests.conversations.talk import Talk, talk
 from tests.harness import Service, client, running, text_of
 from tests.project.running import running as process
 from tests.waiting import eventually
@@ -27,7 +27,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
             yield url
 
 
-async def test_what_is_said_is_there_after_a_restart(address: str) -> None:
+async def test_messages_are_there_after_a_restart(address: str) -> None:
     async with running(database_url=address) as service:
         one = await talk(service, system="Be brief.")
         await one.say("Hello")
@@ -66,12 +66,12 @@ async def test_many_replicas_may_upgrade_at_once(address: str) -> None:
         for _ in range(4)
     ]
 
-    said = await asyncio.gather(*(upgrade.communicate(address.encode()) for upgrade in upgrades))
+    output = await asyncio.gather(*(upgrade.communicate(address.encode()) for upgrade in upgrades))
 
-    assert [out for out, _ in said] == [b'{"unfinished":0}'] * 4
+    assert [out for out, _ in output] == [b'{"unfinished":0}'] * 4
 
 
-async def test_the_tables_are_what_the_migrations_make(address: str) -> None:
+async def test_the_tables_match_the_migrations(address: str) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
@@ -115,7 +115,7 @@ async def test_a_reply_whose_process_was_killed_is_settled_at_the_next_start(tmp
     assert again["text"]
 
 
-async def test_a_reply_goes_on_in_a_journal_that_outlives_its_process(tmp_path: Path) -> None:
+async def test_a_reply_continues_in_a_journal_that_outlives_its_process(tmp_path: Path) -> None:
     address, journal = sqlite(tmp_path), f"sqlite:///{tmp_path}/journal.db"
     with process(database_url=address, journal_url=journal, lease="0.5", local_rate="20") as killed:
         async with client(killed.url) as http:
@@ -132,7 +132,7 @@ async def test_a_reply_goes_on_in_a_journal_that_outlives_its_process(tmp_path: 
     assert reply["text"].startswith(text_of(seen))
 
 
-async def test_a_shutdown_keeps_what_a_reply_had_so_far(tmp_path: Path) -> None:
+async def test_a_shutdown_stores_the_content_of_a_reply_so_far(tmp_path: Path) -> None:
     address = sqlite(tmp_path)
     async with running(database_url=address) as service:
         one = await talk(service)
@@ -148,20 +148,20 @@ async def test_a_shutdown_keeps_what_a_reply_had_so_far(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["sqlite+aiosqlite:////there/is/no/such/folder/a.db", "postgresql+asyncpg://nobody@127.0.0.1:1/none"]
+    "address", ["sqlite+aiosqlite:////there/is/no/such/folder/a.db", "postgresql+asyncpg://someuser@127.0.0.1:1/none"]
 )
-async def test_a_database_that_is_away_stops_no_generation(address: str) -> None:
+async def test_an_unavailable_database_stops_no_generation(address: str) -> None:
     async with running(database_url=address) as service:
         refused = await service.http.post("/api/conversations")
         ready = await service.http.get("/readyz")
 
         assert (refused.status_code, refused.json()["retryable"]) == (503, True)
-        assert "nobody" not in refused.text
+        assert "someuser" not in refused.text
         assert (ready.status_code, ready.json()["database"]["ok"]) == (503, False)
         assert (await service.ask())["text"]
 
 
-async def test_a_database_that_goes_away_under_way_is_told_of_and_stops_no_generation() -> None:
+async def test_an_outage_of_the_database_is_logged_and_stops_no_generation() -> None:
     with ExitStack() as server:
         address = server.enter_context(postgresql())
         async with running(database_url=address) as service:
@@ -177,7 +177,7 @@ async def test_a_database_that_goes_away_under_way_is_told_of_and_stops_no_gener
             assert (await service.ask())["text"]
 
 
-async def test_an_end_that_cannot_be_written_down_is_written_later(tmp_path: Path) -> None:
+async def test_an_end_that_cannot_be_stored_is_stored_later(tmp_path: Path) -> None:
     async with running(database_url=sqlite(tmp_path)) as service:
         one = await talk(service)
         async with one.open("Hi", fault="gate@2") as events:
@@ -192,7 +192,7 @@ async def test_an_end_that_cannot_be_written_down_is_written_later(tmp_path: Pat
         assert (await one.settled())["status"] == "complete"
 
 
-async def test_a_database_that_comes_back_is_used_again(tmp_path: Path) -> None:
+async def test_a_database_that_recovers_is_used_again(tmp_path: Path) -> None:
     folder = tmp_path / "later"
     async with running(database_url=sqlite(folder)) as service:
         assert (await service.http.post("/api/conversations")).status_code == 503
@@ -206,10 +206,10 @@ async def test_a_database_that_comes_back_is_used_again(tmp_path: Path) -> None:
         assert (await service.http.get("/readyz")).json()["database"] == {"name": "sqlite", "ok": True}
 
 
-async def test_nothing_heavy_is_loaded_before_a_conversation_is_asked_for() -> None:
+async def test_no_heavy_module_is_loaded_before_the_first_conversation() -> None:
     look = "import sys, service.app; print({'sqlalchemy', 'alembic', 'asyncpg'} & set(sys.modules))"
 
     looking = await asyncio.create_subprocess_exec(sys.executable, "-c", look, stdout=asyncio.subprocess.PIPE)
-    said, _ = await looking.communicate()
+    output, _ = await looking.communicate()
 
-    assert said == b"set()\n"
+    assert output == b"set()\n"

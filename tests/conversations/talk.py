@@ -1,4 +1,4 @@
-"""A conversation as a client of the service has it."""
+"""A client of one conversation."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,19 +20,19 @@ class Talk:
 
     @property
     def path(self) -> str:
-        """Its address."""
+        """The conversation's path."""
         return f"/api/conversations/{self.id}"
 
     async def post(
         self, content: Any, *, fault: str | None = None, headers: Json | None = None, **more: Any
     ) -> httpx.Response:
-        """Say something, and take what comes."""
+        """Send a message and return the response."""
         body = ({} if content is None else {"content": content}) | more
         sent = {**fault_header(fault), **(headers or {})}
         return await self.service.http.post(f"{self.path}/messages", json=body, headers=sent)
 
     async def say(self, content: Any, *, fault: str | None = None, headers: Json | None = None, **more: Any) -> Json:
-        """Say something and wait for the whole reply."""
+        """Send a message and wait for the whole reply."""
         response = await self.post(content, fault=fault, headers=headers, **more)
         assert response.status_code == 200, response.text
         reply: Json = response.json()
@@ -42,23 +42,23 @@ class Talk:
     async def open(
         self, content: Any, *, fault: str | None = None, headers: Json | None = None, **more: Any
     ) -> AsyncIterator[AsyncIterator[Event]]:
-        """Say something and stream the reply; leaving the block hangs up."""
-        said = {"content": content, "stream": True} | more
+        """Send a message and stream the reply; leaving the block disconnects."""
+        body = {"content": content, "stream": True} | more
         async with self.service.http.stream(
-            "POST", f"{self.path}/messages", json=said, headers={**fault_header(fault), **(headers or {})}
+            "POST", f"{self.path}/messages", json=body, headers={**fault_header(fault), **(headers or {})}
         ) as response:
             assert response.status_code == 200, await response.aread()
             yield events_of(response)
 
     async def read(self, **query: Any) -> Json:
-        """Read it."""
+        """Read the conversation."""
         response = await self.service.http.get(self.path, params=query)
         assert response.status_code == 200, response.text
         whole: Json = response.json()
         return whole
 
     async def settled(self) -> Json:
-        """Wait until nothing is being answered, and give the last message."""
+        """Wait until no reply is running, and return the last message."""
 
         async def last() -> Json | None:
             whole = await self.read()
@@ -69,7 +69,7 @@ class Talk:
 
 
 async def talk(service: Service, **given: Any) -> Talk:
-    """Begin a conversation."""
+    """Create a conversation."""
     response = await service.http.post("/api/conversations", json=given)
     assert response.status_code == 201, response.text
     return Talk(service, response.json()["id"])

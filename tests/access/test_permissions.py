@@ -1,4 +1,4 @@
-"""What a key may do: its models by any of their names, and the longest answer."""
+"""A key's permissions: its models by any of their names, and the longest answer."""
 
 from collections.abc import AsyncIterator
 
@@ -43,24 +43,24 @@ MAY = {
     "an alias whose target is named": ("nova", "fast", True),
     "an ARN": ("profiles", PROFILE, True),
     "an alias of an ARN": ("profiles", "mine", True),
-    "a model nobody knows": ("claude", "unheard-of", False),
+    "an unknown model": ("claude", "unheard-of", False),
     "an admin's other models": ("chief", CLAUDE, False),
     "an admin's own": ("chief", "fast", True),
 }
 
 
 @pytest.mark.parametrize(("name", "model", "may"), MAY.values(), ids=MAY)
-async def test_a_key_calls_its_own_models_alone(powers: dict[str, Holder], name: str, model: str, *, may: bool) -> None:
+async def test_a_key_calls_its_own_models_only(powers: dict[str, Holder], name: str, model: str, *, may: bool) -> None:
     holder = powers[name]
     before = len(await holder.service.calls())
-    said = [{"role": "user", "content": "Hi"}]
+    messages = [{"role": "user", "content": "Hi"}]
     asked: list[tuple[str, Json]] = [
         ("/api/generate", {"prompt": "Hi", "model_id": model}),
         ("/api/generate/stream", {"prompt": "Hi", "model_id": model}),
-        ("/v1/chat/completions", {"model": model, "messages": said}),
+        ("/v1/chat/completions", {"model": model, "messages": messages}),
         ("/v1/responses", {"model": model, "input": "Hi"}),
-        ("/v1/messages", {"model": model, "messages": said, "max_tokens": 20}),
-        ("/v1/messages/count_tokens", {"model": model, "messages": said}),
+        ("/v1/messages", {"model": model, "messages": messages, "max_tokens": 20}),
+        ("/v1/messages/count_tokens", {"model": model, "messages": messages}),
     ]
     for path, body in asked:
         answer = await holder.ask("POST", path, body)
@@ -72,7 +72,7 @@ async def test_a_key_calls_its_own_models_alone(powers: dict[str, Holder], name:
     assert (len(await holder.service.calls()) > before) == may
 
 
-async def test_the_refusal_names_a_model_of_the_catalogue_and_repeats_nothing_else(powers: dict[str, Holder]) -> None:
+async def test_the_error_names_a_model_of_the_catalogue_and_repeats_nothing_else(powers: dict[str, Holder]) -> None:
     known = (await powers["fast"].generate(model_id=CLAUDE)).json()["error"]
     unknown = (await powers["fast"].generate(model_id="what-was-typed")).json()["error"]
 
@@ -80,7 +80,7 @@ async def test_the_refusal_names_a_model_of_the_catalogue_and_repeats_nothing_el
     assert unknown == "model_id: this API key may not use this model."
 
 
-async def test_a_conversations_own_model_is_held_to_the_key_too(powers: dict[str, Holder]) -> None:
+async def test_a_conversations_model_must_be_allowed_by_the_key(powers: dict[str, Holder]) -> None:
     fast = powers["fast"]
     made = (await fast.ask("POST", "/api/conversations", {"model_id": CLAUDE})).json()
 
@@ -89,7 +89,7 @@ async def test_a_conversations_own_model_is_held_to_the_key_too(powers: dict[str
     assert (await fast.ask("POST", path, {"content": "Hi", "model_id": "fast"})).status_code == 200
 
 
-async def test_an_event_source_reads_that_the_model_is_not_its_keys(powers: dict[str, Holder]) -> None:
+async def test_an_event_source_reads_that_its_key_may_not_use_the_model(powers: dict[str, Holder]) -> None:
     fast = powers["fast"]
 
     answer = await fast.ask("GET", f"/api/generate?prompt=Hi&model_id={CLAUDE}", **EVENTS)
@@ -98,7 +98,7 @@ async def test_an_event_source_reads_that_the_model_is_not_its_keys(powers: dict
     assert '"status":403' in answer.text
 
 
-async def test_the_lists_name_what_the_key_may_use(powers: dict[str, Holder]) -> None:
+async def test_the_lists_have_the_models_of_the_key(powers: dict[str, Holder]) -> None:
     async def listed(name: str) -> tuple[set[str], set[str]]:
         native = (await powers[name].ask("GET", "/api/models")).json()["models"]
         others = (await powers[name].ask("GET", "/v1/models")).json()["data"]
@@ -111,26 +111,26 @@ async def test_the_lists_name_what_the_key_may_use(powers: dict[str, Holder]) ->
     assert CLAUDE in claude
     assert all("anthropic." in model for model in claude | claude_cards)
     assert claude < everything
-    assert fast == {NOVA}  # it goes by the alias
+    assert fast == {NOVA}  # it is listed by its alias
     assert fast_cards >= {"fast"}
     assert (await powers["claude"].ask("GET", "/api/models")).json()["default"] == CLAUDE
     assert (await powers["fast"].ask("GET", "/api/models")).json()["default"] is None
 
 
-async def test_one_model_is_looked_at_by_those_who_may_use_it(powers: dict[str, Holder]) -> None:
+async def test_a_model_can_be_read_by_keys_that_may_use_it(powers: dict[str, Holder]) -> None:
     assert (await powers["claude"].ask("GET", f"/v1/models/{CLAUDE}")).status_code == 200
     assert (await powers["claude"].ask("GET", f"/v1/models/{NOVA}")).status_code == 403
     assert (await powers["fast"].ask("GET", "/v1/models/fast")).status_code == 200
     assert (await powers["fast"].ask("GET", f"/v1/models/{CLAUDE}")).status_code == 403
 
 
-async def test_more_than_the_ceiling_is_refused_natively_and_named(powers: dict[str, Holder]) -> None:
+async def test_a_native_request_above_the_limit_is_refused_with_its_field(powers: dict[str, Holder]) -> None:
     brief = powers["brief"]
 
     answer = await brief.generate(max_tokens=41)
 
     assert answer.status_code == 422
-    assert answer.json()["errors"] == [{"field": "max_tokens", "message": "this key's answers have at most 40"}]
+    assert answer.json()["errors"] == [{"field": "max_tokens", "message": "must be at most 40 for this key"}]
     assert (await brief.generate(max_tokens=40)).status_code == 200
 
 
@@ -145,9 +145,7 @@ async def test_more_than_the_ceiling_is_refused_natively_and_named(powers: dict[
         ({"num_generations": 5}, "extra.num_generations"),
     ],
 )
-async def test_no_other_word_for_the_length_gets_past_the_ceiling(
-    powers: dict[str, Holder], extra: Json, field: str
-) -> None:
+async def test_other_members_for_the_length_are_refused(powers: dict[str, Holder], extra: Json, field: str) -> None:
     answer = await powers["brief"].generate(extra=extra)
 
     assert answer.status_code == 422
@@ -169,7 +167,7 @@ LONG = "Write a very long story about a well. Take at least a thousand words."
         ("/v1/messages", {"messages": [{"role": "user", "content": LONG}], "max_tokens": 5000}),
     ],
 )
-async def test_where_nothing_is_asked_for_or_the_client_cannot_know_the_ceiling_holds(
+async def test_the_limit_applies_without_max_tokens_and_in_other_dialects(
     powers: dict[str, Holder], path: str, body: Json
 ) -> None:
     answer = await powers["brief"].ask("POST", path, body)
@@ -179,7 +177,7 @@ async def test_where_nothing_is_asked_for_or_the_client_cannot_know_the_ceiling_
     assert 0 < (usage.get("output_tokens") or usage.get("completion_tokens")) <= 40
 
 
-async def test_reasoning_stays_below_the_ceiling_or_is_refused(powers: dict[str, Holder]) -> None:
+async def test_reasoning_stays_below_the_limit_or_is_refused(powers: dict[str, Holder]) -> None:
     answer = await powers["brief"].generate(reasoning={"budget_tokens": 2000}, model_id=CLAUDE)
 
     assert answer.status_code == 422

@@ -1,4 +1,4 @@
-"""Streams over a way that breaks: no word is lost, none comes twice, and nothing is asked twice."""
+"""Streams over connections that break: no text is lost or repeated, and the model is called once."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from artesian import Artesian, ArtesianError, AsyncArtesian, Connection, ConnectionLost, Event
-from tests.client.cutting import cutting
+from tests.client.cutting_proxy import cutting
 from tests.client.scripted import HEAD, RECONNECT, START, STREAM_ID, answer, done, scripted, text
 from tests.harness import Service
 
@@ -25,13 +25,13 @@ async def read(url: str, backoff_s: Sequence[float] = AT_ONCE, timeout_s: float 
 
 
 async def length_of_answer(service: Service) -> int:
-    """How many bytes one whole answer takes on the wire."""
+    """Return the bytes of one whole response."""
     async with cutting(service.url) as proxy:
         await read(proxy.url)
         return proxy.passed
 
 
-async def test_cut_anywhere_the_text_is_the_same_and_nothing_is_asked_twice(shared: Service) -> None:
+async def test_a_cut_at_any_byte_changes_no_text_and_calls_the_model_once(shared: Service) -> None:
     whole, _ = await read(shared.url)
     length = await length_of_answer(shared)
     asked = len(await shared.calls())
@@ -47,7 +47,7 @@ async def test_cut_anywhere_the_text_is_the_same_and_nothing_is_asked_twice(shar
     assert len(await shared.calls()) == asked + len(cuts)
 
 
-async def test_cut_again_and_again_it_still_arrives(shared: Service) -> None:
+async def test_a_stream_that_is_cut_many_times_arrives(shared: Service) -> None:
     whole, _ = await read(shared.url)
     async with cutting(shared.url, [0, 0, 1000, 950, 0, 950, 1000]) as proxy:
         said, events = await read(proxy.url)
@@ -59,7 +59,7 @@ async def test_cut_again_and_again_it_still_arrives(shared: Service) -> None:
     assert connection[-1].state == "restored"
 
 
-async def test_before_the_first_event_the_same_question_is_repeated_with_its_key(shared: Service) -> None:
+async def test_before_the_first_event_the_request_is_repeated_with_its_key(shared: Service) -> None:
     asked = len(await shared.calls())
     async with cutting(shared.url, [0, 0]) as proxy:
         await read(proxy.url)
@@ -70,7 +70,7 @@ async def test_before_the_first_event_the_same_question_is_repeated_with_its_key
     assert len(await shared.calls()) == asked + 1
 
 
-async def test_waiting_programs_come_back_too(shared: Service) -> None:
+async def test_the_synchronous_client_resumes_too(shared: Service) -> None:
     def read_all(url: str) -> str:
         with Artesian(url, backoff_s=AT_ONCE) as artesian:
             return artesian.generate(QUESTION, max_tokens=12).text
@@ -81,7 +81,7 @@ async def test_waiting_programs_come_back_too(shared: Service) -> None:
             assert await asyncio.to_thread(read_all, proxy.url) == whole
 
 
-async def test_a_way_that_stays_broken_ends_in_an_error_that_says_how_to_come_back(shared: Service) -> None:
+async def test_a_connection_that_stays_broken_raises_an_error_with_the_position(shared: Service) -> None:
     async with cutting(shared.url, [900, 0, 0, 0, 0]) as proxy:
         with pytest.raises(ConnectionLost) as lost:
             await read(proxy.url)
@@ -94,7 +94,7 @@ async def test_a_way_that_stays_broken_ends_in_an_error_that_says_how_to_come_ba
     assert whole.text.startswith(lost.value.text)
 
 
-async def test_the_service_says_how_long_to_wait() -> None:
+async def test_the_service_sets_the_reconnection_delay() -> None:
     async with scripted(HEAD + b"retry: 4000\n" + START) as server:
         artesian = AsyncArtesian(server.url)
         async with artesian, artesian.stream("Hi") as stream:
@@ -104,14 +104,14 @@ async def test_the_service_says_how_long_to_wait() -> None:
     assert events[1] == Connection("lost", 1, 4, 4.0, "The connection was closed before the answer's end.")
 
 
-async def test_a_schedule_of_ones_own_holds_whatever_the_service_says() -> None:
+async def test_a_given_backoff_overrides_the_services() -> None:
     async with scripted(HEAD + b"retry: 4000\n" + START, HEAD + done(2)) as server:
         _, events = await read(server.url, backoff_s=[0.0, 0.001])
 
     assert [event.delay for event in events if isinstance(event, Connection) and event.state == "lost"] == [0.0]
 
 
-async def test_the_waits_grow_and_come_to_an_end(shared: Service) -> None:
+async def test_the_delays_grow_and_the_attempts_end(shared: Service) -> None:
     async with cutting(shared.url) as proxy:
         proxy.refusing = True
         artesian = AsyncArtesian(proxy.url, backoff_s=[0.0, 0.001, 0.002])
@@ -122,7 +122,7 @@ async def test_the_waits_grow_and_come_to_an_end(shared: Service) -> None:
     assert len(proxy.requests) == 4
 
 
-async def test_a_server_that_goes_sends_us_to_the_next() -> None:
+async def test_a_reconnect_event_leads_to_the_next_server() -> None:
     async with scripted(
         HEAD + START + text(2, "one ") + RECONNECT + text(3, "2"), HEAD + text(3, "two") + done(4)
     ) as server:
@@ -133,7 +133,7 @@ async def test_a_server_that_goes_sends_us_to_the_next() -> None:
     assert [event.state for event in events if isinstance(event, Connection)] == ["lost", "restored"]
 
 
-async def test_events_that_come_twice_are_read_once_and_a_gap_is_asked_for_again() -> None:
+async def test_repeated_events_are_skipped_and_a_gap_is_requested_again() -> None:
     async with scripted(
         HEAD + START + text(2, "one ") + text(2, "one ") + text(4, "three"),
         HEAD + text(3, "two ") + text(4, "three") + done(5),
@@ -151,9 +151,9 @@ async def test_events_that_come_twice_are_read_once_and_a_gap_is_asked_for_again
         answer("502 Bad Gateway"),
         answer("503 Service Unavailable", b'{"code":"draining","error":"Bye.","retryable":true}', retry_after="1"),
     ],
-    ids=["a proxy without a server", "a proxy that says nothing", "a server that is going"],
+    ids=["a proxy without a server", "a proxy with an empty response", "a server that is draining"],
 )
-async def test_a_proxy_that_finds_no_server_is_a_broken_way(refusal: bytes) -> None:
+async def test_a_proxys_error_is_retried(refusal: bytes) -> None:
     async with scripted(refusal, HEAD + START + text(2, "one "), refusal, HEAD + text(3, "two") + done(4)) as server:
         said, _ = await read(server.url)
 
@@ -172,7 +172,7 @@ async def test_a_proxy_that_finds_no_server_is_a_broken_way(refusal: bytes) -> N
     ],
     ids=["a page", "a 404", "a list", "no JSON", "a number", "an end without a reason"],
 )
-async def test_what_is_none_of_the_services_answers_is_an_error(nonsense: bytes) -> None:
+async def test_a_response_that_is_not_from_artesian_raises_an_error(nonsense: bytes) -> None:
     async with scripted(nonsense) as server:
         with pytest.raises(ArtesianError) as failed:
             await read(server.url)
@@ -181,7 +181,7 @@ async def test_what_is_none_of_the_services_answers_is_an_error(nonsense: bytes)
     assert len(server.requests) == 1
 
 
-async def test_line_ends_that_are_none_are_text_and_unknown_events_are_passed_on() -> None:
+async def test_other_line_separators_are_text_and_unknown_events_are_passed_on() -> None:
     said = "a\u2028b\u2029c\u0085d"
     new = b'id: %b-3\nevent: hologram\ndata: {"depth":3}\n\n' % STREAM_ID.encode()
     whole = HEAD + START + text(2, said) + new + b": keep-alive\n" + done(4)
@@ -192,7 +192,7 @@ async def test_line_ends_that_are_none_are_text_and_unknown_events_are_passed_on
     assert [type(event).__name__ for event in events] == ["Start", "Text", "Other", "Done"]
 
 
-async def test_a_way_that_falls_silent_is_taken_for_broken(shared: Service) -> None:
+async def test_a_silent_connection_is_reconnected(shared: Service) -> None:
     async with cutting(shared.url, [600]) as proxy:
         proxy.holding = True
         said, events = await read(proxy.url, timeout_s=0.1)

@@ -1,4 +1,4 @@
-"""What the tests of streams share: records, events, an owner that remembers, and waiting for something to be so."""
+"""Records, events and an owner for the tests of streams, and waiting for events."""
 
 import time
 from collections.abc import Sequence
@@ -45,18 +45,18 @@ def start(log: StreamLog) -> Start:
     return Start(log.stream_id, log.record.request.model_id, "converse", "local")
 
 
-def said(*words: str) -> list[Event]:
-    """Make events of text."""
+def text_deltas(*words: str) -> list[Event]:
+    """Make text events."""
     return [TextDelta(0, word) for word in words]
 
 
 def text_of(events: Sequence[Event]) -> str:
-    """Join what was said."""
+    """Join the text of events."""
     return "".join(event.text for event in events if isinstance(event, TextDelta))
 
 
 def announced(log: StreamLog) -> bool:
-    """Whether the readers were told that the stream cannot be come back to."""
+    """Whether readers were told that the stream cannot be resumed."""
     return [event.state for event in log.events if isinstance(event, Status)] == ["not_resumable"]
 
 
@@ -76,14 +76,14 @@ def no_logs() -> dict[str, StreamLog]:
 
 
 @dataclass
-class Remembering:
-    """An owner that only remembers what it was told."""
+class RecordingOwner:
+    """An owner that records the notifications."""
 
     cancelled: list[str] = field(default_factory=list)
     replacements: list[StreamLog] = field(default_factory=list)
     abandonments: list[str] = field(default_factory=list)
 
-    def cancel_asked(self, stream_id: str) -> None:
+    def cancel_requested(self, stream_id: str) -> None:
         self.cancelled.append(stream_id)
 
     def replaced(self, log: StreamLog) -> None:

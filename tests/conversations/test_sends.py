@@ -1,4 +1,4 @@
-"""Saying something in a conversation: what the model is shown, coming back, saying it again."""
+"""Sends in a conversation: what the model gets, resume, repeated and replaced messages."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.local.app import create_local_app
 from service.local.server import serve_local
-from tests.conversations.talking import talk
+from tests.conversations.talk import talk
 from tests.harness import Json, Service, events_of, running, text_of
 from tests.waiting import eventually
 
@@ -20,7 +20,7 @@ WEATHER = {"name": "get_weather", "description": "The weather of a town", "input
 
 
 class Recorder:
-    """Stands before the local Bedrock and notes the bodies it is sent."""
+    """Middleware before the local Bedrock that records request bodies."""
 
     def __init__(self, app: ASGIApp, bodies: list[Json]) -> None:
         self._app = app
@@ -41,8 +41,8 @@ class Recorder:
 
 
 @asynccontextmanager
-async def overheard(monkeypatch: pytest.MonkeyPatch, **values: Any) -> AsyncIterator[tuple[Service, list[Json]]]:
-    """A service whose Bedrock is listened to."""
+async def recorded_service(monkeypatch: pytest.MonkeyPatch, **values: Any) -> AsyncIterator[tuple[Service, list[Json]]]:
+    """Run a service and record the bodies that it sends to Bedrock."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "made-up")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "made-up")
     bodies: list[Json] = []
@@ -55,8 +55,8 @@ async def overheard(monkeypatch: pytest.MonkeyPatch, **values: Any) -> AsyncIter
         yield service, bodies
 
 
-async def test_the_model_is_shown_the_history_and_the_system_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with overheard(monkeypatch) as (service, bodies):
+async def test_the_model_gets_the_history_and_the_system_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with recorded_service(monkeypatch) as (service, bodies):
         one = await talk(service, system="Be brief.")
         first = await one.say("One")
         await one.say("Two")
@@ -69,8 +69,8 @@ async def test_the_model_is_shown_the_history_and_the_system_prompt(monkeypatch:
     ]
 
 
-async def test_a_send_may_name_another_system_prompt_and_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with overheard(monkeypatch) as (service, bodies):
+async def test_a_send_may_set_another_system_prompt_and_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with recorded_service(monkeypatch) as (service, bodies):
         one = await talk(service, system="Be brief.", model_id="amazon.nova-lite-v1:0")
         first = await one.say("One")
         second = await one.say("Two", system="Be long.", model_id="amazon.nova-micro-v1:0")
@@ -79,8 +79,8 @@ async def test_a_send_may_name_another_system_prompt_and_model(monkeypatch: pyte
     assert [body["system"] for body in bodies] == [[{"text": "Be brief."}], [{"text": "Be long."}]]
 
 
-async def test_no_more_than_max_messages_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with overheard(monkeypatch) as (service, bodies):
+async def test_the_model_gets_at_most_max_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with recorded_service(monkeypatch) as (service, bodies):
         one = await talk(service, max_messages=4, system="Be brief.")
         for n in range(5):
             await one.say(f"Question {n}")
@@ -90,24 +90,24 @@ async def test_no_more_than_max_messages_are_shown(monkeypatch: pytest.MonkeyPat
     assert bodies[-1]["system"] == [{"text": "Be brief."}]
 
 
-async def test_a_call_and_its_result_go_back_and_forth(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with overheard(monkeypatch) as (service, bodies):
+async def test_a_tool_call_is_answered_by_its_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with recorded_service(monkeypatch) as (service, bodies):
         one = await talk(service)
         asked = await one.say("What is the weather in Oslo?", tools=[WEATHER], tool_choice="any")
         (call,) = [block for block in asked["content"] if block["type"] == "tool_use"]
         answer = {"type": "tool_result", "tool_use_id": call["id"], "content": "Rain"}
-        told = await one.say([answer], tools=[WEATHER])
+        reply = await one.say([answer], tools=[WEATHER])
         kept = (await one.read())["messages"]
 
     assert asked["stop_reason"] == "tool_use"
-    assert told["text"]
+    assert reply["text"]
     assert call in kept[1]["content"]
     assert kept[2]["content"] == [answer]
     (sent,) = [block["toolUse"] for block in bodies[-1]["messages"][1]["content"] if "toolUse" in block]
     assert (sent["toolUseId"], sent["name"]) == (call["id"], "get_weather")
 
 
-async def test_a_result_that_answers_no_call_is_refused(service: Service) -> None:
+async def test_a_result_without_a_call_is_refused(service: Service) -> None:
     one = await talk(service)
     await one.say("Hi")
 
@@ -115,11 +115,11 @@ async def test_a_result_that_answers_no_call_is_refused(service: Service) -> Non
 
     assert refused.status_code == 422
     assert refused.json()["errors"][0]["field"] == "content.0.tool_use_id"
-    assert (await one.say("Hi"))["text"]  # nothing is left claimed
+    assert (await one.say("Hi"))["text"]  # no claim is left
 
 
-async def test_signed_reasoning_is_kept_and_handed_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with overheard(monkeypatch) as (service, bodies):
+async def test_signed_reasoning_is_stored_and_sent_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with recorded_service(monkeypatch) as (service, bodies):
         one = await talk(service)
         thought = await one.say("Think", reasoning={"budget_tokens": 1024}, max_tokens=2000)
         await one.say("And?", reasoning={"budget_tokens": 1024}, max_tokens=2000)
@@ -135,9 +135,9 @@ async def test_signed_reasoning_is_kept_and_handed_back(monkeypatch: pytest.Monk
     }
 
 
-async def test_an_image_is_kept_and_shown_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_image_is_stored_and_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     image = {"type": "image", "media_type": "image/png", "data": PIXEL}
-    async with overheard(monkeypatch) as (service, bodies):
+    async with recorded_service(monkeypatch) as (service, bodies):
         one = await talk(service)
         await one.say([image, {"type": "text", "text": "What is this?"}])
         await one.say("And now?")
@@ -148,18 +148,20 @@ async def test_an_image_is_kept_and_shown_again(monkeypatch: pytest.MonkeyPatch)
 
 
 WRONG: dict[str, tuple[Json, str]] = {
-    "nothing is said": ({}, "content"),
-    "it is blank": ({"content": " "}, "content"),
-    "there are no blocks": ({"content": []}, "content"),
-    "a user calls no tools": ({"content": [{"type": "tool_use", "id": "x", "name": "y", "input": {}}]}, "content"),
-    "it is not to be kept": ({"content": "Hi", "store": False}, "store"),
-    "messages have no place here": ({"content": "Hi", "messages": []}, "messages"),
-    "what it replaces is no id": ({"replaces": "x"}, "replaces"),
+    "no content": ({}, "content"),
+    "blank content": ({"content": " "}, "content"),
+    "no blocks": ({"content": []}, "content"),
+    "a tool call of the user": ({"content": [{"type": "tool_use", "id": "x", "name": "y", "input": {}}]}, "content"),
+    "store is false": ({"content": "Hi", "store": False}, "store"),
+    "messages are given": ({"content": "Hi", "messages": []}, "messages"),
+    "replaces is not an id": ({"replaces": "x"}, "replaces"),
 }
 
 
 @pytest.mark.parametrize(("body", "field"), WRONG.values(), ids=WRONG)
-async def test_a_wrong_message_is_refused_by_the_name_of_its_field(service: Service, body: Json, field: str) -> None:
+async def test_an_invalid_message_is_refused_with_the_name_of_its_field(
+    service: Service, body: Json, field: str
+) -> None:
     one = await talk(service)
 
     refused = await service.http.post(f"{one.path}/messages", json=body)
@@ -168,7 +170,7 @@ async def test_a_wrong_message_is_refused_by_the_name_of_its_field(service: Serv
     assert refused.json()["errors"][0]["field"].startswith(field)
 
 
-async def test_a_reader_comes_back_to_a_reply_by_its_last_event(service: Service) -> None:
+async def test_a_reader_resumes_a_reply_after_its_last_event(service: Service) -> None:
     one = await talk(service)
     async with one.open("Hi", fault="gate@2") as events:
         first = await anext(events)
@@ -184,7 +186,7 @@ async def test_a_reader_comes_back_to_a_reply_by_its_last_event(service: Service
     assert len((await one.read())["messages"]) == 2
 
 
-async def test_a_key_used_again_attaches_to_the_same_reply(service: Service) -> None:
+async def test_a_repeated_key_returns_the_same_reply(service: Service) -> None:
     one = await talk(service)
     key = {"Idempotency-Key": "once"}
 
@@ -201,7 +203,7 @@ async def test_a_key_used_again_attaches_to_the_same_reply(service: Service) -> 
     assert len((await one.read())["messages"]) == 2
 
 
-async def test_a_key_used_twice_at_once_is_one_reply(service: Service) -> None:
+async def test_a_key_used_twice_concurrently_makes_one_reply(service: Service) -> None:
     one = await talk(service)
 
     replies = await asyncio.gather(*(one.say("Hi", headers={"Idempotency-Key": "once"}) for _ in range(3)))
@@ -210,10 +212,10 @@ async def test_a_key_used_twice_at_once_is_one_reply(service: Service) -> None:
     assert len((await one.read())["messages"]) == 2
 
 
-async def test_a_message_said_anew_takes_the_place_of_what_followed(service: Service) -> None:
+async def test_a_replaced_message_deletes_what_followed_it(service: Service) -> None:
     one = await talk(service)
-    for said in ("One", "Two", "Three"):
-        await one.say(said)
+    for text in ("One", "Two", "Three"):
+        await one.say(text)
     second = (await one.read())["messages"][2]["id"]
 
     await one.say("Two, but better", replaces=second)
@@ -223,7 +225,7 @@ async def test_a_message_said_anew_takes_the_place_of_what_followed(service: Ser
     assert len(kept) == 4
 
 
-async def test_a_message_said_again_keeps_its_words(service: Service) -> None:
+async def test_a_message_sent_again_keeps_its_content(service: Service) -> None:
     one = await talk(service)
     await one.say("One")
     first, reply = (await one.read())["messages"]
@@ -235,7 +237,7 @@ async def test_a_message_said_again_keeps_its_words(service: Service) -> None:
     assert again[1]["id"] != reply["id"]
 
 
-async def test_what_is_not_admitted_replaces_nothing(service: Service) -> None:
+async def test_a_send_that_is_not_admitted_replaces_nothing(service: Service) -> None:
     one = await talk(service)
     await one.say("One")
     before = (await one.read())["messages"]
@@ -248,7 +250,7 @@ async def test_what_is_not_admitted_replaces_nothing(service: Service) -> None:
     assert (await one.read())["messages"] == before
 
 
-async def test_a_conversation_deleted_under_way_cancels_its_reply(service: Service) -> None:
+async def test_deleting_a_conversation_cancels_its_running_reply(service: Service) -> None:
     one = await talk(service)
     async with one.open("Hi", fault="stall@2") as events:
         first = await anext(events)

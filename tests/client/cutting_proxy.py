@@ -1,4 +1,4 @@
-"""A way to the service that breaks: a TCP proxy that drops connections where a test says."""
+"""A TCP proxy that drops connections where a test says."""
 
 import asyncio
 from collections import deque
@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 
 class CuttingProxy:
-    """Hands bytes on, and drops a connection once as many bytes of its answers have passed as the next of `cuts` says.
+    """Forwards bytes, and drops a connection after as many response bytes as the next of `cuts` says.
 
-    Where no cut is left they pass whole. A cut of 0 drops a connection when the service has begun to answer.
-    `requests` is what was sent on each connection, `passed` how many bytes came back on all of them. `holding`: instead
-    of being dropped a connection stays open, and silent. `refusing`: every connection is dropped at once.
+    Without a cut left, responses pass whole. A cut of 0 drops a connection at the first byte of the response.
+    `requests` has the bytes sent on each connection, `passed` the number of response bytes on all. `holding`:
+    connections are not dropped but stay open and silent. `refusing`: every connection is dropped at once.
     """
 
     def __init__(self, port: int, cuts: Iterable[int]) -> None:
@@ -26,11 +26,11 @@ class CuttingProxy:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The proxy's URL."""
         return f"http://127.0.0.1:{self.port}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection."""
+        """Forward one connection."""
         number = len(self.requests)
         self.requests.append(b"")
         if self.refusing:

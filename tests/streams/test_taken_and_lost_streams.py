@@ -1,4 +1,4 @@
-"""What a process finds out about streams that others take from it, lose, or leave behind."""
+"""Streams that other processes take over, that are lost, damaged or not read."""
 
 import asyncio
 import sqlite3
@@ -9,35 +9,35 @@ import pytest
 from service.deltas import Done, Event, Failed, Status
 from service.errors import ServiceError
 from service.streams.journal import Journal
-from tests.streams.parts import (
+from tests.streams.samples import (
     DONE,
-    Remembering,
+    RecordingOwner,
     announced,
     journal_at,
     key,
     read_all,
     record,
-    said,
     shown,
     start,
+    text_deltas,
     text_of,
 )
 from tests.streams.servers import Server
 from tests.waiting import eventually, loop_turns, patience
 
 Pair = tuple[Journal, Journal]
-Owners = tuple[Remembering, Remembering]
+Owners = tuple[RecordingOwner, RecordingOwner]
 
 
 class Tampering:
-    """Reaches into a store behind the journals' backs, to do what only time or bad luck does."""
+    """Changes a store directly, to produce what otherwise takes time or a defect."""
 
     def __init__(self, url: str, server: Server) -> None:
         self._path = url.removeprefix("sqlite:///") if url.startswith("sqlite") else None
         self._server = server
 
     def end_lease(self, stream_id: str) -> None:
-        """Let a lease have run out a minute ago."""
+        """Let a lease have expired a minute ago."""
         if self._path:
             self._do("UPDATE stream SET lease = 1 WHERE id = ?", stream_id)
         else:
@@ -45,7 +45,7 @@ class Tampering:
             self._server.command("ZADD", "{artesian}:running", "1", stream_id)
 
     def garble(self, stream_id: str) -> None:
-        """Let the next batch be of a kind that nobody knows."""
+        """Add a batch that cannot be decoded."""
         if self._path:
             self._do(
                 "INSERT INTO batch SELECT n, (SELECT max(first) + 1 FROM batch WHERE stream = n), x'ff'"
@@ -56,7 +56,7 @@ class Tampering:
             self._server.command("XADD", f"{{artesian}}:events:{stream_id}", "1-99", "batch", "\x7f")
 
     def garble_record(self, stream_id: str) -> None:
-        """Let what a stream was begun with be of a kind that nobody knows."""
+        """Replace a record with bytes that cannot be decoded."""
         if self._path:
             self._do("UPDATE record SET content = x'ff' WHERE stream = (SELECT n FROM stream WHERE id = ?)", stream_id)
         else:
@@ -69,12 +69,12 @@ class Tampering:
 
 @pytest.fixture
 def tampering(shared_url: str, server_for_all: Server) -> Tampering:
-    """A way to reach into the store of the pair."""
+    """Direct access to the store of the pair."""
     return Tampering(shared_url, server_for_all)
 
 
-async def seize(journal: Journal, stream_id: str, tampering: Tampering) -> None:
-    """Take a stream from a producer that lives."""
+async def take_by_force(journal: Journal, stream_id: str, tampering: Tampering) -> None:
+    """Take a stream from a live producer."""
 
     async def taken() -> bool:
         tampering.end_lease(stream_id)
@@ -83,27 +83,27 @@ async def seize(journal: Journal, stream_id: str, tampering: Tampering) -> None:
     await eventually(taken)
 
 
-async def test_a_producer_whose_append_is_refused_is_told_and_its_readers_go_on(
+async def test_a_producer_whose_append_is_refused_is_notified_and_its_readers_continue(
     pair: Pair, owners: Owners, tampering: Tampering
 ) -> None:
     here, there = pair
     log = await here.begin(record())
-    here.append(log, [start(log), *said("one ")], "streaming")
+    here.append(log, [start(log), *text_deltas("one ")], "streaming")
     reading = asyncio.create_task(read_all(log))
     await shown(log, 2)
-    await seize(there, log.stream_id, tampering)
+    await take_by_force(there, log.stream_id, tampering)
 
-    here.append(log, said("stale "), "streaming")
+    here.append(log, text_deltas("stale "), "streaming")
 
     await eventually(lambda: owners[0].replacements == [log])
     taken = await there.find(log.stream_id)
     assert taken is not None
-    there.append(taken, [*said("two"), DONE], "done")
+    there.append(taken, [*text_deltas("two"), DONE], "done")
     assert text_of(await reading) == "one two"
     assert owners[1].replacements == []
 
 
-async def test_a_producer_that_was_replaced_hears_of_it_with_its_next_beat(
+async def test_a_replaced_producer_is_notified_at_the_next_renewal(
     pair: Pair, owners: Owners, tampering: Tampering
 ) -> None:
     here, there = pair
@@ -111,7 +111,7 @@ async def test_a_producer_that_was_replaced_hears_of_it_with_its_next_beat(
     here.append(log, [start(log)], "streaming")
     await shown(log, 1)
 
-    await seize(there, log.stream_id, tampering)
+    await take_by_force(there, log.stream_id, tampering)
 
     await eventually(lambda: owners[0].replacements == [log])
     taken = await there.find(log.stream_id)
@@ -142,14 +142,14 @@ async def test_a_stream_that_cannot_be_read_is_gone(pair: Pair, tampering: Tampe
     assert await there.find(of_nobody.stream_id) is None
 
 
-async def test_readers_of_a_stream_that_cannot_be_read_on_are_told(pair: Pair, tampering: Tampering) -> None:
+async def test_readers_of_a_stream_with_a_damaged_batch_get_an_error(pair: Pair, tampering: Tampering) -> None:
     here, there = pair
     log = await here.begin(record())
     here.append(log, [start(log)], "streaming")
     await shown(log, 1)
-    mirror = await there.find(log.stream_id)
-    assert mirror is not None
-    waiting = asyncio.create_task(mirror.wait_for_end())
+    remote = await there.find(log.stream_id)
+    assert remote is not None
+    waiting = asyncio.create_task(remote.wait_for_end())
     await loop_turns(1)
 
     tampering.garble(log.stream_id)
@@ -160,14 +160,14 @@ async def test_readers_of_a_stream_that_cannot_be_read_on_are_told(pair: Pair, t
     assert ending.value.code.name == "gone"
 
 
-async def test_a_stream_that_cannot_be_read_is_not_gone_on_with(pair: Pair, tampering: Tampering) -> None:
+async def test_a_stream_that_cannot_be_read_is_not_continued(pair: Pair, tampering: Tampering) -> None:
     here, there = pair
     known, unknown = await here.begin(record()), await here.begin(record())
     for log in (known, unknown):
         here.append(log, [start(log)], "streaming")
         await shown(log, 1)
-    mirror = await there.find(known.stream_id)
-    assert mirror is not None
+    remote = await there.find(known.stream_id)
+    assert remote is not None
     for log in (known, unknown):
         tampering.garble_record(log.stream_id)
         tampering.garble(log.stream_id)
@@ -176,11 +176,11 @@ async def test_a_stream_that_cannot_be_read_is_not_gone_on_with(pair: Pair, tamp
         assert await there.take_over(log.stream_id) is None
 
 
-async def test_a_stream_that_nobody_reads_is_not_followed_for_ever(pair: Pair) -> None:
+async def test_a_stream_without_readers_is_unfollowed(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
-    mirror = await there.find(log.stream_id)
-    assert mirror is not None
+    remote = await there.find(log.stream_id)
+    assert remote is not None
     read = await here.begin(record())
     mirror_read = await there.find(read.stream_id)
     assert mirror_read is not None
@@ -188,7 +188,7 @@ async def test_a_stream_that_nobody_reads_is_not_followed_for_ever(pair: Pair) -
 
         def is_left() -> bool:
             try:
-                mirror.take(0)
+                remote.take(0)
             except ServiceError:
                 return True
             return False
@@ -198,7 +198,7 @@ async def test_a_stream_that_nobody_reads_is_not_followed_for_ever(pair: Pair) -
     assert await there.find(read.stream_id) is mirror_read
     again = await there.find(log.stream_id)
     assert again is not None
-    assert again is not mirror
+    assert again is not remote
 
 
 async def test_a_log_that_was_evicted_here_is_read_from_the_store_again(shared_url: str) -> None:
@@ -206,7 +206,7 @@ async def test_a_log_that_was_evicted_here_is_read_from_the_store_again(shared_u
         logs = []
         for _ in range(5):
             log = await journal.begin(record())
-            journal.append(log, [start(log), *said(*["word "] * 50), DONE], "done")
+            journal.append(log, [start(log), *text_deltas(*["word "] * 50), DONE], "done")
             events = await read_all(log)
             logs.append((log.stream_id, events))
 
@@ -216,18 +216,18 @@ async def test_a_log_that_was_evicted_here_is_read_from_the_store_again(shared_u
             assert found.events == events
 
 
-async def test_a_stream_is_cancelled_here_where_it_is_produced_here(pair: Pair, owners: Owners) -> None:
+async def test_a_stream_is_cancelled_in_its_own_process(pair: Pair, owners: Owners) -> None:
     here, _ = pair
     stored, unstored = await here.begin(record()), await here.begin(record(store=False))
 
-    await here.ask_cancel(stored.stream_id)
-    await here.ask_cancel(unstored.stream_id)
+    await here.request_cancel(stored.stream_id)
+    await here.request_cancel(unstored.stream_id)
 
     assert owners[0].cancelled == [stored.stream_id, unstored.stream_id]
     assert not await here.is_read_elsewhere(unstored)
 
 
-async def test_releasing_what_has_ended_does_nothing(pair: Pair) -> None:
+async def test_releasing_a_finished_stream_does_nothing(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
     here.append(log, [start(log), DONE], "done")
@@ -238,7 +238,7 @@ async def test_releasing_what_has_ended_does_nothing(pair: Pair) -> None:
     assert await there.take_over(log.stream_id) is None
 
 
-async def test_nothing_can_be_asked_while_the_store_is_away(valkey: Server) -> None:
+async def test_calls_fail_with_503_during_an_outage(valkey: Server) -> None:
     async with journal_at(valkey.url) as here, journal_at(valkey.url) as there:
         log = await here.begin(record())
         here.append(log, [start(log)], "streaming")
@@ -250,15 +250,15 @@ async def test_nothing_can_be_asked_while_the_store_is_away(valkey: Server) -> N
         await eventually(lambda: not here.available and not there.available)
 
         with pytest.raises(ServiceError) as refusal:
-            await there.ask_cancel(log.stream_id)
+            await there.request_cancel(log.stream_id)
         assert refusal.value.status == 503
-        assert await here.is_read_elsewhere(log)  # for all that anybody can tell
+        assert await here.is_read_elsewhere(log)  # assumed during an outage
         assert await here.find(ended.stream_id) is ended
         assert await there.take_over(log.stream_id) is None
         await here.unbind(key())
 
 
-async def test_what_was_purged_while_the_store_was_away_is_gone_when_it_is_back(valkey: Server) -> None:
+async def test_a_stream_purged_during_an_outage_is_gone_afterwards(valkey: Server) -> None:
     async with journal_at(valkey.url) as here, journal_at(valkey.url) as there:
         log = await here.begin(record())
         here.append(log, [start(log), DONE], "done")
@@ -275,12 +275,12 @@ async def test_what_was_purged_while_the_store_was_away_is_gone_when_it_is_back(
         await eventually(is_gone)
 
 
-async def test_a_stream_given_up_while_the_store_is_away_is_taken_over_when_it_is_back(valkey: Server) -> None:
-    owner = Remembering()
+async def test_a_stream_released_during_an_outage_is_taken_over_afterwards(valkey: Server) -> None:
+    owner = RecordingOwner()
     async with journal_at(valkey.url) as here, journal_at(valkey.url) as there:
         there.attach(owner)
         log = await here.begin(record())
-        here.append(log, [start(log), *said("one ")], "streaming")
+        here.append(log, [start(log), *text_deltas("one ")], "streaming")
         await shown(log, 2)
         valkey.kill()
         await eventually(lambda: not here.available)
@@ -291,18 +291,18 @@ async def test_a_stream_given_up_while_the_store_is_away_is_taken_over_when_it_i
 
         taken = await there.take_over(log.stream_id)
         assert taken is not None
-        there.append(taken, [*said("two"), DONE], "done")
+        there.append(taken, [*text_deltas("two"), DONE], "done")
         assert text_of(await read_all(log)) == "one two"
 
 
-async def test_a_mirror_catches_up_when_the_store_is_back(valkey: Server) -> None:
+async def test_a_remote_stream_catches_up_after_an_outage(valkey: Server) -> None:
     async with journal_at(valkey.url, lease_s=5) as here, journal_at(valkey.url, lease_s=5) as there:
         log = await here.begin(record())
-        mirror = await there.find(log.stream_id)
-        assert mirror is not None
-        reading = asyncio.create_task(read_all(mirror))
+        remote = await there.find(log.stream_id)
+        assert remote is not None
+        reading = asyncio.create_task(read_all(remote))
         for word in ("one ", "two ", "three "):
-            here.append(log, [*([] if log.events else [start(log)]), *said(word)], "streaming")
+            here.append(log, [*([] if log.events else [start(log)]), *text_deltas(word)], "streaming")
             await eventually(lambda: log.numbered == len(log.events))
             valkey.kill()
             await eventually(lambda: not here.available and not there.available)
@@ -314,11 +314,11 @@ async def test_a_mirror_catches_up_when_the_store_is_back(valkey: Server) -> Non
         assert log.resumable
 
 
-async def test_two_keys_of_one_body_begun_while_the_store_is_away_are_one_stream(valkey: Server) -> None:
+async def test_two_requests_with_one_key_during_an_outage_create_one_stream(valkey: Server) -> None:
     async with journal_at(valkey.url) as journal:
         valkey.kill()
 
-        assert await journal.find_bound(key()) is None  # for all that anybody can tell
+        assert await journal.find_bound(key()) is None  # unknown during an outage
         logs = await asyncio.gather(*[journal.begin(record(), key()) for _ in range(10)])
 
         assert await journal.find_bound(key()) is logs[0]
@@ -326,29 +326,29 @@ async def test_two_keys_of_one_body_begun_while_the_store_is_away_are_one_stream
         assert not logs[0].resumable
 
 
-async def test_a_state_is_told_from_what_was_said(pair: Pair) -> None:
+async def test_a_state_is_derived_from_the_events(pair: Pair) -> None:
     here, there = pair
     log = await here.begin(record())
-    mirror = await there.find(log.stream_id)
-    assert mirror is not None
-    states = [mirror.state]
+    remote = await there.find(log.stream_id)
+    assert remote is not None
+    states = [remote.state]
     events: list[list[Event]] = [
         [start(log), Status("queued", place=1)],
         [Status("retrying")],
-        said("a"),
+        text_deltas("a"),
         [Status("slow")],
     ]
     for count, batch in zip((2, 3, 4, 5), events, strict=True):
         here.append(log, batch, "streaming")
-        await shown(mirror, count)
-        states.append(mirror.state)
+        await shown(remote, count)
+        states.append(remote.state)
     here.append(log, [Failed("internal", "x", 500, retryable=False, partial=True)], "failed")
-    await mirror.wait_for_end()
+    await remote.wait_for_end()
 
-    assert [*states, mirror.state] == ["queued", "queued", "starting", "streaming", "streaming", "failed"]
+    assert [*states, remote.state] == ["queued", "queued", "starting", "streaming", "streaming", "failed"]
 
 
-async def test_a_key_outlives_its_time_while_its_stream_is_kept(url: str) -> None:
+async def test_a_key_is_kept_as_long_as_its_stream(url: str) -> None:
     async with journal_at(url, ttl_s=0.2, lease_s=0.3) as journal:
         log = await journal.begin(record(store=False), key())
         passing = await journal.begin(record(), key("other"))
@@ -372,7 +372,7 @@ async def test_a_stream_that_was_lost_is_announced_only_once(valkey: Server) -> 
         await shown(log, 1)
         valkey.command("FLUSHALL")
         for word in ("a", "b", "c"):
-            journal.append(log, said(word), "streaming")
+            journal.append(log, text_deltas(word), "streaming")
             await eventually(lambda: log.numbered == len(log.events))
         journal.append(log, [DONE], "done")
 

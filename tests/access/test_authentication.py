@@ -1,4 +1,4 @@
-"""Who comes in: every address but a few wants a key, and a key the scope that the call needs."""
+"""Authentication: all routes but a few need a key, with the scope of the route."""
 
 import json
 from typing import Any
@@ -46,26 +46,26 @@ named = [" ".join(call) for call in NEEDS]
 
 
 def refusal(response: Any) -> str:
-    """The sentence of an error, in whichever shape it came."""
+    """Return the message of an error in any dialect."""
     body = response.json()
     return str(body["error"]["message"] if isinstance(body["error"], dict) else body["error"])
 
 
 @pytest.mark.parametrize("path", OPEN)
-async def test_what_is_open_needs_no_key(holders: Holders, path: str) -> None:
+async def test_public_routes_need_no_key(holders: Holders, path: str) -> None:
     response = await holders["ann"].service.http.get(path)
 
     assert response.status_code == 200
 
 
 @pytest.mark.parametrize("path", CLOSED)
-async def test_what_nobody_has_thought_of_is_closed(holders: Holders, path: str) -> None:
+async def test_unknown_paths_need_a_key(holders: Holders, path: str) -> None:
     response = await holders["ann"].service.http.get(path)
 
     assert response.status_code == 401
 
 
-async def test_every_call_of_the_document_is_closed_or_known_to_be_open(holders: Holders) -> None:
+async def test_every_documented_route_needs_a_key_or_is_public(holders: Holders) -> None:
     service = holders["ann"].service
     document = (await service.http.get("/openapi.json")).json()
 
@@ -77,7 +77,9 @@ async def test_every_call_of_the_document_is_closed_or_known_to_be_open(holders:
 
 
 @pytest.mark.parametrize(("method", "path"), NEEDS, ids=named)
-async def test_a_call_without_a_key_is_401_in_its_surfaces_own_words(holders: Holders, method: str, path: str) -> None:
+async def test_a_request_without_a_key_is_401_in_the_form_of_its_dialect(
+    holders: Holders, method: str, path: str
+) -> None:
     response = await holders["ann"].service.http.request(method, path, content=b"not even JSON")
 
     assert response.status_code == 401
@@ -95,7 +97,7 @@ async def test_a_call_without_a_key_is_401_in_its_surfaces_own_words(holders: Ho
 
 
 @pytest.mark.parametrize(("method", "path"), NEEDS, ids=named)
-async def test_a_key_without_the_scope_is_403_and_told_which(holders: Holders, method: str, path: str) -> None:
+async def test_a_key_without_the_scope_is_403_with_the_scopes_name(holders: Holders, method: str, path: str) -> None:
     needed = NEEDS[method, path]
 
     for name, scopes in HAS.items():
@@ -110,27 +112,27 @@ async def test_a_key_without_the_scope_is_403_and_told_which(holders: Holders, m
 
 
 @pytest.mark.parametrize(("method", "path"), NEEDS, ids=named)
-async def test_an_admin_lacks_nothing(holders: Holders, method: str, path: str) -> None:
+async def test_an_admin_has_every_scope(holders: Holders, method: str, path: str) -> None:
     response = await holders["chief"].ask(method, path, {} if method in {"POST", "PATCH"} else None)
 
     assert response.status_code not in {401, 403}
 
 
-async def test_a_key_comes_in_either_header(holders: Holders) -> None:
+async def test_a_key_is_accepted_in_either_header(holders: Holders) -> None:
     ann, http = holders["ann"], holders["ann"].service.http
     good: list[dict[str, str]] = [
         {"Authorization": f"Bearer {ann.key}"},
         {"Authorization": f"bearer  {ann.key}"},
         {"x-api-key": ann.key},
         {"x-api-key": ann.key, "Authorization": "Basic dXNlcjpwYXNz"},
-        {"x-api-key": ann.key, "Authorization": "Bearer nobody's"},
-        {"x-api-key": "nobody's", "Authorization": f"Bearer {ann.key}"},
+        {"x-api-key": ann.key, "Authorization": "Bearer unknown"},
+        {"x-api-key": "unknown", "Authorization": f"Bearer {ann.key}"},
     ]
     for headers in good:
         assert (await http.get("/api/models", headers=headers)).status_code == 200, headers
 
 
-async def test_what_is_no_key_does_not_come_in(holders: Holders) -> None:
+async def test_an_invalid_key_is_rejected(holders: Holders) -> None:
     ann, http = holders["ann"], holders["ann"].service.http
     bad: list[dict[str, str]] = [
         {"Authorization": ann.key},
@@ -147,11 +149,11 @@ async def test_what_is_no_key_does_not_come_in(holders: Holders) -> None:
     ]
     for headers in bad:
         encoded = {name: value.encode("latin-1") for name, value in headers.items()}
-        response = await http.get("/api/models", headers=encoded)  # type: ignore[arg-type]  # bytes are what it sends
+        response = await http.get("/api/models", headers=encoded)  # type: ignore[arg-type]  # it sends bytes
         assert response.status_code == 401, headers
 
 
-async def test_a_key_that_is_good_no_longer_is_told_why(holders: Holders) -> None:
+async def test_a_key_that_is_no_longer_valid_gets_the_reason(holders: Holders) -> None:
     late, gone = [await holders[name].ask("GET", "/api/models") for name in ("late", "gone")]
 
     assert (late.status_code, refusal(late)) == (401, "This API key has expired.")
@@ -159,7 +161,7 @@ async def test_a_key_that_is_good_no_longer_is_told_why(holders: Holders) -> Non
 
 
 @pytest.mark.parametrize("name", ["api_key", "key", "access_token", "token", "x-api-key", "apikey"])
-async def test_a_key_in_an_address_is_refused_by_name(holders: Holders, name: str) -> None:
+async def test_a_key_in_a_url_is_refused_with_the_parameters_name(holders: Holders, name: str) -> None:
     ann = holders["ann"]
     for headers in ({}, ann.header):
         response = await ann.service.http.get("/api/models", params={name: ann.key}, headers=headers)
@@ -174,9 +176,7 @@ async def test_a_key_in_an_address_is_refused_by_name(holders: Holders, name: st
     ("name", "query", "status"),
     [(None, "", 401), (None, "&key=art_x", 401), (None, "&ticket=x", 401), ("reader", "", 403), ("gone", "", 401)],
 )
-async def test_an_event_source_can_read_its_refusal(
-    holders: Holders, name: str | None, query: str, status: int
-) -> None:
+async def test_an_event_source_can_read_its_error(holders: Holders, name: str | None, query: str, status: int) -> None:
     service = holders["ann"].service
     headers = holders[name].header if name else {}
 
@@ -190,7 +190,7 @@ async def test_an_event_source_can_read_its_refusal(
     assert (await service.http.get(f"/api/generate?prompt=Hi{query}", headers=comes_back)).status_code == 204
 
 
-async def test_nothing_is_read_of_a_body_that_came_without_a_key(holders: Holders) -> None:
+async def test_the_body_of_a_request_without_a_key_is_not_read(holders: Holders) -> None:
     service = holders["ann"].service
     before = len(await service.calls())
 
@@ -200,19 +200,19 @@ async def test_nothing_is_read_of_a_body_that_came_without_a_key(holders: Holder
     assert len(await service.calls()) == before
 
 
-async def test_ready_tells_everybody_whether_and_a_holder_how(holders: Holders) -> None:
+async def test_readiness_is_public_and_its_details_need_a_key(holders: Holders) -> None:
     ann = holders["ann"]
-    anybody: Json = (await ann.service.http.get("/readyz")).json()
-    with_nobodys: Json = (await ann.service.http.get("/readyz", headers={"x-api-key": "nobody's"})).json()
+    without_key: Json = (await ann.service.http.get("/readyz")).json()
+    with_unknown_key: Json = (await ann.service.http.get("/readyz", headers={"x-api-key": "unknown"})).json()
     holder: Json = (await ann.ask("GET", "/readyz")).json()
 
-    assert anybody["status"] == holder["status"] == "ready"
-    assert "streams" not in anybody
-    assert with_nobodys == anybody
+    assert without_key["status"] == holder["status"] == "ready"
+    assert "streams" not in without_key
+    assert with_unknown_key == without_key
     assert holder["streams"] == 0
 
 
-async def test_where_there_are_keys_it_matters_not_where_a_request_comes_from(holders: Holders) -> None:
+async def test_with_keys_the_origin_of_a_request_is_irrelevant(holders: Holders) -> None:
     for headers in ({"Host": "api.example.com"}, {"Origin": "https://app.example.com"}):
         assert (await holders["ann"].ask("GET", "/api/models", **headers)).status_code == 200
         response = await holders["ann"].service.http.get("/api/models", headers=headers)
@@ -220,7 +220,7 @@ async def test_where_there_are_keys_it_matters_not_where_a_request_comes_from(ho
         assert "access-control-allow-origin" not in response.headers
 
 
-async def test_a_stream_is_read_with_the_key_it_was_begun_with(holders: Holders) -> None:
+async def test_a_stream_is_read_with_the_key_that_started_it(holders: Holders) -> None:
     ann = holders["ann"]
     async with ann.service.http.stream("GET", "/api/generate?prompt=Hi", headers={**EVENTS, **ann.header}) as response:
         events = [event async for event in events_of(response)]
