@@ -177,6 +177,13 @@ class ReplyRecorder:
             return False
         return await self._wait_for_other_process(left)
 
+    async def has_ended(self, left: Unfinished) -> bool:
+        """Whether the stream of an unfinished reply has ended, so that the reply only has to be stored."""
+        if reply := self._replies.get(left.reply_id):
+            return reply.ended
+        log = await self._find(left.stream_id) if left.stream_id else None
+        return log is not None and log.end is not None
+
     async def _wait_for_other_process(self, left: Unfinished) -> bool:
         """Wait shortly for another process to store the end."""
         for _ in range(int(_CATCH_UP_S / _POLL_S)):

@@ -123,13 +123,26 @@ class MessageSender:
                     self._caller.id, self._conversation_id, lease_s=lease_s, key=key, replaces=body.replaces
                 )
             except ServiceError as error:
-                if error.code.name != "conflict" or last or not (await self._is_over() or key):
+                if error.code.name != "conflict":
+                    raise
+                if last or not (await self._is_over() or key):
+                    await self._check_stored()
                     raise
         raise AssertionError("the second claim succeeds or raises")
 
     async def _is_over(self) -> bool:
         left = await self._opened.sends.unfinished_in(self._conversation_id)
         return left is None or await self._opened.recorder.catch_up(left)
+
+    async def _check_stored(self) -> None:
+        """Refuse to wait for a running reply that has ended: only the database is behind.
+
+        Raises:
+            ServiceError: `overloaded`.
+        """
+        left = await self._opened.sends.unfinished_in(self._conversation_id)
+        if left and await self._opened.recorder.has_ended(left):
+            raise ServiceError("overloaded", "The last reply of this conversation is not stored yet.", retry_after=2)
 
     def _to_request(self, body: Send, claimed: Claimed, content: list[Json]) -> Generation:
         settings, conversation = self._engine.settings, claimed.conversation
