@@ -1,4 +1,4 @@
-"""The built-in local Bedrock: AWS's wire on a socket of this machine, with words of its own."""
+"""The local Bedrock: an emulator of Bedrock's wire protocol that answers with generated text."""
 
 from service.local.app import create_local_app
 from service.local.server import serve_local

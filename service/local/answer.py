@@ -1,4 +1,4 @@
-"""An answer before it has a wire: its blocks, and the pieces in which they are said."""
+"""An answer, independent of the wire format: its blocks, their pieces, and its end."""
 
 from typing import Any, Literal
 
@@ -23,7 +23,7 @@ class Block(Struct, frozen=True):
 
 
 class Piece(Struct, frozen=True):
-    """A part of a block as it is said. `first` and `last` tell whether the block opens or closes with it."""
+    """A part of a block. `first` and `last`: the block opens or closes with it."""
 
     block: Block
     text: str
@@ -33,7 +33,7 @@ class Piece(Struct, frozen=True):
 
 
 class LocalUsage(Struct, frozen=True):
-    """Tokens of a whole answer; `input` excludes cached ones."""
+    """Tokens of a whole answer; `input` excludes cached tokens."""
 
     input: int
     output: int
@@ -43,17 +43,17 @@ class LocalUsage(Struct, frozen=True):
 
     @property
     def total(self) -> int:
-        """All of them, cached ones included, as Bedrock adds them up."""
+        """The sum, cached tokens included, as Bedrock computes it."""
         return self.input + self.output + self.cache_read + self.cache_write
 
     @property
     def prompt(self) -> int:
-        """All of the request, cached or not."""
+        """The tokens of the request, cached or not."""
         return self.input + self.cache_read + self.cache_write
 
 
 class End(Struct, frozen=True):
-    """How an answer ended. `trace` is a guardrail's, in Converse's shape."""
+    """How an answer ended. `trace`: the guardrail's trace in Converse's format."""
 
     stop: str
     usage: LocalUsage

@@ -1,4 +1,4 @@
-"""What the local Bedrock is being asked, for tests: every call as it runs, and gates that hold its answer."""
+"""Records the calls that the local Bedrock receives, and lets tests wait for them and hold their answers at gates."""
 
 import asyncio
 import math
@@ -7,19 +7,27 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-_KEPT = 1_000  # calls
-_KEYS = 4_096  # scripts that may be under way
+_MAX_CALLS = 1_000
+_MAX_KEYS = 4_096  # scripts that can be in progress
 
 
-STANDING = "/standing"
-"""The key of the calls that share the standing fault's script."""
+DEFAULT_FAULT_KEY = "/standing"
+"""The key of the calls that share the default fault's script."""
 
 
 class LocalCall:
-    """One call. `deltas` counts what has been handed to the socket; `client_left` whether the other side hung up."""
+    """One call. `deltas`: those written to the socket; `client_left`: the client disconnected before the end."""
 
     def __init__(
-        self, number: int, operation: str, model: str, *, attempt: int, key: str, fault: str, told: Callable[[], None]
+        self,
+        number: int,
+        operation: str,
+        model: str,
+        *,
+        attempt: int,
+        key: str,
+        fault: str,
+        on_change: Callable[[], None],
     ) -> None:
         self.number = number
         self.operation = operation
@@ -33,60 +41,60 @@ class LocalCall:
         self.waiting = False
         self.client_left = False
         self.closed = asyncio.Event()
-        self._told = told
+        self._on_change = on_change
         self._permits = 0.0
         self._released = asyncio.Event()
 
     @property
     def state(self) -> Literal["open", "waiting", "closed"]:
-        """Where it stands."""
+        """The state: `waiting` means at a gate."""
         return "closed" if self.closed.is_set() else "waiting" if self.waiting else "open"
 
     def release(self, times: float = 1) -> None:
-        """Open the next `times` gates, those it has not come to yet included."""
+        """Open the next `times` gates, including those that the call has not reached."""
         self._permits += times
         self._released.set()
 
     async def gate(self) -> None:
-        """Wait to be released."""
+        """Wait until the call is released."""
         while self._permits < 1:
             self._released.clear()
-            self._now(waiting=True)
+            self._set_waiting(waiting=True)
             await self._released.wait()
         self._permits -= 1
-        self._now(waiting=False)
+        self._set_waiting(waiting=False)
 
-    def sent(self, deltas: int) -> None:
-        """Note that the first `deltas` deltas are on their way."""
+    def record_deltas(self, deltas: int) -> None:
+        """Record that the first `deltas` deltas were written to the socket."""
         self.deltas = deltas
-        self._told()
+        self._on_change()
 
     def close(self, *, client_left: bool) -> None:
-        """Note the end."""
+        """Record the end of the call."""
         self.client_left = client_left
         self.closed.set()
-        self._told()
+        self._on_change()
 
     def report(self) -> dict[str, Any]:
-        """Describe it in JSON."""
+        """Describe the call in JSON."""
         names = ("number", "operation", "model", "attempt", "key", "fault", "started", "status", "state", "deltas")
         return {name: getattr(self, name) for name in names} | {"client_left": self.client_left}
 
-    def _now(self, *, waiting: bool) -> None:
+    def _set_waiting(self, *, waiting: bool) -> None:
         self.waiting = waiting
-        self._told()
+        self._on_change()
 
 
 class Calls:
-    """The calls of one local Bedrock, the last thousand of them; and how often each script was asked."""
+    """The last 1,000 calls of one local Bedrock, and the number of attempts of each fault script."""
 
     def __init__(self) -> None:
-        self._calls: deque[LocalCall] = deque(maxlen=_KEPT)
+        self._calls: deque[LocalCall] = deque(maxlen=_MAX_CALLS)
         self._attempts: OrderedDict[str, int] = OrderedDict()
         self._number = 0
-        self.standing = ""
-        """The fault of every call that orders none of its own."""
-        self._waiting: set[asyncio.Event] = set()
+        self.default_fault = ""
+        """The fault of every call that has none in its headers."""
+        self._waiters: set[asyncio.Event] = set()
 
     def __iter__(self) -> Iterator[LocalCall]:
         return iter(tuple(self._calls))
@@ -94,27 +102,27 @@ class Calls:
     def __getitem__(self, at: int) -> LocalCall:
         return self._calls[at]
 
-    def stand(self, fault: str) -> None:
-        """Let a fault stand for all calls without one, from its script's begin; empty: no longer."""
-        self.standing = fault
-        self._attempts.pop(STANDING, None)
+    def set_default_fault(self, fault: str) -> None:
+        """Set the fault of all calls without one, and restart its script; an empty string removes it."""
+        self.default_fault = fault
+        self._attempts.pop(DEFAULT_FAULT_KEY, None)
 
     def open(self, operation: str, model: str, key: str, fault: str = "") -> LocalCall:
-        """Begin a call; `key` joins it to the earlier attempts of the same thing."""
+        """Record a new call; calls with the same `key` are attempts of one script."""
         attempt = self._attempts.get(key, 0) if key else 0
         if key:
             self._attempts[key] = attempt + 1
             self._attempts.move_to_end(key)
-            if len(self._attempts) > _KEYS:
+            if len(self._attempts) > _MAX_KEYS:
                 self._attempts.popitem(last=False)
         self._number += 1
-        call = LocalCall(self._number, operation, model, attempt=attempt, key=key, fault=fault, told=self._tell)
+        call = LocalCall(self._number, operation, model, attempt=attempt, key=key, fault=fault, on_change=self._notify)
         self._calls.append(call)
-        self._tell()
+        self._notify()
         return call
 
     def find(self, number: int) -> LocalCall | None:
-        """Return the call of that number, while it is kept."""
+        """Return the call of that number; None if it is unknown or no longer stored."""
         return next((call for call in self._calls if call.number == number), None)
 
     def release(self, times: float = math.inf) -> None:
@@ -124,30 +132,30 @@ class Calls:
                 call.release(times)
 
     def clear(self) -> None:
-        """Forget the calls that are over, and what the scripts have counted."""
-        kept = [call for call in self._calls if not call.closed.is_set()]
+        """Delete the closed calls and the attempt counts of all scripts."""
+        running = [call for call in self._calls if not call.closed.is_set()]
         self._calls.clear()
-        self._calls.extend(kept)
+        self._calls.extend(running)
         self._attempts.clear()
 
-    async def until(self, claim: Callable[["Calls"], bool]) -> None:
+    async def wait_until(self, claim: Callable[["Calls"], bool]) -> None:
         """Wait until the claim is true of the calls."""
         changed = asyncio.Event()
-        self._waiting.add(changed)
+        self._waiters.add(changed)
         try:
             while not claim(self):
                 await changed.wait()
                 changed.clear()
         finally:
-            self._waiting.discard(changed)
+            self._waiters.discard(changed)
 
-    async def opened(self, count: int = 1) -> LocalCall:
+    async def wait_for_call(self, number: int = 1) -> LocalCall:
         """Wait for the call of that number, counted from 1 since the start, and return it."""
-        await self.until(lambda calls: calls.find(count) is not None)
-        call = self.find(count)
+        await self.wait_until(lambda calls: calls.find(number) is not None)
+        call = self.find(number)
         assert call  # noqa: S101 the line above waited for it
         return call
 
-    def _tell(self) -> None:
-        for changed in self._waiting:
+    def _notify(self) -> None:
+        for changed in self._waiters:
             changed.set()

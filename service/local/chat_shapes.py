@@ -1,5 +1,5 @@
-# ruff: noqa: D101  the names are OpenAI's own, and say what the structures are
-"""The body of OpenAI's chat, as gpt-oss, GPT, Jamba, Mistral and the other open models take it on InvokeModel."""
+# ruff: noqa: D101  the names are those of OpenAI's API reference
+"""The body of OpenAI's chat, which gpt-oss, GPT, Jamba, Mistral and other open models accept on InvokeModel."""
 
 from typing import Annotated, Any, Literal
 
@@ -102,7 +102,7 @@ class OpenAIEffort(_OpenAIObject, frozen=True):
 
 
 class OpenAIBody(_OpenAIObject, frozen=True):
-    """Everything that some of these models take; `chat_rules` knows who refuses what."""
+    """The union of the members that these models accept; `families.chat_request` checks them for each model."""
 
     messages: Annotated[list[OpenAIMessage], Meta(min_length=1)]
     model: str | None = None

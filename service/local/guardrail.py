@@ -1,4 +1,4 @@
-"""A guardrail as the local Bedrock has it: it blocks some words."""
+"""The local Bedrock's guardrail: it blocks prompts that contain certain words."""
 
 import re
 from typing import Any
@@ -6,37 +6,37 @@ from typing import Any
 from service.local.prompt import LocalPrompt
 
 BLOCKED_WORDS = ("forbidden", "blocked-topic")
-"""A prompt with one of these is blocked, where a guardrail is to be applied."""
+"""A guardrail blocks a prompt that contains one of these."""
 
-MESSAGE = "Sorry, the guardrail does not allow this question."
+BLOCKED_MESSAGE = "Sorry, the guardrail does not allow this question."
 _WORD = re.compile("|".join(BLOCKED_WORDS), re.IGNORECASE)
 
 
-def match(text: str) -> str:
-    """Return the word for which a text is blocked, if there is one."""
+def find_blocked_word(text: str) -> str:
+    """Return the first blocked word of a text; empty if there is none."""
     found = _WORD.search(text)
     return found[0] if found else ""
 
 
-def blocked(prompt: LocalPrompt) -> str:
-    """Return what is said in place of an answer, if the prompt is blocked."""
-    return MESSAGE if prompt.guardrail and match(prompt.asked) else ""
+def blocked_answer(prompt: LocalPrompt) -> str:
+    """Return the message that replaces the answer; empty if the prompt is not blocked."""
+    return BLOCKED_MESSAGE if prompt.guardrail and find_blocked_word(prompt.question) else ""
 
 
-def trace(prompt: LocalPrompt) -> dict[str, Any] | None:
-    """Report what the guardrail found, where the trace is wanted."""
+def write_trace(prompt: LocalPrompt) -> dict[str, Any] | None:
+    """Write the guardrail's trace; None if the request does not ask for it."""
     if prompt.guardrail is None or not prompt.guardrail.trace:
         return None
-    found = match(prompt.asked)
-    assessed = assessment(prompt.asked, found)
+    found = find_blocked_word(prompt.question)
+    assessment = write_assessment(prompt.question, found)
     return {
-        "inputAssessment": {prompt.guardrail.id: assessed},
+        "inputAssessment": {prompt.guardrail.id: assessment},
         **({"actionReason": "Guardrail blocked."} if found else {"actionReason": "No action."}),
         **({"modelOutput": []} if found else {}),
     }
 
 
-def assessment(text: str, found: str) -> dict[str, Any]:
+def write_assessment(text: str, found: str) -> dict[str, Any]:
     """Write a guardrail's assessment of one text."""
     policy = {
         "wordPolicy": {"customWords": [{"action": "BLOCKED", "detected": True, "match": found}], "managedWordLists": []}
@@ -46,13 +46,13 @@ def assessment(text: str, found: str) -> dict[str, Any]:
         "invocationMetrics": {
             "guardrailCoverage": {"textCharacters": {"guarded": len(text), "total": len(text)}},
             "guardrailProcessingLatency": 12,
-            "usage": usage(text),
+            "usage": count_text_units(text),
         },
     }
 
 
-def usage(text: str) -> dict[str, int]:
-    """Count text units: a thousand characters each."""
+def count_text_units(text: str) -> dict[str, int]:
+    """Count text units of 1,000 characters."""
     return {
         "contentPolicyUnits": 0,
         "contextualGroundingPolicyUnits": 0,

@@ -1,4 +1,4 @@
-"""Counts a request's tokens, and remembers which beginnings of requests have been cached."""
+"""Counts the tokens of requests and keeps the prompt cache: the prefixes of earlier requests up to a cache point."""
 
 import json
 from collections import OrderedDict
@@ -7,80 +7,73 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-from service.local.prompt import LocalPrompt, Media, Part, PromptCachePoint, PromptTool, PromptToolUse
+from service.local.prompt import LocalPrompt, Media, Part, PromptCachePoint, PromptToolUse
 from service.local.text import tokens
 
-_A_MESSAGE = 4  # tokens around each
-_IMAGE_BYTES = 750  # a token
-_MOST_OF_AN_IMAGE = 1_600  # tokens
-_LEAST_CACHED = 1_024  # tokens; shorter beginnings are not cached, and nothing says so
-_KEPT = 1_000  # beginnings
+_MESSAGE_TOKENS = 4  # the overhead of each message
+_IMAGE_BYTES = 750  # per token
+_MAX_IMAGE_TOKENS = 1_600
+_MIN_CACHED_TOKENS = 1_024  # shorter prefixes are not cached, without an error
+_MAX_PREFIXES = 1_000
 
 
-class Counted(Struct, frozen=True):
-    """A request's tokens."""
+class InputTokens(Struct, frozen=True):
+    """The input tokens of a request."""
 
     fresh: int
     cache_read: int = 0
     cache_write: int = 0
 
 
-def count(prompt: LocalPrompt) -> int:
-    """Count a request's tokens, whatever is cached of them."""
+def count_tokens(prompt: LocalPrompt) -> int:
+    """Count a request's tokens, cached or not."""
     return sum(size for size, _ in _sections(prompt))
 
 
 class TokenCounter:
-    """Counts requests, and knows the beginnings it has seen."""
+    """Counts the tokens of requests and stores the prefixes that are cached."""
 
     def __init__(self) -> None:
         self._seen: OrderedDict[bytes, None] = OrderedDict()
 
-    def measure(self, prompt: LocalPrompt) -> Counted:
-        """Count a request, and note what of it is cached from now on."""
+    def measure(self, prompt: LocalPrompt) -> InputTokens:
+        """Count a request's tokens and add its prefixes to the cache."""
         total = read = written = 0
         digest = sha256(prompt.model.id.encode())
-        for size, said in _sections(prompt):
-            if said is not None:
+        for size, text in _sections(prompt):
+            if text is not None:
                 total += size
-                digest.update(said.encode(errors="replace"))
-            elif total >= _LEAST_CACHED:
+                digest.update(text.encode(errors="replace"))
+            elif total >= _MIN_CACHED_TOKENS:
                 key = digest.digest()
                 if key in self._seen:
                     read = total
                 written = total
-                self._remember(key)
-        return Counted(total - max(read, written), read, max(0, written - read))
-
-    def _remember(self, key: bytes) -> None:
-        self._seen[key] = None
-        self._seen.move_to_end(key)
-        if len(self._seen) > _KEPT:
-            self._seen.popitem(last=False)
+                self._seen[key] = None
+                self._seen.move_to_end(key)
+                if len(self._seen) > _MAX_PREFIXES:
+                    self._seen.popitem(last=False)
+        return InputTokens(total - max(read, written), read, max(0, written - read))
 
 
 def _sections(prompt: LocalPrompt) -> Iterator[tuple[int, str | None]]:
-    """Yield the request's sections in the order in which they are cached; None in place of a cache point's text."""
-    if prompt.counted:
-        yield tokens.count(prompt.counted), prompt.counted
+    """Yield the tokens and the text of each section in cache order; the text of a cache point is None."""
+    if prompt.raw_text:
+        yield tokens.count(prompt.raw_text), prompt.raw_text
         return
     for tool in prompt.tools:
-        said = _tool(tool)
-        yield tokens.count(said), said
+        text = f"{tool.name} {tool.description} {json.dumps(tool.schema, sort_keys=True)}"
+        yield tokens.count(text), text
     if prompt.tools_cached:
         yield 0, None
     for part in prompt.system:
         yield _section(part)
     for turn in prompt.turns:
-        yield _A_MESSAGE, turn.role
+        yield _MESSAGE_TOKENS, turn.role
         for part in turn.parts:
             yield _section(part)
     if prompt.prefill:
-        yield _A_MESSAGE + tokens.count(prompt.prefill), prompt.prefill
-
-
-def _tool(tool: PromptTool) -> str:
-    return f"{tool.name} {tool.description} {json.dumps(tool.schema, sort_keys=True)}"
+        yield _MESSAGE_TOKENS + tokens.count(prompt.prefill), prompt.prefill
 
 
 def _section(part: Part) -> tuple[int, str | None]:
@@ -88,11 +81,11 @@ def _section(part: Part) -> tuple[int, str | None]:
         case PromptCachePoint():
             return 0, None
         case Media(kind="image"):
-            return min(_MOST_OF_AN_IMAGE, 1 + part.size // _IMAGE_BYTES), f"{part.format}{part.size}"
+            return min(_MAX_IMAGE_TOKENS, 1 + part.size // _IMAGE_BYTES), f"{part.format}{part.size}"
         case Media():
             return tokens.count(part.text) or 1 + part.size // 4, f"{part.name}{part.size}{part.text}"
         case PromptToolUse():
-            said = f"{part.name} {json.dumps(part.input, sort_keys=True)}"
-            return tokens.count(said), said
+            text = f"{part.name} {json.dumps(part.input, sort_keys=True)}"
+            return tokens.count(text), text
         case _:
             return tokens.count(part.text), part.text

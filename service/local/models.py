@@ -1,4 +1,4 @@
-"""Which model an id means here, and which ids this Bedrock does not take."""
+"""Finds the model of an id or ARN, and rejects the ids that Bedrock rejects."""
 
 import re
 from typing import NoReturn
@@ -6,13 +6,13 @@ from typing import NoReturn
 from service.bedrock.catalog.resolution import Model, lookup
 from service.local.refusal import LocalRefusal
 
-_SOME = 4_096  # tokens, where the catalogue does not know
+_DEFAULT_MAX_TOKENS = 4_096  # for models whose limit is not in the catalogue
 
-HIDDEN = "anthropic.claude-haiku-4-5-20251001-v1:0"
-"""The model behind ARNs that tell none: application profiles, deployments, imported models."""
+DEFAULT_MODEL_ID = "anthropic.claude-haiku-4-5-20251001-v1:0"
+"""The model of ARNs that do not name one: application profiles, deployments, imported models."""
 
-_BY_KEY = {
-    "anthropic_version": HIDDEN,
+_BY_MEMBER = {
+    "anthropic_version": DEFAULT_MODEL_ID,
     "max_tokens_to_sample": "anthropic.claude-v2:1",
     "inferenceConfig": "amazon.nova-lite-v1:0",
     "schemaVersion": "amazon.nova-lite-v1:0",
@@ -23,25 +23,25 @@ _BY_KEY = {
     "messages": "qwen.qwen3-32b-v1:0",
     "prompt": "mistral.mistral-7b-instruct-v0:2",
 }
-"""A key that tells a family, most telling first: what hides behind an ARN answers as its body wants it."""
+"""A body member that identifies a family, most specific first: an ARN without a model name answers in that family."""
 
 _ARN = re.compile(r"arn:aws[a-z-]*:(?:bedrock|sagemaker):[a-z0-9-]*:\d*:([a-z-]+)/(.+)")
-_HIDING = frozenset({
+_OPAQUE_KINDS = frozenset({
     "application-inference-profile", "provisioned-model", "custom-model-deployment", "imported-model", "prompt-router",
     "default-prompt-router", "custom-model", "prompt", "endpoint",
 })  # fmt: skip
 
 
-def find(model_id: str, *, counting: bool = False) -> Model:
-    """Find the model that shall answer. Models at their end of life live on here; the fault `eol` shows that end.
+def find_model(model_id: str, *, counting: bool = False) -> Model:
+    """Find the model that answers. Models past their end of life still answer; the fault `eol` simulates that error.
 
-    `counting`: CountTokens wants the base id, which all else may refuse, and refuses profiles (recorded).
+    `counting`: CountTokens accepts the base id, which other operations can reject, and rejects profiles (recorded).
 
     Raises:
-        Refused: the id is unknown, or not one to be called by.
+        LocalRefusal: the id is unknown, or Bedrock does not accept it for this operation.
     """
-    if is_hidden(model_id):
-        return _listed(HIDDEN)
+    if is_opaque_arn(model_id):
+        return _listed(DEFAULT_MODEL_ID)
     arn = _ARN.fullmatch(model_id)
     plain = arn[2] if arn else model_id
     model = lookup(model_id)
@@ -61,21 +61,21 @@ def find(model_id: str, *, counting: bool = False) -> Model:
     return model
 
 
-def is_hidden(model_id: str) -> bool:
-    """Tell whether an id is an ARN that does not say which model is behind it."""
+def is_opaque_arn(model_id: str) -> bool:
+    """Return whether an id is an ARN that does not name a model."""
     arn = _ARN.fullmatch(model_id)
-    return arn is not None and arn[1] in _HIDING and lookup(model_id) is None
+    return arn is not None and arn[1] in _OPAQUE_KINDS and lookup(model_id) is None
 
 
-def behind(body: object) -> Model:
-    """Guess from an InvokeModel body what model somebody may have put behind such an ARN."""
-    keys = body.keys() if isinstance(body, dict) else set()
-    return next((_listed(id_) for key, id_ in _BY_KEY.items() if key in keys), _listed(HIDDEN))
+def guess_model(body: object) -> Model:
+    """Guess the model of such an ARN from a body of InvokeModel."""
+    members = body.keys() if isinstance(body, dict) else set()
+    return next((_listed(id_) for member, id_ in _BY_MEMBER.items() if member in members), _listed(DEFAULT_MODEL_ID))
 
 
-def most_of(model: Model) -> int:
-    """Return how long an answer may be where the request does not say."""
-    return model.max_output_tokens or _SOME
+def default_max_tokens(model: Model) -> int:
+    """Return the token limit of an answer for requests without one."""
+    return model.max_output_tokens or _DEFAULT_MAX_TOKENS
 
 
 def _listed(model_id: str) -> Model:

@@ -1,4 +1,4 @@
-"""What answering one request takes, whichever API it came by: the prompt, the manner, the two ways to write it."""
+"""The plan of one answer, independent of the API: the prompt, the chunk sizes, and the writers of the answer."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -7,39 +7,45 @@ from msgspec import Struct
 
 from service.local.answer import Block, End, Piece
 from service.local.prompt import LocalPrompt
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 
 class Writer(Protocol):
-    """Writes a streamed answer's frames."""
+    """Writes one answer: the frames of a stream, or a whole body."""
 
     def begin(self) -> list[LocalFrame]:
-        """Open the answer."""
+        """Write the frames before the first piece."""
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece."""
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write the frames of a piece."""
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Close the answer."""
+        """Write the frames after the last piece."""
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
 
 
-class Plan(Struct, frozen=True):
-    """How one request is answered. `writer` begins a streamed answer: it is told the input tokens."""
-
-    prompt: LocalPrompt
-    manner: Manner
-    ids: str
-    writer: Callable[["Opening"], Writer]
-    whole: Callable[[list[Block], End], Json]
-    wild: LocalFrame
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-class Opening(Struct, frozen=True):
-    """What a stream's first frame may tell: what the request cost, and when it came (seconds since 1970)."""
+class StreamStart(Struct, frozen=True):
+    """What the first frame of a stream can contain: input tokens, and when the request arrived (seconds since 1970)."""
 
     input_tokens: int
     cache_read: int
     cache_write: int
     created: int
+
+
+class Plan(Struct, frozen=True):
+    """How one request is answered.
+
+    `id_prefix`: the first characters of the ids of tool calls. `unknown_frame`: a delta of a kind that no client knows.
+    """
+
+    prompt: LocalPrompt
+    chunking: Chunking
+    id_prefix: str
+    make_writer: Callable[[StreamStart], Writer]
+
+    unknown_frame: LocalFrame
+    headers: tuple[tuple[str, str], ...] = ()

@@ -1,4 +1,4 @@
-"""A request as the local Bedrock understands it, whatever wire it came by."""
+"""A request in the local Bedrock's own form, independent of the API."""
 
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ class PromptText(Struct, frozen=True, tag=True):
 
 
 class Media(Struct, frozen=True, tag=True):
-    """An image, document, video or sound. `text` is what a document says, where it is plain text."""
+    """An image, document, video or sound. `text`: the content of a plain text document."""
 
     kind: Literal["image", "document", "video", "audio"]
     format: str
@@ -27,7 +27,7 @@ class Media(Struct, frozen=True, tag=True):
 
 
 class PromptToolUse(Struct, frozen=True, tag=True):
-    """A call that the model made earlier."""
+    """An earlier tool call of the model."""
 
     id: str
     name: str
@@ -35,15 +35,15 @@ class PromptToolUse(Struct, frozen=True, tag=True):
 
 
 class PromptToolResult(Struct, frozen=True, tag=True):
-    """What a tool answered, as text."""
+    """The result of a tool call, as text."""
 
     id: str
     text: str
     is_error: bool = False
 
 
-class Thought(Struct, frozen=True, tag=True):
-    """Reasoning handed back."""
+class PromptReasoning(Struct, frozen=True, tag=True):
+    """Reasoning of an earlier answer that the client sent back."""
 
     text: str = ""
     signature: str = ""
@@ -53,7 +53,7 @@ class PromptCachePoint(Struct, frozen=True, tag=True):
     """Everything before it may be cached."""
 
 
-Part = PromptText | Media | PromptToolUse | PromptToolResult | Thought | PromptCachePoint
+Part = PromptText | Media | PromptToolUse | PromptToolResult | PromptReasoning | PromptCachePoint
 
 
 class PromptTurn(Struct, frozen=True):
@@ -64,12 +64,12 @@ class PromptTurn(Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The text of the message, without anything else."""
+        """The text of the message, without its other parts."""
         return "".join(part.text for part in self.parts if isinstance(part, PromptText))
 
 
 class PromptTool(Struct, frozen=True):
-    """A tool that may be called. `server`: the local Bedrock runs it itself."""
+    """A tool. `server`: the local Bedrock runs it."""
 
     name: str
     description: str
@@ -86,9 +86,9 @@ class PromptGuardrail(Struct, frozen=True):
 
 
 class LocalPrompt(Struct, frozen=True):
-    """What is asked of a model. `prefill` is the beginning of the answer, which goes on from it.
+    """A request to a model. `prefill`: the beginning of the answer, which the model continues.
 
-    `choice`: `auto`, `any`, `none`, or the name of a tool after `tool:`.
+    `choice`: `auto`, `any`, `none`, or `tool:` and the name of a tool.
     """
 
     model: Model
@@ -104,12 +104,12 @@ class LocalPrompt(Struct, frozen=True):
     schema: dict[str, Any] | None = None
     guardrail: PromptGuardrail | None = None
     tools_cached: bool = False
-    counted: str = ""
-    """What the input tokens are counted from, where it is not the turns: a raw prompt."""
-    lead: str = ""
-    """The white space with which this family's answers begin (recorded)."""
-    thought: str = ""
-    """The reasoning so far, where a raw prompt holds some."""
+    raw_text: str = ""
+    """The raw prompt, from which the input tokens are counted; empty: they are counted from the turns."""
+    leading_space: str = ""
+    """The white space at the start of this family's answers (recorded)."""
+    reasoning_so_far: str = ""
+    """The incomplete reasoning at the end of a raw prompt."""
 
     @property
     def system_text(self) -> str:
@@ -122,6 +122,6 @@ class LocalPrompt(Struct, frozen=True):
         return self.turns[-1] if self.turns else PromptTurn("user", ())
 
     @property
-    def asked(self) -> str:
-        """The newest words of the user."""
+    def question(self) -> str:
+        """The user's last text."""
         return next((turn.text for turn in reversed(self.turns) if turn.role == "user" and turn.text.strip()), "")

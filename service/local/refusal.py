@@ -1,4 +1,4 @@
-"""How Bedrock says no: an HTTP error with a code in a header, a sentence in the body and a request id."""
+"""Bedrock's HTTP errors: a code in a header, a message in the body, and a request id."""
 
 from typing import Any
 from uuid import uuid4
@@ -49,7 +49,7 @@ MESSAGES = {
 
 
 class LocalRefusal(Exception):
-    """Bedrock's answer to a request it does not take. `members` stand beside the message in the body."""
+    """An HTTP error of Bedrock. `members`: further members of the body, beside the message."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class LocalRefusal(Exception):
         self.members = members or {}
 
     def response(self) -> Response:
-        """Write it as AWS does (recorded: the code carries a tail after a colon); without a code, as a proxy does."""
+        """Write the error as AWS does (recorded: a URL follows the code); without a code, as a proxy does."""
         if not self.code:
             page = f"<html><head><title>{self.status}</title></head><body><h1>{self.status} {self}</h1></body></html>"
             return Response(

@@ -1,4 +1,4 @@
-"""Runs the local Bedrock on a socket of this machine, inside the running event loop."""
+"""Serves the local Bedrock on a local socket, inside the running event loop."""
 
 import asyncio
 import socket
@@ -12,11 +12,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from service.local.app import create_local_app
 
-_LONGEST_STOP = 1.0  # seconds for the answers under way to notice
+_STOP_TIMEOUT = 1.0  # seconds in which running answers end
 
 
 class _Connection(H11Protocol):
-    """Hands the app its transport, so that faults can break a connection off."""
+    """Passes the transport to the app, so that faults can close a connection."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         self.app_state = {**self.app_state, "transport": transport}
@@ -27,13 +27,13 @@ class _Connection(H11Protocol):
 async def serve_local(
     port: int = 0, *, host: str = "127.0.0.1", app: Starlette | None = None, **options: Any
 ) -> AsyncIterator[str]:
-    """Serve a local Bedrock until the block is left, and yield its address.
+    """Serve a local Bedrock inside the block, and yield its address.
 
-    `options` are `create_local_app`'s, where no `app` is given. No signal handlers are installed, and answers under way
-    are broken off at the end.
+    `options` are those of `create_local_app`, without `app`. No signal handlers are installed. Running answers are
+    aborted at the end.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     listener = _listen(host, port)
     config = uvicorn.Config(
@@ -55,7 +55,9 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited; else a frame waits for the last one
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # connections inherit it; no delay of small frames
         listener.bind((host, port))
         listener.setblocking(False)
     except OSError:
@@ -65,14 +67,14 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 async def _stop(server: uvicorn.Server) -> None:
-    """Stop listening, hang up on everybody, and wait for the answers to notice."""
+    """Stop listening, abort all connections, and wait for the running answers to end."""
     for listening in server.servers:
         listening.close()
     for connection in tuple(server.server_state.connections):
         connection.transport.abort()
     if tasks := tuple(server.server_state.tasks):
-        _, late = await asyncio.wait(tasks, timeout=_LONGEST_STOP)
-        for task in late:
+        _, running = await asyncio.wait(tasks, timeout=_STOP_TIMEOUT)
+        for task in running:
             task.cancel()
     for listening in server.servers:
         await listening.wait_closed()

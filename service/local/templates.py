@@ -1,4 +1,4 @@
-"""Reads raw prompts: which turns a template makes, and how much of the answer is there already."""
+"""Parses raw prompts: their turns, their system text, and the beginning of the answer."""
 
 import re
 from collections import deque
@@ -7,11 +7,11 @@ from msgspec import Struct
 
 from service.local.prompt import PromptText, PromptTurn
 
-_KEPT = 256  # prompts
+_MAX_PROMPTS = 256
 
 
 class TemplatePrompt(Struct, frozen=True):
-    """A raw prompt, read."""
+    """A parsed raw prompt. `so_far`: the beginning of the answer."""
 
     turns: tuple[PromptTurn, ...]
     system: str = ""
@@ -19,7 +19,7 @@ class TemplatePrompt(Struct, frozen=True):
 
 
 class Template(Struct, frozen=True):
-    """How a family marks its turns: patterns for the beginnings, and what else is only decoration."""
+    """A family's prompt template: the patterns that start a turn. `decoration`: tokens without content."""
 
     user: str
     assistant: str
@@ -27,7 +27,7 @@ class Template(Struct, frozen=True):
     decoration: str = r"(?!)"
 
     def read(self, prompt: str) -> TemplatePrompt | None:
-        """Read a prompt; None where it holds no mark at all."""
+        """Parse a prompt; None if no pattern matches."""
         marks = re.compile(f"(?P<user>{self.user})|(?P<assistant>{self.assistant})|(?P<system>{self.system})")
         found = list(marks.finditer(prompt))
         if not found:
@@ -35,40 +35,28 @@ class Template(Struct, frozen=True):
         system, turns = [prompt[: found[0].start()]], []
         ends = [mark.start() for mark in found[1:]] + [len(prompt)]
         for mark, end in zip(found, ends, strict=True):
-            said = re.sub(self.decoration, "", prompt[mark.end() : end])
+            text = re.sub(self.decoration, "", prompt[mark.end() : end])
             if mark.lastgroup == "system":
-                system.append(said)
+                system.append(text)
             else:
-                turns.append(PromptTurn("user" if mark.lastgroup == "user" else "assistant", (PromptText(said),)))
+                turns.append(PromptTurn("user" if mark.lastgroup == "user" else "assistant", (PromptText(text),)))
         so_far = turns.pop().text if turns and turns[-1].role == "assistant" else ""
-        turns, inner = _without_inner_system(turns)
-        told = re.sub(self.decoration, "", "\n".join([*system, *inner])).strip()
-        return TemplatePrompt(tuple(_trimmed(turn) for turn in turns), told, so_far)
+        trimmed = []
+        for number, turn in enumerate(turns):
+            text, inner = _split_marked(turn.text, "<<SYS>>", "<</SYS>>")
+            system += inner if number == 0 else []  # Llama 2's system text is part of the first turn
+            trimmed.append(PromptTurn(turn.role, (PromptText(text.strip()),)))
+        return TemplatePrompt(tuple(trimmed), re.sub(self.decoration, "", "\n".join(system)).strip(), so_far)
 
 
-def _without_inner_system(turns: list[PromptTurn]) -> tuple[list[PromptTurn], list[str]]:
-    """Take Llama 2's system text out of the first turn."""
-    inner: list[str] = []
-    plain: list[PromptTurn] = []
-    for number, turn in enumerate(turns):
-        text, within = _cut_out(turn.text, "<<SYS>>", "<</SYS>>")
-        inner += within if number == 0 else []
-        plain.append(PromptTurn(turn.role, (PromptText(text),)))
-    return plain, inner
-
-
-def _cut_out(text: str, begin: str, end: str) -> tuple[str, list[str]]:
-    """Part a text from what stands between two marks, in linear time also where the second one is missing."""
+def _split_marked(text: str, begin: str, end: str) -> tuple[str, list[str]]:
+    """Split a text from its parts between two marks, in linear time even if the second mark is missing."""
     outside, inside, at = [], [], 0
     while (start := text.find(begin, at)) >= 0 and (stop := text.find(end, start + len(begin))) >= 0:
         outside.append(text[at:start])
         inside.append(text[start + len(begin) : stop])
         at = stop + len(end)
     return "".join([*outside, text[at:]]), inside
-
-
-def _trimmed(turn: PromptTurn) -> PromptTurn:
-    return PromptTurn(turn.role, (PromptText(turn.text.strip()),))
 
 
 CLAUDE = Template(r"\n\nHuman:", r"\n\nAssistant:")
@@ -89,21 +77,21 @@ DEEPSEEK = Template(r"<｜User｜>", r"<｜Assistant｜>", decoration=r"<｜(beg
 LABELS = Template(
     r"(?:^|\n)(?:User|Human|Question|Q):", r"(?:^|\n)(?:Bot|Chatbot|Assistant|Answer|AI|A):", r"(?:^|\n)System:"
 )
-"""What people write for models that have no template of their own: Titan, Command, Jurassic."""
+"""The usual labels of prompts for models without a template: Titan, Command, Jurassic."""
 
 
-class Remembered:
-    """The raw prompts answered lately, by which a prompt without any mark is told from one with the answer so far."""
+class PromptMemory:
+    """The latest raw prompts: a prompt without marks that extends one of them contains the beginning of an answer."""
 
     def __init__(self) -> None:
-        self._prompts: deque[str] = deque(maxlen=_KEPT)
+        self._prompts: deque[str] = deque(maxlen=_MAX_PROMPTS)
 
     def read(self, template: Template, prompt: str) -> list[TemplatePrompt]:
-        """Read a prompt in every way it may be meant, the likeliest first."""
-        if script := template.read(prompt):
-            return [script]
-        # The shortest first: what was asked before anything was answered.
-        known = sorted((said for said in self._prompts if prompt.startswith(said) and said != prompt), key=len)
+        """Parse a prompt in every possible way, the most likely first."""
+        if parsed := template.read(prompt):
+            return [parsed]
+        # The shortest first: it is the prompt without any answer.
+        known = sorted((known for known in self._prompts if prompt.startswith(known) and known != prompt), key=len)
         if prompt not in self._prompts:
             self._prompts.append(prompt)
         return [*(_plain(earlier, prompt[len(earlier) :]) for earlier in known), _plain(prompt)]

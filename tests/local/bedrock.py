@@ -1,4 +1,4 @@
-"""How the tests ask the local Bedrock: bodies written for each family by hand, and answers read by the SDK."""
+"""Clients of the local Bedrock for tests: handwritten bodies for each family, and answers read by the SDK."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -30,53 +30,53 @@ class Bedrock:
     control: Any
 
     def converse(self, model: str = CLAUDE, prompt: str = QUESTION, **extra: Any) -> Json:
-        """Ask for a whole answer."""
-        answer: Json = self.runtime.converse(**_asked(model, prompt, extra))
+        """Call Converse."""
+        answer: Json = self.runtime.converse(**_arguments(model, prompt, extra))
         return answer
 
     def stream(self, model: str = CLAUDE, prompt: str = QUESTION, **extra: Any) -> list[Json]:
-        """Ask for a streamed answer and read it to its end."""
-        with closing(self.runtime.converse_stream(**_asked(model, prompt, extra))["stream"]) as events:
+        """Call ConverseStream and read it to its end."""
+        with closing(self.runtime.converse_stream(**_arguments(model, prompt, extra))["stream"]) as events:
             return list(events)
 
     def invoke(self, model: str, body: Json, **extra: Any) -> Json:
-        """Ask a family's own way."""
+        """Call InvokeModel."""
         answer: Json = json.loads(
             self.runtime.invoke_model(modelId=model, body=json.dumps(body), **extra)["body"].read()
         )
         return answer
 
     def chunks(self, model: str, body: Json, **extra: Any) -> list[Any]:
-        """Ask a family's own way, streamed."""
+        """Call InvokeModelWithResponseStream and read it to its end."""
         answer = self.runtime.invoke_model_with_response_stream(modelId=model, body=json.dumps(body), **extra)
         with closing(answer["body"]) as events:
             return [json.loads(event["chunk"]["bytes"]) for event in events]
 
     @contextmanager
     def fault(self, script: str) -> Iterator[None]:
-        """Order a fault for the calls of a block."""
+        """Inject a fault into the calls of the block."""
 
-        def order(params: Json, **_: Any) -> None:
+        def add_header(params: Json, **_: Any) -> None:
             params["headers"]["X-Artesian-Fault"] = script
 
-        self.runtime.meta.events.register("before-call.bedrock-runtime", order)
+        self.runtime.meta.events.register("before-call.bedrock-runtime", add_header)
         try:
             yield
         finally:
-            self.runtime.meta.events.unregister("before-call.bedrock-runtime", order)
+            self.runtime.meta.events.unregister("before-call.bedrock-runtime", add_header)
 
 
-def _asked(model: str, prompt: str, extra: Json) -> Json:
+def _arguments(model: str, prompt: str, extra: Json) -> Json:
     return {"modelId": model, "messages": [user(prompt)]} | extra
 
 
 def user(*content: str | Json) -> Json:
-    """A message of the user."""
+    """Write a message of the user."""
     return {"role": "user", "content": [{"text": part} if isinstance(part, str) else part for part in content]}
 
 
 def assistant(*content: str | Json) -> Json:
-    """A message of the model."""
+    """Write a message of the model."""
     return user(*content) | {"role": "assistant"}
 
 
@@ -86,14 +86,14 @@ def text_of(events: list[Json]) -> str:
 
 
 def blocks_of(events: list[Json]) -> list[Json]:
-    """Put the blocks of Converse's events together, in order: their start and their joined deltas."""
-    made: dict[int, Json] = {}
+    """Join the events of Converse into blocks, in order: the start and the joined deltas of each."""
+    blocks: dict[int, Json] = {}
     for event in events:
         for kind in ("contentBlockStart", "contentBlockDelta"):
             if kind not in event:
                 continue
-            block = made.setdefault(
-                event[kind]["contentBlockIndex"], {"text": "", "thought": "", "input": "", "cites": []}
+            block = blocks.setdefault(
+                event[kind]["contentBlockIndex"], {"text": "", "reasoning": "", "input": "", "cites": []}
             )
             block |= event[kind].get("start", {})
             delta = event[kind].get("delta", {})
@@ -101,16 +101,16 @@ def blocks_of(events: list[Json]) -> list[Json]:
             block["input"] += (
                 delta.get("toolUse", {}).get("input", "") if isinstance(delta.get("toolUse"), dict) else ""
             )
-            thought = delta.get("reasoningContent", {})
-            block["thought"] += thought.get("text", "")
-            block |= {name: thought[name] for name in ("signature", "redactedContent") if name in thought}
+            reasoning = delta.get("reasoningContent", {})
+            block["reasoning"] += reasoning.get("text", "")
+            block |= {name: reasoning[name] for name in ("signature", "redactedContent") if name in reasoning}
             block["cites"] += [delta["citation"]] if "citation" in delta else []
-    return [made[index] for index in sorted(made)]
+    return [blocks[index] for index in sorted(blocks)]
 
 
 @contextmanager
-def refused(part: str, code: str = "ValidationException", status: int = 400) -> Iterator[None]:
-    """Expect a refusal with this part of a sentence."""
+def rejected(part: str, code: str = "ValidationException", status: int = 400) -> Iterator[None]:
+    """Expect an error with this part in its message."""
     with pytest.raises(ClientError) as caught:
         yield
     response = caught.value.response
@@ -121,7 +121,7 @@ def refused(part: str, code: str = "ValidationException", status: int = 400) -> 
 
 
 def body_for(model: Model, prompt: str = QUESTION, limit: int = 300, so_far: str = "") -> Json:
-    """Write a body by hand, as the makers document it; `so_far` is the answer's beginning, where the family goes on."""
+    """Write a body as the providers document it. `so_far`: the prefill, for families that continue one."""
     answered = [assistant(so_far)] if so_far else []
     match model.family:
         case "claude_messages":
@@ -164,8 +164,8 @@ LLAMA = {
 }
 
 
-def said(model: Model, chunks: list[Any]) -> str:
-    """Join the text of a family's chunks, tags of reasoning included."""
+def join_chunks(model: Model, chunks: list[Any]) -> str:
+    """Join the text of a family's chunks, with the tags of reasoning."""
     return "".join(_text(model.family, chunk) for chunk in chunks)
 
 
@@ -196,7 +196,7 @@ def _text(family: str, chunk: Json) -> str:
 
 @dataclass
 class Local:
-    """A local Bedrock inside the test's loop."""
+    """A local Bedrock in the test's event loop."""
 
     url: str
     calls: Calls
@@ -204,7 +204,7 @@ class Local:
 
     @asynccontextmanager
     async def open(self, fault: str = "", model: str = CLAUDE, prompt: str = QUESTION) -> AsyncIterator[httpx.Response]:
-        """Begin a streamed answer; leaving the block hangs up."""
+        """Start a streamed answer; the end of the block disconnects."""
         path = f"/model/{quote(model, safe='')}/converse-stream"
         headers = {"X-Artesian-Fault": fault} if fault else {}
         async with self.http.stream("POST", path, json={"messages": [user(prompt)]}, headers=headers) as response:

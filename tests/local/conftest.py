@@ -1,4 +1,4 @@
-"""A local Bedrock in a thread of its own, so that plain boto3 can read it as anybody's script does."""
+"""A local Bedrock in another thread for boto3, and one in the event loop of the test."""
 
 import asyncio
 import threading
@@ -25,7 +25,7 @@ async def _serve(addresses: "Queue[tuple[str, asyncio.AbstractEventLoop, asyncio
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    """The address of a local Bedrock that runs in another thread, as fast as it goes."""
+    """The address of a local Bedrock that runs in another thread, without a rate."""
     addresses: Queue[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Queue()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(addresses)), daemon=True)
     thread.start()
@@ -42,7 +42,7 @@ def session() -> boto3.Session:
 
 @pytest.fixture(scope="session")
 def bedrock(url: str, session: boto3.Session) -> Iterator[Bedrock]:
-    """Plain boto3 in front of it; each test orders its faults by `bedrock.fault`."""
+    """boto3's clients of that local Bedrock; `bedrock.fault` injects faults."""
     config = Config(retries={"total_max_attempts": 1, "mode": "standard"}, read_timeout=20)
     runtime: Any = session.client("bedrock-runtime", endpoint_url=url, config=config)
     control: Any = session.client("bedrock", endpoint_url=url, config=config)
@@ -58,7 +58,7 @@ def app() -> Starlette:
 
 @pytest.fixture
 async def local(app: Starlette) -> AsyncIterator[Local]:
-    """A local Bedrock inside the test's own loop, for what is proven by events."""
+    """A local Bedrock in the event loop of the test, for tests that wait for events."""
     async with (
         serve_local(app=app) as address,
         httpx.AsyncClient(base_url=address, timeout=10, trust_env=False) as http,

@@ -1,4 +1,4 @@
-"""What an answer holds besides words: reasoning, citations, caches, stops, limits, guardrails, schemas."""
+"""The parts of an answer besides text: reasoning, citations, cache, stop reasons, limits, guardrails, schemas."""
 
 import json
 from base64 import b64decode, b64encode
@@ -9,10 +9,21 @@ import jsonschema
 import pytest
 
 from service.bedrock.catalog.resolution import MODELS
-from service.local.meter import Counted, TokenCounter
+from service.local.meter import InputTokens, TokenCounter
 from service.local.prompt import LocalPrompt, PromptCachePoint, PromptText, PromptTurn
 from service.local.text.tokens import count
-from tests.local.bedrock import CLAUDE, QUESTION, Bedrock, Json, blocks_of, body_for, refused, said, text_of, user
+from tests.local.bedrock import (
+    CLAUDE,
+    QUESTION,
+    Bedrock,
+    Json,
+    blocks_of,
+    body_for,
+    join_chunks,
+    rejected,
+    text_of,
+    user,
+)
 
 SERIES = {model.series: model for model in MODELS}
 NOVA = "us.amazon.nova-pro-v1:0"
@@ -27,16 +38,16 @@ def test_claude_signs_its_reasoning(bedrock: Bedrock) -> None:
     events = bedrock.stream(**THINKING)
     whole = bedrock.converse(**THINKING)["output"]["message"]["content"]
 
-    thought, answer = blocks_of(events)
-    assert thought["thought"] == whole[0]["reasoningContent"]["reasoningText"]["text"]
-    assert thought["signature"] == whole[0]["reasoningContent"]["reasoningText"]["signature"]
+    reasoning, answer = blocks_of(events)
+    assert reasoning["reasoning"] == whole[0]["reasoningContent"]["reasoningText"]["text"]
+    assert reasoning["signature"] == whole[0]["reasoningContent"]["reasoningText"]["signature"]
     assert answer["text"] == whole[1]["text"]
     assert not any("contentBlockStart" in event for event in events)
 
 
 def test_some_models_always_reason(bedrock: Bedrock) -> None:
-    assert blocks_of(bedrock.stream(OPUS_5_5))[0]["thought"]
-    with refused("always thinks"):
+    assert blocks_of(bedrock.stream(OPUS_5_5))[0]["reasoning"]
+    with rejected("always thinks"):
         bedrock.stream(OPUS_5_5, additionalModelRequestFields={"thinking": {"type": "disabled"}})
 
 
@@ -55,10 +66,10 @@ def test_reasoning_can_be_redacted(bedrock: Bedrock) -> None:
     assert start["content_block"]["data"]
 
 
-def test_nova_hides_its_reasoning(bedrock: Bedrock) -> None:
+def test_nova_redacts_its_reasoning(bedrock: Bedrock) -> None:
     reasoning = {"reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}
 
-    assert blocks_of(bedrock.stream(NOVA_2, additionalModelRequestFields=reasoning))[0]["thought"] == "[REDACTED]"
+    assert blocks_of(bedrock.stream(NOVA_2, additionalModelRequestFields=reasoning))[0]["reasoning"] == "[REDACTED]"
     answer = bedrock.invoke(NOVA_2, {"messages": [user("Hi there")]} | reasoning)
     assert answer["output"]["message"]["content"][0]["reasoningContent"]["reasoningText"]["text"] == "[REDACTED]"
 
@@ -68,8 +79,8 @@ def test_gpt_oss_begins_with_an_empty_block(bedrock: Bedrock) -> None:
 
     assert events[1] == {"contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": ""}}}
     assert events[2] == {"contentBlockStop": {"contentBlockIndex": 0}}
-    empty, thought, answer = blocks_of(events)
-    assert (empty["text"], bool(thought["thought"]), bool(answer["text"])) == ("", True, True)
+    empty, reasoning, answer = blocks_of(events)
+    assert (empty["text"], bool(reasoning["reasoning"]), bool(answer["text"])) == ("", True, True)
 
 
 @pytest.mark.parametrize(
@@ -82,29 +93,31 @@ def test_gpt_oss_begins_with_an_empty_block(bedrock: Bedrock) -> None:
         ("minimax.minimax-m2", None),
     ],
 )
-def test_others_reason_when_they_are_told_to_or_by_nature(bedrock: Bedrock, model: str, fields: Json | None) -> None:
+def test_other_models_reason_on_request_or_always(bedrock: Bedrock, model: str, fields: Json | None) -> None:
     extra: Json = {"additionalModelRequestFields": fields} if fields else {}
 
-    assert any(block["thought"] for block in blocks_of(bedrock.stream(model, **extra)))
+    assert any(block["reasoning"] for block in blocks_of(bedrock.stream(model, **extra)))
 
 
-def test_r1_tells_its_text_before_its_reasoning_when_whole(bedrock: Bedrock) -> None:
+def test_a_whole_answer_of_r1_has_its_text_before_its_reasoning(bedrock: Bedrock) -> None:
     content = bedrock.converse("us.deepseek.r1-v1:0")["output"]["message"]["content"]
 
     assert [next(iter(block)) for block in content] == ["text", "reasoningContent"]
 
 
-def test_r1_thinks_up_to_its_tag_on_invoke(bedrock: Bedrock) -> None:
+def test_r1_closes_its_reasoning_with_a_tag_on_invoke(bedrock: Bedrock) -> None:
     model = SERIES["deepseek_r1"]
 
-    thought, closed, answer = said(model, bedrock.chunks(model.names[0], body_for(model))).partition("\n</think>\n\n")
+    reasoning, closed, answer = join_chunks(model, bedrock.chunks(model.names[0], body_for(model))).partition(
+        "\n</think>\n\n"
+    )
 
-    assert thought
+    assert reasoning
     assert closed
     assert answer
 
 
-def test_gpt_oss_wraps_each_piece_of_reasoning_on_invoke(bedrock: Bedrock) -> None:
+def test_gpt_oss_tags_each_piece_of_reasoning_on_invoke(bedrock: Bedrock) -> None:
     chunks = bedrock.chunks(GPT_OSS, {"messages": [{"role": "user", "content": QUESTION}]})
 
     contents = [choice["delta"].get("content", "") for chunk in chunks for choice in chunk["choices"]]
@@ -115,26 +128,26 @@ def test_gpt_oss_wraps_each_piece_of_reasoning_on_invoke(bedrock: Bedrock) -> No
 
 
 @pytest.mark.parametrize(("series", "times"), [("gpt_oss", 1), ("gpt", 2)])
-def test_usage_comes_when_asked_for(bedrock: Bedrock, series: str, times: int) -> None:
+def test_usage_is_sent_on_request(bedrock: Bedrock, series: str, times: int) -> None:
     body = {"messages": [{"role": "user", "content": QUESTION}], "stream_options": {"include_usage": True}}
 
     chunks = bedrock.chunks(SERIES[series].names[0], body)
 
-    told = [chunk for chunk in chunks if chunk.get("usage")]
-    assert len(told) == times
-    assert all(chunk["choices"] == [] for chunk in told)
+    reports = [chunk for chunk in chunks if chunk.get("usage")]
+    assert len(reports) == times
+    assert all(chunk["choices"] == [] for chunk in reports)
     metrics = chunks[-1]["amazon-bedrock-invocationMetrics"]
     assert chunks[-1]["usage"]["completion_tokens"] == metrics["outputTokenCount"]
 
 
-def test_command_sends_the_whole_form_without_stream(bedrock: Bedrock) -> None:
+def test_command_sends_the_whole_body_without_stream(bedrock: Bedrock) -> None:
     (chunk,) = bedrock.chunks("cohere.command-text-v14", {"prompt": QUESTION, "max_tokens": 50})
 
     assert chunk["generations"][0]["text"].startswith(" ")
     assert "amazon-bedrock-invocationMetrics" in chunk
 
 
-def test_command_tells_several_answers_by_their_index(bedrock: Bedrock) -> None:
+def test_command_numbers_several_generations(bedrock: Bedrock) -> None:
     body = {"prompt": QUESTION, "max_tokens": 9, "num_generations": 2, "stream": True}
     *chunks, last = bedrock.chunks("cohere.command-text-v14", body)
 
@@ -152,7 +165,7 @@ def test_a_short_answer_of_titan_is_one_chunk(bedrock: Bedrock) -> None:
     assert chunk["inputTextTokenCount"] > 5
 
 
-def test_llama_counts_the_prompt_once_and_the_answer_on(bedrock: Bedrock) -> None:
+def test_llama_counts_the_prompt_once_and_the_answer_in_every_chunk(bedrock: Bedrock) -> None:
     chunks = bedrock.chunks("meta.llama3-8b-instruct-v1:0", body_for(SERIES["llama3"]))
 
     assert [chunk["prompt_token_count"] is None for chunk in chunks] == [False] + [True] * (len(chunks) - 1)
@@ -178,7 +191,7 @@ def test_documents_are_cited_before_their_text(bedrock: Bedrock) -> None:
     assert whole[0]["citationsContent"]["citations"] == [citation]
 
 
-def test_claudes_own_citations_on_invoke(bedrock: Bedrock) -> None:
+def test_claude_cites_documents_on_invoke(bedrock: Bedrock) -> None:
     pdf = {"type": "base64", "media_type": "application/pdf", "data": b64encode(b"%PDF-1.7").decode()}
     text = {"type": "text", "media_type": "text/plain", "data": "Water rises."}
     documents = [
@@ -200,7 +213,7 @@ def test_claudes_own_citations_on_invoke(bedrock: Bedrock) -> None:
 
 
 @pytest.mark.parametrize("model", [CLAUDE, NOVA])
-def test_a_cached_beginning_is_written_and_then_read(bedrock: Bedrock, model: str) -> None:
+def test_a_cached_prefix_is_written_and_then_read(bedrock: Bedrock, model: str) -> None:
     system = [{"text": f"You know all about {model} and water. " * 200}, {"cachePoint": {"type": "default"}}]
 
     first = bedrock.stream(model, system=system)[-1]["metadata"]["usage"]
@@ -214,7 +227,7 @@ def test_a_cached_beginning_is_written_and_then_read(bedrock: Bedrock, model: st
     assert second["totalTokens"] == sum(value for name, value in second.items() if name != "totalTokens")
 
 
-def test_a_short_beginning_is_not_cached(bedrock: Bedrock) -> None:
+def test_a_short_prefix_is_not_cached(bedrock: Bedrock) -> None:
     system = [{"text": "Be kind."}, {"cachePoint": {"type": "default"}}]
 
     assert bedrock.stream(system=system)[-1]["metadata"]["usage"]["cacheWriteInputTokens"] == 0
@@ -225,7 +238,7 @@ def test_an_answer_stops_before_a_stop_sequence(bedrock: Bedrock) -> None:
     word = whole.split()[7]
 
     events = bedrock.stream(
-        inferenceConfig={"stopSequences": ["never said", word]},
+        inferenceConfig={"stopSequences": ["not in the text", word]},
         additionalModelResponseFieldPaths=["/delta/stop_sequence"],
     )
 
@@ -235,7 +248,7 @@ def test_an_answer_stops_before_a_stop_sequence(bedrock: Bedrock) -> None:
     assert stop["additionalModelResponseFields"] == {"delta": {"stop_sequence": word}}
 
 
-def test_a_limit_cuts_at_a_token(bedrock: Bedrock) -> None:
+def test_a_token_limit_cuts_the_answer_at_a_token(bedrock: Bedrock) -> None:
     whole = text_of(bedrock.stream())
 
     events = bedrock.stream(inferenceConfig={"maxTokens": 9})
@@ -245,7 +258,7 @@ def test_a_limit_cuts_at_a_token(bedrock: Bedrock) -> None:
     assert events[-1]["metadata"]["usage"]["outputTokens"] == 9
 
 
-def test_tokens_are_counted_as_they_are_billed(bedrock: Bedrock) -> None:
+def test_count_tokens_agrees_with_the_usage(bedrock: Bedrock) -> None:
     model = "anthropic.claude-haiku-4-5-20251001-v1:0"
     messages = [user("How many tokens is this, roughly?")]
     body = {
@@ -254,20 +267,20 @@ def test_tokens_are_counted_as_they_are_billed(bedrock: Bedrock) -> None:
         "messages": [{"role": "user", "content": "How many?"}],
     }
 
-    asked = bedrock.runtime.count_tokens(modelId=model, input={"converse": {"messages": messages}})
+    counted = bedrock.runtime.count_tokens(modelId=model, input={"converse": {"messages": messages}})
     raw = bedrock.runtime.count_tokens(modelId=model, input={"invokeModel": {"body": json.dumps(body)}})
 
-    assert asked["inputTokens"] == bedrock.converse(messages=messages)["usage"]["inputTokens"]
+    assert counted["inputTokens"] == bedrock.converse(messages=messages)["usage"]["inputTokens"]
     assert raw["inputTokens"] == bedrock.invoke(CLAUDE, body)["usage"]["input_tokens"]
 
 
-def test_profiles_are_not_counted_for(bedrock: Bedrock) -> None:
-    with refused("doesn't support counting tokens"):
+def test_count_tokens_rejects_profiles(bedrock: Bedrock) -> None:
+    with rejected("doesn't support counting tokens"):
         bedrock.runtime.count_tokens(modelId=CLAUDE, input={"converse": {"messages": [user("Hi")]}})
 
 
-def test_what_is_counted_is_checked(bedrock: Bedrock) -> None:
-    with refused("is blank"):
+def test_count_tokens_rejects_an_invalid_body(bedrock: Bedrock) -> None:
+    with rejected("is blank"):
         bedrock.runtime.count_tokens(
             modelId="anthropic.claude-haiku-4-5-20251001-v1:0", input={"converse": {"messages": [user(" ")]}}
         )
@@ -285,7 +298,7 @@ def test_a_guardrail_blocks_on_converse(bedrock: Bedrock) -> None:
     assert "trace" not in quiet[-1]["metadata"]
 
 
-def test_a_guardrail_lets_pass_what_is_allowed(bedrock: Bedrock) -> None:
+def test_a_guardrail_passes_allowed_prompts(bedrock: Bedrock) -> None:
     events = bedrock.stream(guardrailConfig=GUARDRAIL)
 
     assert events[-2]["messageStop"]["stopReason"] == "end_turn"
@@ -302,11 +315,11 @@ def test_a_guardrail_marks_the_chunks_of_invoke(bedrock: Bedrock, series: str) -
 
     assert {chunk["amazon-bedrock-guardrailAction"] for chunk in chunks} == {"INTERVENED"}
     assert {chunk["amazon-bedrock-guardrailAction"] for chunk in allowed} == {"NONE"}
-    assert "guardrail does not allow" in said(model, chunks)
+    assert "guardrail does not allow" in join_chunks(model, chunks)
     assert chunks[-1]["amazon-bedrock-trace"]["guardrail"]["input"]["abc123"]["wordPolicy"]
 
 
-def test_titan_says_little_when_it_is_blocked(bedrock: Bedrock) -> None:
+def test_a_blocked_answer_of_titan_is_one_chunk(bedrock: Bedrock) -> None:
     body = {"inputText": "Something forbidden"}
 
     (chunk,) = bedrock.chunks("amazon.titan-text-express-v1", body, guardrailIdentifier="abc", guardrailVersion="1")
@@ -316,7 +329,7 @@ def test_titan_says_little_when_it_is_blocked(bedrock: Bedrock) -> None:
     assert "amazon-bedrock-invocationMetrics" not in chunk
 
 
-def test_a_guardrail_can_be_asked_alone(bedrock: Bedrock) -> None:
+def test_a_guardrail_can_be_applied_without_a_model(bedrock: Bedrock) -> None:
     def apply(text: str) -> Any:
         arn = "arn:aws:bedrock:us-east-1:123456789012:guardrail/abc123"
         content = [{"text": {"text": text}}]
@@ -328,7 +341,7 @@ def test_a_guardrail_can_be_asked_alone(bedrock: Bedrock) -> None:
     assert apply("A kind thing")["action"] == "NONE"
 
 
-def test_an_answer_keeps_to_a_schema(url: str, bedrock: Bedrock) -> None:
+def test_an_answer_satisfies_the_schema(url: str, bedrock: Bedrock) -> None:
     schema = {
         "type": "object",
         "properties": {"city": {"type": "string"}, "n": {"type": "integer"}},
@@ -346,7 +359,7 @@ def test_an_answer_keeps_to_a_schema(url: str, bedrock: Bedrock) -> None:
     jsonschema.validate(json.loads(invoke["choices"][0]["message"]["content"]), schema)
 
 
-def test_padding_hides_the_length_of_an_answer(url: str) -> None:
+def test_frames_have_padding_of_different_lengths(url: str) -> None:
     from botocore.eventstream import EventStreamBuffer
 
     body = {"messages": [user(QUESTION)]}
@@ -363,7 +376,7 @@ def test_padding_hides_the_length_of_an_answer(url: str) -> None:
     assert answer.headers["x-amzn-requestid"]
 
 
-def test_the_tier_that_was_asked_for_comes_back(url: str) -> None:
+def test_the_answer_repeats_the_requested_tier(url: str) -> None:
     body = {"messages": [user("Hi")], "serviceTier": {"type": "flex"}, "performanceConfig": {"latency": "standard"}}
 
     answer = httpx.post(f"{url}/model/{CLAUDE}/converse", json=body, trust_env=False).json()
@@ -381,7 +394,7 @@ def test_a_guardrail_marks_a_whole_answer_of_invoke(bedrock: Bedrock) -> None:
     assert answer["amazon-bedrock-trace"]["guardrail"]["actionReason"]
 
 
-def test_redacted_reasoning_is_told_whole_too(bedrock: Bedrock) -> None:
+def test_a_whole_answer_can_have_redacted_reasoning(bedrock: Bedrock) -> None:
     body = {
         "anthropic_version": "bedrock-2023-05-31", "max_tokens": 4000,
         "thinking": {"type": "enabled", "budget_tokens": 2000},
@@ -394,18 +407,18 @@ def test_redacted_reasoning_is_told_whole_too(bedrock: Bedrock) -> None:
     assert bedrock.invoke(CLAUDE, body)["content"][0]["type"] == "redacted_thinking"
 
 
-def test_the_limit_can_fall_behind_the_reasoning(bedrock: Bedrock) -> None:
+def test_the_token_limit_can_end_the_answer_after_its_reasoning(bedrock: Bedrock) -> None:
     whole = bedrock.stream(GPT_OSS)
-    thought = blocks_of(whole)[1]["thought"]
-    spent = count(thought)
+    reasoning = blocks_of(whole)[1]["reasoning"]
+    spent = count(reasoning)
 
     events = bedrock.stream(GPT_OSS, inferenceConfig={"maxTokens": spent})
 
-    assert [block["thought"] for block in blocks_of(events)] == ["", thought]
+    assert [block["reasoning"] for block in blocks_of(events)] == ["", reasoning]
     assert events[-2]["messageStop"]["stopReason"] == "max_tokens"
 
 
-def test_a_stop_sequence_is_told_whole_too(bedrock: Bedrock) -> None:
+def test_a_whole_answer_names_its_stop_sequence(bedrock: Bedrock) -> None:
     answer = bedrock.converse(
         prompt="Count to 9",
         inferenceConfig={"stopSequences": ["5"]},
@@ -416,7 +429,7 @@ def test_a_stop_sequence_is_told_whole_too(bedrock: Bedrock) -> None:
     assert answer["additionalModelResponseFields"] == {"stop_sequence": "5"}
 
 
-def test_jurassic_tells_where_it_stopped(bedrock: Bedrock) -> None:
+def test_jurassic_names_its_stop_reason(bedrock: Bedrock) -> None:
     model = "ai21.j2-mid-v1"
 
     stopped = bedrock.invoke(model, {"prompt": "Count to 9", "stopSequences": ["5"]})["completions"][0]
@@ -430,23 +443,23 @@ def test_jurassic_tells_where_it_stopped(bedrock: Bedrock) -> None:
 @pytest.mark.parametrize(
     "input_", [{}, {"invokeModel": {"body": "!"}}, {"invokeModel": []}, {"converse": {}, "invokeModel": {}}]
 )
-def test_what_cannot_be_counted_is_refused(url: str, input_: Json) -> None:
+def test_count_tokens_rejects_a_malformed_input(url: str, input_: Json) -> None:
     path = f"{url}/model/anthropic.claude-3-haiku-20240307-v1:0/count-tokens"
 
     assert httpx.post(path, json={"input": input_}, trust_env=False).status_code == 400
 
 
-def test_a_guardrail_wants_json(url: str) -> None:
+def test_apply_guardrail_rejects_a_body_that_is_not_json(url: str) -> None:
     answer = httpx.post(f"{url}/guardrail/abc/version/1/apply", content=b"{", trust_env=False)
 
     assert answer.status_code == 400
 
 
-def test_beginnings_are_remembered_within_bounds() -> None:
+def test_the_number_of_cached_prefixes_is_bounded() -> None:
     meter = TokenCounter()
     model = SERIES["claude_3"]
 
-    def ask(number: int) -> Counted:
+    def ask(number: int) -> InputTokens:
         text = PromptText(f"{number} " + "water " * 1_100)
         return meter.measure(LocalPrompt(model, (PromptTurn("user", (text, PromptCachePoint())),), 100))
 

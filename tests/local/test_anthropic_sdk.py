@@ -1,4 +1,4 @@
-"""Anthropic's own client for Bedrock works against the local one."""
+"""Anthropic's Bedrock client works with the local Bedrock."""
 
 from collections.abc import AsyncIterator
 from typing import Any

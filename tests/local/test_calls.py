@@ -1,4 +1,4 @@
-"""Calls can be watched and held: what tests of disconnects and of pacing stand on."""
+"""Calls can be observed, and held at gates."""
 
 import asyncio
 
@@ -9,14 +9,14 @@ from tests.local.bedrock import CLAUDE, Local, frames_of, user
 from tests.waiting import patience
 
 
-async def test_a_gate_holds_after_so_many_deltas_until_it_is_released(local: Local) -> None:
+async def test_a_gate_holds_the_answer_after_its_number_of_deltas_until_it_is_released(local: Local) -> None:
     async with local.open("gate@2") as response:
         frames = frames_of(response)
         for _ in range(3):  # messageStart and two deltas
             await anext(frames)
         call = local.calls[-1]
         async with patience():
-            await local.calls.until(lambda _: call.state == "waiting")
+            await local.calls.wait_until(lambda _: call.state == "waiting")
         assert call.deltas == 2
 
         call.release()
@@ -29,13 +29,13 @@ async def test_a_gate_holds_after_so_many_deltas_until_it_is_released(local: Loc
     assert not call.client_left
 
 
-async def test_a_release_that_comes_early_is_kept(local: Local) -> None:
-    asked = asyncio.create_task(_read(local, "gate"))
+async def test_a_release_before_the_gate_is_stored(local: Local) -> None:
+    request = asyncio.create_task(_read(local, "gate"))
     async with patience():
-        call = await local.calls.opened(1)
+        call = await local.calls.wait_for_call(1)
     call.release()
     async with patience():
-        assert await asked > 10
+        assert await request > 10
 
 
 async def _read(local: Local, fault: str) -> int:
@@ -52,11 +52,11 @@ async def test_a_stepped_answer_waits_before_every_delta(local: Local) -> None:
             call.release()
             await anext(frames)
             async with patience():
-                await local.calls.until(lambda _: call.waiting and call.deltas >= count)  # noqa: B023 awaited at once
+                await local.calls.wait_until(lambda _: call.waiting and call.deltas >= count)  # noqa: B023 awaited at once
             assert call.deltas == count
 
 
-async def test_a_client_that_leaves_is_noticed(local: Local) -> None:
+async def test_a_disconnect_is_noticed(local: Local) -> None:
     async with local.open("stall@1") as response:
         await anext(frames_of(response))
         call = local.calls[-1]
@@ -67,26 +67,26 @@ async def test_a_client_that_leaves_is_noticed(local: Local) -> None:
 
 
 @pytest.mark.parametrize("fault", ["gate", "slow=60"])
-async def test_a_client_that_leaves_before_the_headers_is_noticed(local: Local, fault: str) -> None:
-    asked = asyncio.create_task(_read(local, fault))
+async def test_a_disconnect_before_the_headers_is_noticed(local: Local, fault: str) -> None:
+    request = asyncio.create_task(_read(local, fault))
     async with patience():
-        call = await local.calls.opened(1)
-    asked.cancel()
-    await asyncio.wait({asked})
+        call = await local.calls.wait_for_call(1)
+    request.cancel()
+    await asyncio.wait({request})
 
     async with patience():
         await call.closed.wait()
     assert call.client_left
 
 
-async def test_a_whole_answer_is_given_up_when_its_client_leaves(local: Local) -> None:
+async def test_a_whole_answer_is_cancelled_when_its_client_disconnects(local: Local) -> None:
     body = {"messages": [user("Write 900 words")]}
     headers = {"X-Artesian-Fault": "rate=1"}
-    asked = asyncio.create_task(local.http.post(f"/model/{CLAUDE}/converse", json=body, headers=headers))
+    request = asyncio.create_task(local.http.post(f"/model/{CLAUDE}/converse", json=body, headers=headers))
     async with patience():
-        call = await local.calls.opened(1)
-    asked.cancel()
-    await asyncio.wait({asked})
+        call = await local.calls.wait_for_call(1)
+    request.cancel()
+    await asyncio.wait({request})
 
     async with patience():
         await call.closed.wait()
@@ -109,8 +109,8 @@ async def test_calls_are_listed_over_http(local: Local) -> None:
     assert not listed[0]["client_left"]
 
 
-async def test_gates_open_over_http(local: Local) -> None:
-    asked = asyncio.create_task(_read(local, "gate@1+gate@2"))
+async def test_gates_are_released_over_http(local: Local) -> None:
+    request = asyncio.create_task(_read(local, "gate@1+gate@2"))
     waiting = await local.http.get("/_local/calls/1", params={"state": "waiting", "deltas": 1})
     assert waiting.json()["deltas"] == 1
 
@@ -119,12 +119,12 @@ async def test_gates_open_over_http(local: Local) -> None:
     await local.http.post("/_local/release")
 
     async with patience():
-        assert await asked > 10
+        assert await request > 10
     closed = await local.http.get("/_local/calls/1", params={"state": "closed"})
     assert closed.json()["state"] == "closed"
 
 
-async def test_a_question_about_a_call_is_answered_in_time_or_not_at_all(local: Local) -> None:
+async def test_the_routes_for_calls_reject_invalid_parameters_and_time_out(local: Local) -> None:
     await _read(local, "ok")
 
     assert (await local.http.get("/_local/calls/1", params={"state": "waiting", "timeout": 0})).status_code == 408
@@ -135,7 +135,7 @@ async def test_a_question_about_a_call_is_answered_in_time_or_not_at_all(local: 
     assert (await local.http.get("/_local/calls")).json() == {"calls": []}
 
 
-async def test_a_client_that_leaves_while_it_asks_is_no_call(local: Local) -> None:
+async def test_a_request_without_its_whole_body_is_not_a_call(local: Local) -> None:
     host, _, port = local.url.removeprefix("http://").partition(":")
     _, writer = await asyncio.open_connection(host, int(port))
     writer.write(f"POST /model/{CLAUDE}/converse HTTP/1.1\r\nhost: x\r\ncontent-length: 900\r\n\r\n{{".encode())
@@ -148,7 +148,7 @@ async def test_a_client_that_leaves_while_it_asks_is_no_call(local: Local) -> No
     assert [call.number for call in local.calls] == [1]
 
 
-async def test_scripts_are_remembered_within_bounds() -> None:
+async def test_the_number_of_stored_scripts_is_bounded() -> None:
     calls = Calls()
     for number in range(4_200):
         calls.open("converse", CLAUDE, f"key {number}")
@@ -158,7 +158,7 @@ async def test_scripts_are_remembered_within_bounds() -> None:
     assert len(list(calls)) == 1_000
 
 
-async def test_what_is_over_is_not_released_and_what_is_open_is_not_forgotten() -> None:
+async def test_closed_calls_are_not_released_and_open_calls_are_not_deleted() -> None:
     calls = Calls()
     over, under_way = (calls.open("converse", CLAUDE, "") for _ in range(2))
     over.close(client_left=False)

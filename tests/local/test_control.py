@@ -1,10 +1,10 @@
-"""The control plane's catalogue."""
+"""The control plane: models and inference profiles."""
 
 import httpx
 import pytest
 
 from service.bedrock.catalog.resolution import MODELS
-from tests.local.bedrock import CLAUDE, Bedrock, refused
+from tests.local.bedrock import CLAUDE, Bedrock, rejected
 
 
 def test_all_models_are_listed(bedrock: Bedrock) -> None:
@@ -18,7 +18,7 @@ def test_all_models_are_listed(bedrock: Bedrock) -> None:
     assert not jurassic["responseStreamingSupported"]
 
 
-def test_models_are_picked_out(bedrock: Bedrock) -> None:
+def test_models_are_filtered(bedrock: Bedrock) -> None:
     anthropic = bedrock.control.list_foundation_models(byProvider="anthropic")["modelSummaries"]
     on_demand = bedrock.control.list_foundation_models(byInferenceType="ON_DEMAND")["modelSummaries"]
 
@@ -33,7 +33,7 @@ def test_a_model_is_shown(bedrock: Bedrock, identifier: str) -> None:
     details = bedrock.control.get_foundation_model(modelIdentifier=identifier.format(id_))["modelDetails"]
 
     assert details["modelId"] == id_
-    with refused("model identifier is invalid"):
+    with rejected("model identifier is invalid"):
         bedrock.control.get_foundation_model(modelIdentifier="amazon.nova-9")
 
 
@@ -54,18 +54,18 @@ def test_a_profile_is_shown(bedrock: Bedrock) -> None:
     assert shown["models"][0]["modelArn"].endswith("/anthropic.claude-haiku-4-5-20251001-v1:0")
 
 
-def test_an_application_profile_tells_its_model(bedrock: Bedrock) -> None:
+def test_an_application_profile_names_its_model(bedrock: Bedrock) -> None:
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdefghijkl"
 
     shown = bedrock.control.get_inference_profile(inferenceProfileIdentifier=arn)
 
     assert shown["type"] == "APPLICATION"
     assert shown["models"][0]["modelArn"].endswith("anthropic.claude-haiku-4-5-20251001-v1:0")
-    with refused("not found", "ResourceNotFoundException", 404):
+    with rejected("not found", "ResourceNotFoundException", 404):
         bedrock.control.get_inference_profile(inferenceProfileIdentifier="us.amazon.nova-9")
 
 
-def test_pages_have_bounds(url: str) -> None:
+def test_an_invalid_page_size_is_rejected(url: str) -> None:
     answer = httpx.get(f"{url}/inference-profiles?maxResults=0", trust_env=False)
 
     assert answer.status_code == 400

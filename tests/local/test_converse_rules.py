@@ -1,4 +1,4 @@
-"""What Bedrock refuses of a Converse request is refused here too, in the words that its users know."""
+"""The local Bedrock rejects the Converse requests that Bedrock rejects, with the same messages."""
 
 from base64 import b64encode
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.local.bedrock import CLAUDE, Bedrock, Json, assistant, refused, user
+from tests.local.bedrock import CLAUDE, Bedrock, Json, assistant, rejected, user
 
 CLAUDE_3 = "anthropic.claude-3-haiku-20240307-v1:0"
 NOVA_2 = "us.amazon.nova-2-lite-v1:0"
@@ -32,9 +32,9 @@ OTHER_RESULT = {"toolResult": {"toolUseId": "t2", "content": [{"text": "Sunny"}]
 DOCUMENT = {"document": {"name": "notes", "format": "txt", "source": {"bytes": b"Water rises."}}}
 THINKING = {"thinking": {"type": "enabled", "budget_tokens": 1024}}
 
-MISTAKES: dict[str, tuple[str, Json, str]] = {
+INVALID: dict[str, tuple[str, Json, str]] = {
     "no messages": (CLAUDE, {"messages": []}, "messages"),
-    "an assistant begins, Nova": (
+    "an assistant's message first, Nova": (
         NOVA, {"messages": [assistant("Hi"), user("Hi")]}, "must start with a user message"
     ),
     "a message without content": (
@@ -54,15 +54,15 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
         CLAUDE, {"messages": [user("Hi"), assistant(CALL), user(RESULT)]},
         "toolConfig field must be defined when using toolUse and toolResult",
     ),
-    "an unanswered call": (
+    "a tool call without a result": (
         CLAUDE, {"messages": [user("Hi"), assistant(CALL), user("Well?")], "toolConfig": TOOLS},
         "Expected toolResult blocks at messages.2.content for the following Ids: t1",
     ),
-    "an answer to no call": (
+    "a result of an unknown tool call": (
         CLAUDE, {"messages": [user("Hi"), assistant(CALL), user(RESULT, OTHER_RESULT)], "toolConfig": TOOLS}, "exceeds",
     ),
-    "a result at the very start": (CLAUDE, {"messages": [user(RESULT)], "toolConfig": TOOLS}, "exceeds"),
-    "a schema that is no object's": (
+    "a result in the first message": (CLAUDE, {"messages": [user(RESULT)], "toolConfig": TOOLS}, "exceeds"),
+    "a schema of another type than object": (
         CLAUDE, {"toolConfig": {"tools": [tool(schema={"type": "string"})]}}, "must be one of the following: object"
     ),
     "a choice of an unknown tool": (
@@ -88,40 +88,40 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
     "a temperature for Opus 5.5": (
         OPUS_5_5, {"inferenceConfig": {"temperature": 0.5}}, "doesn't support the temperature field"
     ),
-    "a temperature beside thinking": (
+    "a temperature with thinking": (
         CLAUDE, {"inferenceConfig": {"temperature": 0.5, "maxTokens": 2000}, "additionalModelRequestFields": THINKING},
         "temperature",
     ),
-    "a forced tool beside thinking": (
+    "a forced tool with thinking": (
         CLAUDE, {"toolConfig": TOOLS | {"toolChoice": {"any": {}}}, "additionalModelRequestFields": THINKING,
                  "inferenceConfig": {"maxTokens": 2000}}, "when tool_choice forces tool use",
     ),
     "a forced tool for a model that always thinks": (
         OPUS_5_5, {"toolConfig": TOOLS | {"toolChoice": {"any": {}}}}, "toolChoice"
     ),
-    "a budget of thinking below the least": (
+    "a thinking budget below the minimum": (
         CLAUDE, {"additionalModelRequestFields": {"thinking": {"type": "enabled", "budget_tokens": 1000}}},
         "greater than or equal to 1024",
     ),
-    "a budget of thinking above the limit": (
+    "a thinking budget above the token limit": (
         CLAUDE, {"additionalModelRequestFields": THINKING, "inferenceConfig": {"maxTokens": 1024}},
         "`max_tokens` must be greater than `thinking.budget_tokens`",
     ),
-    "a budget for a model that adapts": (OPUS_5_5, {"additionalModelRequestFields": THINKING}, "adaptive"),
-    "additional fields that are none": (CLAUDE, {"additionalModelRequestFields": [1]}, "must be a JSON object"),
+    "a budget for adaptive thinking": (OPUS_5_5, {"additionalModelRequestFields": THINKING}, "adaptive"),
+    "additional fields of another type": (CLAUDE, {"additionalModelRequestFields": [1]}, "must be a JSON object"),
     "a field that Titan does not have": (
         "amazon.titan-text-express-v1", {"additionalModelRequestFields": {"top_k": 3}}, "extraneous key [top_k]"
     ),
     "a top_k for Opus 5.5": (OPUS_5_5, {"additionalModelRequestFields": {"top_k": 3}}, "top_k is not supported"),
-    "a top_k beside thinking": (
+    "a top_k with thinking": (
         CLAUDE, {"additionalModelRequestFields": THINKING | {"top_k": 3}, "inferenceConfig": {"maxTokens": 2000}},
         "`top_k` must be unset",
     ),
-    "a low top_p beside thinking": (
+    "a low top_p with thinking": (
         CLAUDE, {"additionalModelRequestFields": THINKING, "inferenceConfig": {"maxTokens": 2000, "topP": 0.5}},
         "`top_p` must be greater",
     ),
-    "thinking for a model that cannot": (
+    "thinking for a model without thinking": (
         CLAUDE_3, {"additionalModelRequestFields": THINKING}, "does not support thinking"
     ),
     "thinking of an unknown kind": (
@@ -143,7 +143,7 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
     "a low effort for DeepSeek V3.2": (
         "deepseek.v3.2", {"additionalModelRequestFields": {"reasoning_effort": "low"}}, "high is the only value"
     ),
-    "an effort that nobody makes": (
+    "an unknown effort": (
         GPT_OSS, {"additionalModelRequestFields": {"reasoning_effort": "utter"}}, "'utter' is not one of"
     ),
     "a blank stop sequence": (CLAUDE, {"inferenceConfig": {"stopSequences": [" "]}}, "must contain non-whitespace"),
@@ -177,11 +177,11 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
         {"messages": [user("See", {"image": {"format": "png", "source": {"bytes": PNG}}})]},
         "doesn't support the image content block",
     ),
-    "an image that is none": (
+    "a file that is not an image": (
         CLAUDE, {"messages": [user("See", {"image": {"format": "png", "source": {"bytes": b"GIF89a"}}})]},
         "Could not process image",
     ),
-    "a place in S3": (
+    "an S3 location": (
         CLAUDE,
         {"messages": [user("See", {"image": {"format": "png", "source": {"s3Location": {"uri": "s3://a/b"}}}})]},
         "Remove s3Uri and try again",
@@ -189,7 +189,7 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
     "history for Command": (
         "cohere.command-text-v14", {"messages": [user("Hi"), assistant("Hello"), user("Well?")]}, "one user message"
     ),
-    "more tokens than there are": (
+    "more tokens than the model's limit": (
         CLAUDE, {"inferenceConfig": {"maxTokens": 10_000_000}}, "exceeds the model limit of"
     ),
     "citations, Nova": (
@@ -206,66 +206,68 @@ MISTAKES: dict[str, tuple[str, Json, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("model", "extra", "part"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mistake_is_refused_whole_and_streamed(bedrock: Bedrock, model: str, extra: Json, part: str) -> None:
-    with refused(part):
+@pytest.mark.parametrize(("model", "extra", "part"), INVALID.values(), ids=INVALID)
+def test_an_invalid_request_is_rejected_whole_and_streamed(
+    bedrock: Bedrock, model: str, extra: Json, part: str
+) -> None:
+    with rejected(part):
         bedrock.converse(model, **extra)
-    with refused(part):
+    with rejected(part):
         bedrock.stream(model, **extra)
 
 
-def test_tools_are_refused_in_llamas_stream_alone(bedrock: Bedrock) -> None:
-    with refused("doesn't support tool use in streaming mode"):
+def test_llama_rejects_tools_only_in_a_stream(bedrock: Bedrock) -> None:
+    with rejected("doesn't support tool use in streaming mode"):
         bedrock.stream(LLAMA4, toolConfig=TOOLS)
 
     assert bedrock.converse(LLAMA4, "The weather of Oslo?", toolConfig=TOOLS)["stopReason"] == "tool_use"
 
 
-def test_a_tool_result_stands_alone_with_llama(bedrock: Bedrock) -> None:
+def test_llama_rejects_a_tool_result_beside_other_blocks(bedrock: Bedrock) -> None:
     messages = [user("The weather?"), assistant(CALL), user(RESULT, "And now?")]
 
-    with refused("alone in its message"):
+    with rejected("alone in its message"):
         bedrock.converse(LLAMA4, messages=messages, toolConfig=TOOLS)
 
 
-def test_what_answers_tools_must_begin_with_its_reasoning(bedrock: Bedrock) -> None:
+def test_an_answer_before_tool_results_must_start_with_its_reasoning(bedrock: Bedrock) -> None:
     messages = [user("The weather?"), assistant(CALL), user(RESULT)]
 
-    with refused("Expected `thinking` or `redacted_thinking`, but found `tool_use`"):
+    with rejected("Expected `thinking` or `redacted_thinking`, but found `tool_use`"):
         bedrock.converse(
             messages=messages, toolConfig=TOOLS, additionalModelRequestFields=THINKING,
             inferenceConfig={"maxTokens": 2000},
         )  # fmt: skip
 
 
-def test_reasoning_comes_back_unchanged_or_is_refused(bedrock: Bedrock) -> None:
+def test_changed_reasoning_is_rejected(bedrock: Bedrock) -> None:
     answer = bedrock.converse(additionalModelRequestFields=THINKING, inferenceConfig={"maxTokens": 4000})
     message = answer["output"]["message"]
 
     assert bedrock.converse(messages=[user("Hi"), message, user("Go on")])["stopReason"] == "end_turn"
 
     message["content"][0]["reasoningContent"]["reasoningText"]["text"] += "!"
-    with refused("Invalid `signature` in `thinking` block"):
+    with rejected("Invalid `signature` in `thinking` block"):
         bedrock.converse(messages=[user("Hi"), message, user("Go on")])
 
 
-def test_claude_lets_the_assistant_begin_and_roles_repeat(bedrock: Bedrock) -> None:
+def test_claude_accepts_an_assistant_message_first_and_repeated_roles(bedrock: Bedrock) -> None:
     messages = [assistant("Welcome."), user("Hi"), user("Are you there?")]
 
     assert bedrock.converse(messages=messages)["stopReason"] == "end_turn"
 
 
-RAW_MISTAKES: dict[str, tuple[Any, str]] = {
-    "no JSON": (b"{", "Malformed input request"),
+INVALID_BODIES: dict[str, tuple[Any, str]] = {
+    "not JSON": (b"{", "Malformed input request"),
     "a list": (b"[]", "the request"),
     "an unknown member": (b'{"messages":[],"foo":1}', "foo is not known"),
     "a wrong type": (b'{"messages":[{"role":"user","content":"Hi"}]}', "messages.0.content"),
     "a missing member": (b'{"messages":[{"role":"user"}]}', "messages.0.content is required"),
-    "no base64": (
+    "not base64": (
         b'{"messages":[{"role":"user","content":[{"image":{"format":"png","source":{"bytes":"!"}}}]}]}',
         "base64",
     ),
-    "two kinds in a block": (
+    "a block with two members": (
         b'{"messages":[{"role":"user","content":[{"text":"a","cachePoint":{"type":"default"}}]}]}',
         "must set one of the following keys",
     ),
@@ -276,8 +278,8 @@ RAW_MISTAKES: dict[str, tuple[Any, str]] = {
 }
 
 
-@pytest.mark.parametrize(("body", "part"), RAW_MISTAKES.values(), ids=RAW_MISTAKES)
-def test_what_the_sdk_would_not_even_send_is_refused(url: str, body: bytes, part: str) -> None:
+@pytest.mark.parametrize(("body", "part"), INVALID_BODIES.values(), ids=INVALID_BODIES)
+def test_a_body_that_the_sdk_would_not_send_is_rejected(url: str, body: bytes, part: str) -> None:
     response = httpx.post(f"{url}/model/{CLAUDE}/converse", content=body, trust_env=False)
 
     assert response.status_code == 400
@@ -286,24 +288,24 @@ def test_what_the_sdk_would_not_even_send_is_refused(url: str, body: bytes, part
     assert response.headers["x-amzn-requestid"]
 
 
-IDS: dict[str, tuple[str, str]] = {
+UNAVAILABLE_IDS: dict[str, tuple[str, str]] = {
     "an unknown id": ("anthropic.claude-9", "The provided model identifier is invalid."),
-    "no id at all": ("wells", "The provided model identifier is invalid."),
-    "a base id of a model sold through profiles": (
+    "not an id": ("wells", "The provided model identifier is invalid."),
+    "a base id of a model with profiles only": (
         "anthropic.claude-haiku-4-5-20251001-v1:0", "with on-demand throughput isn't supported"
     ),
-    "a profile of another place": (
+    "a profile of another region": (
         "jp.anthropic.claude-opus-4-1-20250805-v1:0", "The provided model identifier is invalid."
     ),
-    "an ARN of a base model sold through profiles": (
+    "an ARN of a base model with profiles only": (
         "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-2-lite-v1:0", "on-demand throughput isn't supported"
     ),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("model", "part"), IDS.values(), ids=IDS)
-def test_an_id_that_is_not_sold_is_refused(bedrock: Bedrock, model: str, part: str) -> None:
-    with refused(part):
+@pytest.mark.parametrize(("model", "part"), UNAVAILABLE_IDS.values(), ids=UNAVAILABLE_IDS)
+def test_an_unavailable_id_is_rejected(bedrock: Bedrock, model: str, part: str) -> None:
+    with rejected(part):
         bedrock.stream(model)
 
 
@@ -321,9 +323,9 @@ def test_an_arn_is_one_segment_of_the_path(bedrock: Bedrock, arn: str) -> None:
     assert bedrock.stream(arn)[-1]["metadata"]
 
 
-def test_a_model_at_its_end_of_life_lives_on_here(bedrock: Bedrock) -> None:
+def test_a_model_past_its_end_of_life_still_answers(bedrock: Bedrock) -> None:
     assert bedrock.converse("anthropic.claude-3-haiku-20240307-v1:0")["stopReason"] == "end_turn"
-    eol = refused("reached the end of its life", "ResourceNotFoundException", 404)
+    eol = rejected("reached the end of its life", "ResourceNotFoundException", 404)
     with bedrock.fault("eol"), eol:
         bedrock.converse("anthropic.claude-3-haiku-20240307-v1:0")
 
@@ -338,23 +340,23 @@ SERVER_CALL = {"toolUseId": "s1", "name": "nova_code_interpreter", "input": {}, 
 GIF = b"GIF89a\x10\x00\x08\x00"
 GUARDED = {"format": "png", "source": {"bytes": "AAAA"}}
 SIGNED = {"text": "Hm.", "signature": "EqoBCkgIARABGAIiQL8="}
-TAKEN: dict[str, tuple[str, Json]] = {
-    "a film for Nova": (NOVA, {"messages": [user("Watch", {"video": {"format": "mp4", "source": {"bytes": "AAAA"}}})]}),
+VALID: dict[str, tuple[str, Json]] = {
+    "a video, Nova": (NOVA, {"messages": [user("Watch", {"video": {"format": "mp4", "source": {"bytes": "AAAA"}}})]}),
     "guarded text": (
         CLAUDE,
         {"messages": [user({"guardContent": {"text": {"text": "Mind this"}}})],
          "system": [{"guardContent": {"text": {"text": "And this"}}}]},
     ),
-    "a guarded picture": (
+    "a guarded image": (
         CLAUDE,
         {"messages": [user({"guardContent": {"image": GUARDED}})], "system": [{"guardContent": {"image": GUARDED}}]},
     ),
-    "a cache point among the words": (CLAUDE, {"messages": [user("Hi", {"cachePoint": {"type": "default"}}, "there")]}),
+    "a cache point in a message": (CLAUDE, {"messages": [user("Hi", {"cachePoint": {"type": "default"}}, "there")]}),
     "reasoning of another model": (
         GPT_OSS,
         {"messages": [user("Hi"), assistant({"reasoningContent": {"reasoningText": {"text": "Hm"}}}, "Y"), user(".")]},
     ),
-    "thinking that began with its reasoning": (
+    "an answer that starts with its reasoning": (
         CLAUDE,
         {"messages": [user("Hi"), assistant({"reasoningContent": {"reasoningText": SIGNED}}, CALL), user(RESULT)],
          "toolConfig": TOOLS, "additionalModelRequestFields": THINKING, "inferenceConfig": {"maxTokens": 2000}},
@@ -363,23 +365,23 @@ TAKEN: dict[str, tuple[str, Json]] = {
         CLAUDE,
         {"messages": [user("Hi", {"searchResult": {"source": "s", "title": "t", "content": [{"text": "Water"}]}})]},
     ),
-    "citations handed back": (
+    "citations of an earlier answer": (
         CLAUDE,
         {"messages": [
             user("Hi"), assistant({"citationsContent": {"content": [{"text": "It"}], "citations": []}}), user("So?"),
         ]},
     ),
-    "redacted reasoning handed back": (
+    "redacted reasoning of an earlier answer": (
         CLAUDE,
         {"messages": [user("Hi"), assistant({"reasoningContent": {"redactedContent": "AAAA"}}, "Yes."), user("So?")]},
     ),
-    "a document in words": (
+    "a document as text": (
         CLAUDE, {"messages": [user("Read", {"document": {"name": "n", "source": {"text": "Water"}}})]}
     ),
-    "a document in pieces": (
+    "a document as several texts": (
         CLAUDE, {"messages": [user("Read", {"document": {"name": "n", "source": {"content": [{"text": "Water"}]}}})]}
     ),
-    "a result with a picture": (
+    "a result with an image": (
         CLAUDE,
         {"messages": [
             user("Hi"), assistant(CALL),
@@ -388,34 +390,34 @@ TAKEN: dict[str, tuple[str, Json]] = {
             ]}}),
         ], "toolConfig": TOOLS},
     ),
-    "a small picture of another kind": (
+    "a small image of another format": (
         CLAUDE,
         {"messages": [user("See", {"image": {"format": "gif", "source": {"bytes": b64encode(GIF).decode()}}})]},
     ),
-    "a picture without a size": (
+    "an image without a size": (
         CLAUDE, {"messages": [user("See", {"image": {"format": "jpeg", "source": {"bytes": "/9j/4A=="}}})]}
     ),
-    "tools that are cached": (
+    "cached tools": (
         CLAUDE, {"toolConfig": {"tools": [tool(), {"cachePoint": {"type": "default"}}], "toolChoice": {"auto": {}}}}
     ),
-    "thinking that adapts": (
+    "adaptive thinking": (
         OPUS_5_5,
         {"additionalModelRequestFields": {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}}},
     ),
-    "thinking that is off": (CLAUDE, {"additionalModelRequestFields": {"thinking": {"type": "disabled"}}}),
-    "tools that shall not be called": (
+    "disabled thinking": (CLAUDE, {"additionalModelRequestFields": {"thinking": {"type": "disabled"}}}),
+    "a tool choice of none": (
         CLAUDE, {"toolConfig": TOOLS, "additionalModelRequestFields": {"tool_choice": {"type": "none"}}}
     ),
-    "a schema as Claude has it": (
+    "a schema in Claude's format": (
         CLAUDE,
         {"additionalModelRequestFields": {
             "output_config": {"format": {"type": "json_schema", "schema": {"type": "object"}}},
         }},
     ),
-    "reasoning that is off, Qwen": (
+    "disabled reasoning, Qwen": (
         "qwen.qwen3-32b-v1:0", {"additionalModelRequestFields": {"reasoning_config": "none"}}
     ),
-    "what Bedrock ran itself, without an answer": (
+    "a server tool call without a result": (
         NOVA_2,
         {"messages": [user("Hi"), assistant({"toolUse": SERVER_CALL}, "It is 42."), user("So?")],
          "toolConfig": {"tools": [{"systemTool": {"name": "nova_code_interpreter"}}]}},
@@ -423,8 +425,8 @@ TAKEN: dict[str, tuple[str, Json]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("model", "extra"), TAKEN.values(), ids=TAKEN)
-def test_what_bedrock_takes_is_taken(url: str, model: str, extra: Json) -> None:
+@pytest.mark.parametrize(("model", "extra"), VALID.values(), ids=VALID)
+def test_a_valid_request_is_accepted(url: str, model: str, extra: Json) -> None:
     body = {"messages": [user("Hi")]} | extra
 
     response = httpx.post(f"{url}/model/{model}/converse", json=body, trust_env=False)
@@ -433,7 +435,7 @@ def test_what_bedrock_takes_is_taken(url: str, model: str, extra: Json) -> None:
     assert response.json()["output"]["message"]["content"]
 
 
-def test_a_schema_that_is_none_is_refused(url: str) -> None:
+def test_an_invalid_schema_is_rejected(url: str) -> None:
     form = {"type": "json_schema", "structure": {"jsonSchema": {"schema": "{"}}}
     body = {"messages": [user("Hi")], "outputConfig": {"textFormat": form}}
 

@@ -1,11 +1,11 @@
-"""Every model of the catalogue answers boto3 on both APIs, whole and streamed: the SDK's parser judges the bytes."""
+"""All models of the catalogue answer boto3 on both APIs, whole and streamed; the SDK parses the bytes."""
 
 import json
 
 import pytest
 
 from service.bedrock.catalog.resolution import MODELS, Model
-from tests.local.bedrock import QUESTION, Bedrock, blocks_of, body_for, refused, said, text_of
+from tests.local.bedrock import QUESTION, Bedrock, blocks_of, body_for, join_chunks, rejected, text_of
 
 SERIES = {model.series: model for model in MODELS}
 STREAMING = [model for model in SERIES.values() if model.invoke.streams]
@@ -16,9 +16,9 @@ def by_id(model: Model) -> str:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=by_id)
-def test_every_model_streams_on_converse_or_says_that_it_cannot(bedrock: Bedrock, model: Model) -> None:
+def test_every_model_streams_on_converse_or_rejects_streaming(bedrock: Bedrock, model: Model) -> None:
     if not model.on("converse").streams:
-        with refused("unsupported for streaming"):
+        with rejected("unsupported for streaming"):
             bedrock.stream(model.names[0])
         return
 
@@ -33,7 +33,7 @@ def test_every_model_streams_on_converse_or_says_that_it_cannot(bedrock: Bedrock
 
 
 @pytest.mark.parametrize("model", SERIES.values(), ids=SERIES)
-def test_a_streamed_and_a_whole_answer_of_converse_say_the_same(bedrock: Bedrock, model: Model) -> None:
+def test_streamed_and_whole_answers_of_converse_are_equal(bedrock: Bedrock, model: Model) -> None:
     whole = bedrock.converse(model.names[0])
 
     content = whole["output"]["message"]["content"]
@@ -46,7 +46,7 @@ def test_a_streamed_and_a_whole_answer_of_converse_say_the_same(bedrock: Bedrock
 
 
 @pytest.mark.parametrize("model", SERIES.values(), ids=SERIES)
-def test_a_whole_answer_of_invoke_counts_in_its_headers(bedrock: Bedrock, model: Model) -> None:
+def test_a_whole_answer_of_invoke_has_token_counts_in_its_headers(bedrock: Bedrock, model: Model) -> None:
     body = body_for(model)
     body.pop("stream", None)
 
@@ -61,7 +61,7 @@ def test_a_whole_answer_of_invoke_counts_in_its_headers(bedrock: Bedrock, model:
 
 
 @pytest.mark.parametrize("model", STREAMING, ids=by_id)
-def test_the_last_chunk_alone_holds_the_metrics(bedrock: Bedrock, model: Model) -> None:
+def test_only_the_last_chunk_has_the_metrics(bedrock: Bedrock, model: Model) -> None:
     *others, last = bedrock.chunks(model.names[0], body_for(model))
 
     metrics = last["amazon-bedrock-invocationMetrics"]
@@ -69,12 +69,12 @@ def test_the_last_chunk_alone_holds_the_metrics(bedrock: Bedrock, model: Model) 
     assert metrics["outputTokenCount"] > 20
     assert metrics["invocationLatency"] >= metrics["firstByteLatency"] >= 1
     assert not any("amazon-bedrock-invocationMetrics" in chunk for chunk in others)
-    assert "wells" in said(model, [*others, last])
+    assert "wells" in join_chunks(model, [*others, last])
 
 
 @pytest.mark.parametrize("model", [SERIES["jurassic"]], ids=by_id)
 def test_jurassic_streams_on_neither_api(bedrock: Bedrock, model: Model) -> None:
-    with refused("unsupported for streaming"):
+    with rejected("unsupported for streaming"):
         bedrock.chunks(model.names[0], body_for(model))
 
 
@@ -89,17 +89,17 @@ def test_an_answer_ends_at_its_limit_of_tokens(bedrock: Bedrock, model: Model) -
 
 @pytest.mark.parametrize("model", [model for model in STREAMING if model.invoke.prefill], ids=by_id)
 @pytest.mark.parametrize("at", [1, 7, 40, 260])
-def test_an_answer_goes_on_from_its_beginning(bedrock: Bedrock, model: Model, at: int) -> None:
-    whole = said(model, bedrock.chunks(model.names[0], body_for(model)))
+def test_an_answer_continues_its_prefill(bedrock: Bedrock, model: Model, at: int) -> None:
+    whole = join_chunks(model, bedrock.chunks(model.names[0], body_for(model)))
     beginning = whole[:at].rstrip() if model.family in {"claude_messages", "claude_text"} else whole[:at]
 
-    rest = said(model, bedrock.chunks(model.names[0], body_for(model, so_far=beginning)))
+    rest = join_chunks(model, bedrock.chunks(model.names[0], body_for(model, so_far=beginning)))
 
     assert beginning + rest == whole
 
 
 @pytest.mark.parametrize("model", [model for model in SERIES.values() if model.on("converse").prefill], ids=by_id)
-def test_converse_goes_on_where_the_model_can(bedrock: Bedrock, model: Model) -> None:
+def test_an_answer_of_converse_continues_its_prefill(bedrock: Bedrock, model: Model) -> None:
     whole = text_of(bedrock.stream(model.names[0]))
     beginning = whole[:50].rstrip()
     messages = [
@@ -110,23 +110,25 @@ def test_converse_goes_on_where_the_model_can(bedrock: Bedrock, model: Model) ->
     events = bedrock.stream(model.names[0], messages=messages)
 
     assert beginning + text_of(events) == whole
-    assert not any(block["thought"] for block in blocks_of(events))
+    assert not any(block["reasoning"] for block in blocks_of(events))
 
 
-HIDING = "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abcdefghijkl"
-TELLING = [SERIES[name] for name in ("claude_3", "nova_1", "titan", "llama3", "command_r", "mistral_prompt", "qwen")]
+OPAQUE_ARN = "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/abcdefghijkl"
+IDENTIFIABLE = [
+    SERIES[name] for name in ("claude_3", "nova_1", "titan", "llama3", "command_r", "mistral_prompt", "qwen")
+]
 
 
-@pytest.mark.parametrize("model", TELLING, ids=by_id)
-def test_behind_an_arn_is_whatever_the_body_wants(bedrock: Bedrock, model: Model) -> None:
-    chunks = bedrock.chunks(HIDING, body_for(model))
+@pytest.mark.parametrize("model", IDENTIFIABLE, ids=by_id)
+def test_an_arn_without_a_model_answers_in_the_family_of_the_body(bedrock: Bedrock, model: Model) -> None:
+    chunks = bedrock.chunks(OPAQUE_ARN, body_for(model))
 
-    assert "wells" in said(model, chunks)
-    assert bedrock.invoke(HIDING, body_for(model))
+    assert "wells" in join_chunks(model, chunks)
+    assert bedrock.invoke(OPAQUE_ARN, body_for(model))
 
 
-def test_a_body_that_tells_nothing_is_refused_behind_an_arn(bedrock: Bedrock) -> None:
-    with refused("Field required"):
-        bedrock.invoke(HIDING, {})
-    with refused("Input should be a valid object"):
-        bedrock.runtime.invoke_model(modelId=HIDING, body=b"[]")
+def test_an_arn_without_a_model_rejects_an_unidentifiable_body(bedrock: Bedrock) -> None:
+    with rejected("Field required"):
+        bedrock.invoke(OPAQUE_ARN, {})
+    with rejected("Input should be a valid object"):
+        bedrock.runtime.invoke_model(modelId=OPAQUE_ARN, body=b"[]")

@@ -1,4 +1,4 @@
-"""Each fault of docs/local.md, as the SDK meets it."""
+"""The faults of docs/local.md, read by the SDK."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from botocore.eventstream import ChecksumMismatch
 from botocore.exceptions import ClientError, EventStreamError
 
-from tests.local.bedrock import CLAUDE, Bedrock, Json, Local, body_for, frames_of, refused, text_of
+from tests.local.bedrock import CLAUDE, Bedrock, Json, Local, body_for, frames_of, rejected, text_of
 from tests.local.test_families import SERIES
 from tests.waiting import patience
 
@@ -26,17 +26,22 @@ def deltas(events: list[Json]) -> int:
 REFUSALS: dict[str, tuple[str, str, int, str]] = {
     "throttle": ("throttle", "ThrottlingException", 429, "Too many requests"),
     "a bare status": ("http=503", "ServiceUnavailableException", 503, "temporarily unavailable"),
-    "a status nobody has named": ("http=418", "418", 418, ""),
+    "a status without a code": ("http=418", "418", 418, ""),
     "a code": ("http=ModelNotReadyException", "ModelNotReadyException", 429, "not ready"),
-    "a code of credentials": ("http=ExpiredTokenException", "ExpiredTokenException", 403, "expired"),
-    "words of one's own": ("throttle+message=Too%20many%20tokens%20per%20day", "ThrottlingException", 429, "per day"),
+    "a code about credentials": ("http=ExpiredTokenException", "ExpiredTokenException", 403, "expired"),
+    "a message in the header": (
+        "throttle+message=Too%20many%20tokens%20per%20day",
+        "ThrottlingException",
+        429,
+        "per day",
+    ),
     "a proxy's page": ("http=502", "502", 502, "Bad Gateway"),
-    "the end of a life": ("eol", "ResourceNotFoundException", 404, "reached the end of its life"),
+    "the end of life": ("eol", "ResourceNotFoundException", 404, "reached the end of its life"),
 }
 
 
 @pytest.mark.parametrize(("fault", "code", "status", "part"), REFUSALS.values(), ids=REFUSALS)
-def test_a_call_is_refused(bedrock: Bedrock, fault: str, code: str, status: int, part: str) -> None:
+def test_a_call_is_rejected(bedrock: Bedrock, fault: str, code: str, status: int, part: str) -> None:
     for ask in (bedrock.converse, bedrock.stream, lambda: bedrock.invoke(CLAUDE, BODY)):
         with bedrock.fault(fault), pytest.raises(ClientError) as caught:
             ask()
@@ -46,29 +51,29 @@ def test_a_call_is_refused(bedrock: Bedrock, fault: str, code: str, status: int,
         assert response["ResponseMetadata"]["HTTPStatusCode"] == status
 
 
-def test_a_refusal_says_when_to_come_back(bedrock: Bedrock) -> None:
+def test_an_error_can_have_retry_after(bedrock: Bedrock) -> None:
     with bedrock.fault("throttle+retry-after=7"), pytest.raises(ClientError) as caught:
         bedrock.converse()
 
     assert caught.value.response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "7"
 
 
-def test_a_models_failure_tells_the_status_it_came_from(bedrock: Bedrock) -> None:
+def test_a_model_error_has_its_original_status(bedrock: Bedrock) -> None:
     with bedrock.fault("http=ModelErrorException+status=503"), pytest.raises(ClientError) as caught:
         bedrock.converse()
 
     assert caught.value.response["originalStatusCode"] == 503
 
 
-def test_an_exception_refuses_what_is_not_streamed(bedrock: Bedrock) -> None:
-    with bedrock.fault("exception=throttlingException@3"), refused("Too many requests", "ThrottlingException", 429):
+def test_an_exception_rejects_a_whole_answer(bedrock: Bedrock) -> None:
+    with bedrock.fault("exception=throttlingException@3"), rejected("Too many requests", "ThrottlingException", 429):
         bedrock.converse()
     with bedrock.fault("exception=modelErrorException+status=503"), pytest.raises(ClientError) as caught:
         bedrock.converse()
     assert caught.value.response["originalStatusCode"] == 503
 
 
-def test_a_cut_ends_cleanly_after_so_many_deltas(bedrock: Bedrock) -> None:
+def test_a_cut_ends_the_body_cleanly_after_its_number_of_deltas(bedrock: Bedrock) -> None:
     with bedrock.fault("cut@5"):
         events = bedrock.stream()
 
@@ -77,24 +82,24 @@ def test_a_cut_ends_cleanly_after_so_many_deltas(bedrock: Bedrock) -> None:
 
 
 @pytest.mark.parametrize("fault", ["cut@0", "empty"])
-def test_nothing_comes_but_a_clean_end(bedrock: Bedrock, fault: str) -> None:
+def test_a_cut_can_leave_no_frame(bedrock: Bedrock, fault: str) -> None:
     with bedrock.fault(fault):
         assert bedrock.stream() == []
 
 
-def test_a_cut_may_come_once_the_model_has_begun(bedrock: Bedrock) -> None:
+def test_a_cut_can_follow_the_first_frame(bedrock: Bedrock) -> None:
     with bedrock.fault("cut@open"):
         assert bedrock.stream() == [{"messageStart": {"role": "assistant"}}]
 
 
-def test_a_cut_beyond_the_end_comes_before_the_stop(bedrock: Bedrock) -> None:
+def test_a_cut_after_more_deltas_than_there_are_precedes_the_stop(bedrock: Bedrock) -> None:
     with bedrock.fault("cut@9999"):
         events = bedrock.stream()
 
     assert "contentBlockStop" in events[-1]
 
 
-def test_what_comes_last_comes_before_the_metadata(bedrock: Bedrock) -> None:
+def test_a_fault_at_last_precedes_the_metadata(bedrock: Bedrock) -> None:
     with bedrock.fault("cut@last"):
         events = bedrock.stream()
 
@@ -114,7 +119,7 @@ async def test_a_connection_breaks(local: Local, fault: str) -> None:
 async def _note(seen: list[str], local: Local, fault: str) -> None:
     async with local.open(fault) as response:
         async for frame in frames_of(response):
-            seen.append(str(frame.headers[":event-type"]))  # noqa: PERF401 what came before the break counts
+            seen.append(str(frame.headers[":event-type"]))  # noqa: PERF401 the frames before the break are needed
 
 
 @pytest.mark.parametrize("fault", ["drop@headers", "reset@headers", "cut@headers"])
@@ -126,12 +131,12 @@ def test_a_connection_breaks_before_the_headers(bedrock: Bedrock, fault: str) ->
 
 
 @pytest.mark.parametrize("fault", ["crc@3", "crc-prelude@3", "html", "json"])
-def test_bytes_that_are_no_frames_are_noticed(bedrock: Bedrock, fault: str) -> None:
+def test_invalid_frames_are_detected_by_the_sdk(bedrock: Bedrock, fault: str) -> None:
     with bedrock.fault(fault), pytest.raises(ChecksumMismatch):
         bedrock.stream()
 
 
-async def test_a_frame_is_cut_in_its_middle(local: Local) -> None:
+async def test_a_frame_can_be_truncated(local: Local) -> None:
     async with local.open("cut-frame@3") as response:
         whole = b"".join([part async for part in response.aiter_raw()])
     async with local.open("cut@3") as response:
@@ -142,7 +147,7 @@ async def test_a_frame_is_cut_in_its_middle(local: Local) -> None:
     assert 0 < len(whole) - len(at_its_end) < length
 
 
-async def test_unreadable_json_stands_in_a_sound_frame(local: Local) -> None:
+async def test_a_valid_frame_can_contain_invalid_json(local: Local) -> None:
     async with local.open("garbage-json@2") as response:
         payloads = [frame.payload async for frame in frames_of(response)]
 
@@ -175,7 +180,7 @@ async def test_an_error_frame_has_no_payload(local: Local) -> None:
     assert frames[-1].payload == b""
 
 
-def test_a_stream_can_lack_its_stop(bedrock: Bedrock) -> None:
+def test_a_stream_can_end_without_its_stop(bedrock: Bedrock) -> None:
     with bedrock.fault("no-stop"):
         events = bedrock.stream()
 
@@ -183,12 +188,12 @@ def test_a_stream_can_lack_its_stop(bedrock: Bedrock) -> None:
     assert not {"messageStop", "metadata"} & {key for event in events for key in event}
 
 
-def test_a_stream_can_lack_its_metadata(bedrock: Bedrock) -> None:
+def test_a_stream_can_end_without_its_metadata(bedrock: Bedrock) -> None:
     with bedrock.fault("no-metadata"):
         assert "messageStop" in bedrock.stream()[-1]
 
 
-def test_a_family_can_lack_its_metrics(bedrock: Bedrock) -> None:
+def test_a_chunk_stream_can_end_without_its_metrics(bedrock: Bedrock) -> None:
     with bedrock.fault("no-metadata"):
         chunks = bedrock.chunks(CLAUDE, BODY)
 
@@ -201,11 +206,20 @@ def test_a_stream_can_stop_for_any_reason(bedrock: Bedrock) -> None:
         assert bedrock.converse()["stopReason"] == "malformed_tool_use"
 
 
-ODD = ("drip", "split", "unknown-event@2", "pause=0.01@2", "slow=0.01", "slow-first=0.01", "rate=80000", "rate=inf")
+HARMLESS = (
+    "drip",
+    "split",
+    "unknown-event@2",
+    "pause=0.01@2",
+    "slow=0.01",
+    "slow-first=0.01",
+    "rate=80000",
+    "rate=inf",
+)
 
 
-@pytest.mark.parametrize("fault", ODD)
-def test_what_is_only_odd_changes_no_word(bedrock: Bedrock, fault: str) -> None:
+@pytest.mark.parametrize("fault", HARMLESS)
+def test_delays_and_split_writes_do_not_change_the_text(bedrock: Bedrock, fault: str) -> None:
     with bedrock.fault(fault):
         events = bedrock.stream()
 
@@ -213,7 +227,7 @@ def test_what_is_only_odd_changes_no_word(bedrock: Bedrock, fault: str) -> None:
     assert "metadata" in events[-1]
 
 
-def test_an_unknown_delta_comes_between(bedrock: Bedrock) -> None:
+def test_an_unknown_delta_can_be_inserted(bedrock: Bedrock) -> None:
     with bedrock.fault("unknown-delta@2"):
         events = bedrock.stream()
 
@@ -223,7 +237,7 @@ def test_an_unknown_delta_comes_between(bedrock: Bedrock) -> None:
 
 
 @pytest.mark.parametrize("series", ["claude_3", "nova_1", "command_r", "gpt_oss", "titan"])
-def test_an_unknown_chunk_comes_between(bedrock: Bedrock, series: str) -> None:
+def test_an_unknown_chunk_can_be_inserted(bedrock: Bedrock, series: str) -> None:
     model = SERIES[series]
     with bedrock.fault("unknown-delta@1"):
         chunks = bedrock.chunks(model.names[0], body_for(model))
@@ -231,7 +245,7 @@ def test_an_unknown_chunk_comes_between(bedrock: Bedrock, series: str) -> None:
     assert sum("hologram" in str(chunk) for chunk in chunks) == 1
 
 
-def test_anthropics_own_error_comes_in_a_chunk(bedrock: Bedrock) -> None:
+def test_a_chunk_can_contain_an_error_of_anthropic(bedrock: Bedrock) -> None:
     with bedrock.fault("anthropic-error=rate_limit_error@0+message=Slow%20down"):
         chunks = bedrock.chunks(CLAUDE, BODY)
 
@@ -239,7 +253,7 @@ def test_anthropics_own_error_comes_in_a_chunk(bedrock: Bedrock) -> None:
 
 
 @pytest.mark.parametrize("fault", ["drop@1", "cut@3", "cut-frame@2", "reset@0"])
-async def test_a_body_that_is_not_streamed_breaks_too(local: Local, fault: str) -> None:
+async def test_a_whole_answer_can_be_truncated(local: Local, fault: str) -> None:
     headers = {"X-Artesian-Fault": fault}
 
     with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
@@ -247,7 +261,7 @@ async def test_a_body_that_is_not_streamed_breaks_too(local: Local, fault: str) 
 
 
 @pytest.mark.parametrize("fault", ["html", "json", "empty"])
-async def test_something_else_comes_in_place_of_a_body(local: Local, fault: str) -> None:
+async def test_another_body_can_replace_the_answer(local: Local, fault: str) -> None:
     headers = {"X-Artesian-Fault": fault}
     answer = await local.http.post(f"/model/{CLAUDE}/converse", json={"messages": [_user()]}, headers=headers)
 
@@ -256,34 +270,34 @@ async def test_something_else_comes_in_place_of_a_body(local: Local, fault: str)
 
 
 @pytest.mark.parametrize("fault", ["stall@0", "stall@headers"])
-async def test_a_body_that_is_not_streamed_can_stall(local: Local, fault: str) -> None:
+async def test_a_whole_answer_can_stall(local: Local, fault: str) -> None:
     headers = {"X-Artesian-Fault": fault}
     path = f"/model/{CLAUDE}/converse"
-    asked = asyncio.create_task(local.http.post(path, json={"messages": [_user()]}, headers=headers))
+    request = asyncio.create_task(local.http.post(path, json={"messages": [_user()]}, headers=headers))
     async with patience():
-        call = await local.calls.opened(1)
-    asked.cancel()
-    await asyncio.wait({asked})
+        call = await local.calls.wait_for_call(1)
+    request.cancel()
+    await asyncio.wait({request})
 
     async with patience():
         await call.closed.wait()
     assert call.client_left
 
 
-async def test_a_body_that_is_not_streamed_can_be_held_back(local: Local) -> None:
+async def test_a_whole_answer_can_wait_at_a_gate(local: Local) -> None:
     headers = {"X-Artesian-Fault": "gate@1"}
     path = f"/model/{CLAUDE}/converse"
-    asked = asyncio.create_task(local.http.post(path, json={"messages": [_user()]}, headers=headers))
+    request = asyncio.create_task(local.http.post(path, json={"messages": [_user()]}, headers=headers))
     async with patience():
-        call = await local.calls.opened(1)
-        await local.calls.until(lambda _: call.waiting)
+        call = await local.calls.wait_for_call(1)
+        await local.calls.wait_until(lambda _: call.waiting)
         call.release()
-        answer = await asked
+        answer = await request
     assert answer.json()["stopReason"] == "end_turn"
 
 
 @pytest.mark.parametrize("fault", ["error-frame@1", "anthropic-error@1"])
-async def test_an_error_may_come_without_a_name(local: Local, fault: str) -> None:
+async def test_an_error_frame_can_have_a_default_code(local: Local, fault: str) -> None:
     async with local.open(fault) as response:
         frames = [frame async for frame in frames_of(response)]
 
@@ -291,7 +305,7 @@ async def test_an_error_may_come_without_a_name(local: Local, fault: str) -> Non
     assert frames[-1].headers.get(":error-code") == ("InternalServerException" if "frame" in fault else None)
 
 
-async def test_a_body_that_is_not_streamed_can_be_unreadable(local: Local) -> None:
+async def test_a_whole_answer_can_be_invalid_json(local: Local) -> None:
     headers = {"X-Artesian-Fault": "garbage-json"}
     answer = await local.http.post(f"/model/{CLAUDE}/converse", json={"messages": [_user()]}, headers=headers)
 
@@ -299,26 +313,26 @@ async def test_a_body_that_is_not_streamed_can_be_unreadable(local: Local) -> No
         answer.json()
 
 
-def test_a_script_has_a_step_for_each_call_that_belongs_together(bedrock: Bedrock) -> None:
+def test_a_script_has_a_step_for_each_call_with_the_same_key(bedrock: Bedrock) -> None:
     with bedrock.fault("throttle*2,cut@3,ok;key=a-script"):
         for _ in range(2):
-            with refused("Too many requests", "ThrottlingException", 429):
+            with rejected("Too many requests", "ThrottlingException", 429):
                 bedrock.stream()
         assert deltas(bedrock.stream()) == 3
         assert "metadata" in bedrock.stream()[-1]
         assert "metadata" in bedrock.stream()[-1]
 
 
-def test_a_fault_can_last_for_ever(bedrock: Bedrock) -> None:
+def test_a_fault_can_apply_to_all_calls(bedrock: Bedrock) -> None:
     with bedrock.fault("throttle*;key=for-ever"):
         for _ in range(5):
-            with refused("Too many requests", "ThrottlingException", 429):
+            with rejected("Too many requests", "ThrottlingException", 429):
                 bedrock.converse()
 
 
-def test_calls_of_another_key_begin_a_script_anew(bedrock: Bedrock) -> None:
+def test_calls_with_another_key_restart_the_script(bedrock: Bedrock) -> None:
     for key in ("one", "two"):
-        with bedrock.fault(f"throttle;key={key}"), refused("Too many", "ThrottlingException", 429):
+        with bedrock.fault(f"throttle;key={key}"), rejected("Too many", "ThrottlingException", 429):
             bedrock.converse()
 
 
@@ -337,7 +351,7 @@ def test_the_sdks_own_retries_follow_one_script(url: str, session: Any) -> None:
     client.close()
 
 
-async def test_a_stall_is_silence_until_the_client_leaves(local: Local) -> None:
+async def test_a_stall_lasts_until_the_client_disconnects(local: Local) -> None:
     async with local.open("stall@2") as response:
         frames = frames_of(response)
         for _ in range(3):
@@ -351,18 +365,18 @@ async def test_a_stall_is_silence_until_the_client_leaves(local: Local) -> None:
     assert call.client_left
 
 
-async def test_a_rate_of_its_own_paces_one_request(local: Local) -> None:
+async def test_a_rate_in_the_header_paces_one_request(local: Local) -> None:
     async with local.open("rate=20") as slow:
         paced = frames_of(slow)
         await anext(paced)
         async with local.open("ok") as fast:
             whole = [frame async for frame in frames_of(fast)]
-        assert local.calls[0].state == "open"  # the other call has come and gone meanwhile
+        assert local.calls[0].state == "open"  # the other call has ended
 
     assert whole[-1].headers[":event-type"] == "metadata"
 
 
-async def test_without_leave_the_header_is_passed_over() -> None:
+async def test_the_header_is_ignored_if_faults_are_disabled() -> None:
     from service.local import serve_local
 
     async with serve_local(rate=0) as url, httpx.AsyncClient(base_url=url, trust_env=False) as http:

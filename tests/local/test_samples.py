@@ -1,4 +1,4 @@
-"""Arguments that the local Bedrock makes up satisfy the schema they were made for."""
+"""The arguments that the local Bedrock writes satisfy their schema."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.local.text.schema_samples import Material, from_pattern, sample
+from service.local.text.schema_samples import Material, sample, write_match
 from tests.examples import examples
 
 PROMPT = 'Send "Hello there" to Ada Lovelace at 10:30 with 3 copies, priority high, in Oslo'
@@ -36,7 +36,12 @@ def grown(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         optional={"minItems": st.integers(0, 3), "maxItems": st.integers(3, 4)},
     )
     objects = st.dictionaries(names, inner, max_size=4).map(
-        lambda made: {"type": "object", "properties": made, "required": sorted(made)[:2], "additionalProperties": False}
+        lambda value: {
+            "type": "object",
+            "properties": value,
+            "required": sorted(value)[:2],
+            "additionalProperties": False,
+        }
     )
     return st.one_of(arrays, objects, st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=2)}))
 
@@ -64,14 +69,14 @@ REFERRING: dict[str, Any] = {
 }
 
 
-def test_references_are_followed_and_end() -> None:
-    made = sample(REFERRING, Material(PROMPT))
+def test_recursive_references_are_resolved_to_a_limited_depth() -> None:
+    value = sample(REFERRING, Material(PROMPT))
 
-    jsonschema.validate(made, REFERRING)
-    assert made["to"]["name"] == "Hello there"
+    jsonschema.validate(value, REFERRING)
+    assert value["to"]["name"] == "Hello there"
 
 
-def test_what_all_demands_is_joined() -> None:
+def test_all_of_is_merged() -> None:
     schema = {
         "allOf": [{"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}, {"required": ["b"]}]
     }
@@ -79,7 +84,7 @@ def test_what_all_demands_is_joined() -> None:
     jsonschema.validate(sample(schema, Material(PROMPT)), schema)
 
 
-def test_unlike_items_are_made() -> None:
+def test_unique_items_differ() -> None:
     schema = {"type": "array", "items": {"type": "integer"}, "minItems": 3, "uniqueItems": True}
 
     jsonschema.validate(sample(schema, Material("nothing")), schema)
@@ -109,10 +114,10 @@ def test_words_of_the_prompt_become_values() -> None:
 
 
 def test_a_pattern_is_written_out() -> None:
-    assert from_pattern(r"^(?:red|blue)-\d{2}[a-f]+$") == "red-44a"
+    assert write_match(r"^(?:red|blue)-\d{2}[a-f]+$") == "red-44a"
 
 
-CORNERS = {
+UNUSUAL = {
     "a reference to nowhere": ({"type": "object", "properties": {"a": {"$ref": "#/$defs/x"}}, "required": ["a"]}, "Hi"),
     "a schema that refers to itself": ({"$ref": "#"}, "Hi"),
     "a schema that is merely true": ({"type": "object", "properties": {"a": True}, "required": ["a"]}, "Hi"),
@@ -122,17 +127,17 @@ CORNERS = {
     "a bound that is left out": ({"type": "number", "exclusiveMaximum": 5}, "At 9"),
     "a step above a bound": ({"type": "integer", "multipleOf": 5, "minimum": 3, "maximum": 9}, "At 1"),
     "a pattern that is none": ({"type": "string", "pattern": "("}, "Hi"),
-    "a value that is said": ({"type": "object", "properties": {"size": {"type": "string"}}}, "size: XL"),
-    "a text that is long": ({"type": "string", "minLength": 90}, "Hi"),
-    "unlike texts": ({"type": "array", "items": {"type": "string"}, "minItems": 3, "uniqueItems": True}, "In Oslo"),
+    "a value in the prompt": ({"type": "object", "properties": {"size": {"type": "string"}}}, "size: XL"),
+    "a long text": ({"type": "string", "minLength": 90}, "Hi"),
+    "unique texts": ({"type": "array", "items": {"type": "string"}, "minItems": 3, "uniqueItems": True}, "In Oslo"),
     "an object without a type": ({"properties": {"a": {"type": "integer"}}}, "Hi"),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("schema", "prompt"), CORNERS.values(), ids=CORNERS)
-def test_odd_schemas_get_an_answer_too(schema: Any, prompt: str) -> None:
+@pytest.mark.parametrize(("schema", "prompt"), UNUSUAL.values(), ids=UNUSUAL)
+def test_a_sample_satisfies_an_unusual_schema(schema: Any, prompt: str) -> None:
     assert sample(schema, Material(prompt)) is not None
 
 
-def test_a_value_that_is_said_is_taken() -> None:
+def test_a_value_in_the_prompt_is_used() -> None:
     assert Material("Take size: XL, please").string("size") == "XL,".rstrip(",")

@@ -1,4 +1,4 @@
-"""The server: starts and stops quickly inside a loop, takes many streams at once, and keeps a human pace."""
+"""The server: it starts and stops inside an event loop, serves many streams at once, and limits its rate."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ from tests.waiting import PATIENCE_S, patience
 PATH = f"/model/{CLAUDE}/converse-stream"
 
 
-async def test_it_stops_under_an_open_answer() -> None:
+async def test_the_server_stops_during_an_answer() -> None:
     async with httpx.AsyncClient(timeout=10, trust_env=False) as http:
         app = create_local_app(rate=0, faults=True)
         serving = serve_local(app=app)
@@ -82,15 +82,15 @@ async def test_the_default_rate_paces_an_answer(local: Local) -> None:
         await anext(frames)
         assert app.state.calls[0].deltas < 20  # the first frame does not wait for the last
         await local.http.post(PATH, json=body)
-        assert app.state.calls[0].state == "open"  # an unpaced answer has come and gone meanwhile
+        assert app.state.calls[0].state == "open"  # an unpaced answer has ended
         assert [frame async for frame in frames][-1].headers[":event-type"] == "metadata"
 
 
-async def test_aioboto3_reads_it_as_it_is(local: Local) -> None:
+async def test_aioboto3_reads_the_answers(local: Local) -> None:
     config = Config(retries={"total_max_attempts": 1})
     keys = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
-    made: Any = aioboto3.Session().client("bedrock-runtime", endpoint_url=local.url, config=config, **keys)
-    async with made as client:
+    opening: Any = aioboto3.Session().client("bedrock-runtime", endpoint_url=local.url, config=config, **keys)
+    async with opening as client:
         answer = await client.converse_stream(modelId=CLAUDE, messages=[user("Hi")])
         events = [event async for event in answer["stream"]]
 
@@ -105,24 +105,22 @@ UNKNOWN = {
 
 
 @pytest.mark.parametrize(("method", "path", "status"), UNKNOWN.values(), ids=UNKNOWN)
-async def test_what_bedrock_does_not_know_is_an_unknown_operation(
-    local: Local, method: str, path: str, status: int
-) -> None:
+async def test_an_unknown_path_is_an_unknown_operation(local: Local, method: str, path: str, status: int) -> None:
     answer = await local.http.request(method, path)
 
     assert answer.status_code == status
     assert answer.headers["x-amzn-errortype"].startswith("UnknownOperationException")
 
 
-async def test_a_body_beyond_all_measure_is_refused(local: Local) -> None:
+async def test_a_body_that_is_too_long_is_rejected(local: Local) -> None:
     answer = await local.http.post(f"/model/{CLAUDE}/invoke", content=b" " * 25_000_001)
 
     assert answer.status_code == 400
     assert "25000000 bytes" in answer.json()["message"]
 
 
-async def test_under_any_other_server_a_break_is_a_failure_of_the_app() -> None:
-    """Without our own protocol class nobody hands us the connection; the server then closes it."""
+async def test_on_another_server_a_broken_connection_is_an_error_of_the_app() -> None:
+    """Without our protocol class the app does not get the transport; the server closes the connection."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.setblocking(False)
@@ -142,18 +140,18 @@ async def test_under_any_other_server_a_break_is_a_failure_of_the_app() -> None:
         await server.shutdown(sockets=[listener])
 
 
-async def test_it_stops_while_a_handler_never_returns() -> None:
-    begun = asyncio.Event()
+async def test_the_server_stops_while_a_handler_does_not_return() -> None:
+    started = asyncio.Event()
 
-    async def deaf(_: Request) -> Response:
-        begun.set()
+    async def hang(_: Request) -> Response:
+        started.set()
         await asyncio.Event().wait()
         return Response()
 
     async with httpx.AsyncClient(trust_env=False) as http:
-        async with serve_local(app=Starlette(routes=[Route("/", deaf)])) as url:
-            asked = asyncio.create_task(http.get(url))
+        async with serve_local(app=Starlette(routes=[Route("/", hang)])) as url:
+            request = asyncio.create_task(http.get(url))
             async with patience():
-                await begun.wait()
-        await asyncio.wait({asked})
-    assert isinstance(asked.exception(), httpx.RemoteProtocolError | httpx.ReadError)
+                await started.wait()
+        await asyncio.wait({request})
+    assert isinstance(request.exception(), httpx.RemoteProtocolError | httpx.ReadError)

@@ -1,4 +1,4 @@
-"""What the local Bedrock says: about the prompt, the same for the same conversation, pleasant to read."""
+"""The text of the answers: it is about the prompt and the same for the same conversation."""
 
 import pytest
 
@@ -9,7 +9,7 @@ def ask(bedrock: Bedrock, prompt: str) -> str:
     return text_of(bedrock.stream(prompt=prompt))
 
 
-def test_the_same_conversation_gets_the_same_words(bedrock: Bedrock) -> None:
+def test_the_same_conversation_gets_the_same_text(bedrock: Bedrock) -> None:
     once, again = (ask(bedrock, "Why do cats purr?") for _ in range(2))
     limited = text_of(bedrock.stream(prompt="Why do cats purr?", inferenceConfig={"maxTokens": 5}))
 
@@ -51,7 +51,7 @@ def test_the_answer_is_about_the_prompt_in_several_sentences(bedrock: Bedrock) -
         ("Tell me about e\u0301tudes and \U0001f469\u200d\U0001f680 rockets", "🚀"),
     ],
 )
-def test_what_is_wanted_is_given(bedrock: Bedrock, prompt: str, part: str) -> None:
+def test_the_answer_has_the_requested_form(bedrock: Bedrock, prompt: str, part: str) -> None:
     assert part in ask(bedrock, prompt)
 
 
@@ -60,11 +60,11 @@ def test_what_is_wanted_is_given(bedrock: Bedrock, prompt: str, part: str) -> No
     ("Write 300 words about wells", 280, 360),
     ("Explain wells in detail", 400, 500),
 ])  # fmt: skip
-def test_the_answer_is_as_long_as_it_is_wanted(bedrock: Bedrock, prompt: str, least: int, most: int) -> None:
+def test_the_answer_has_the_requested_length(bedrock: Bedrock, prompt: str, least: int, most: int) -> None:
     assert least <= len(ask(bedrock, prompt).split()) <= most
 
 
-def test_the_system_prompt_is_noticed(bedrock: Bedrock) -> None:
+def test_the_answer_mentions_the_system_prompt(bedrock: Bedrock) -> None:
     pirate = text_of(bedrock.stream(prompt="About tea", system=[{"text": "You are a pirate captain. Be kind."}]))
     brief = text_of(bedrock.stream(prompt="About tea", system=[{"text": "Use short words only."}]))
 
@@ -72,13 +72,13 @@ def test_the_system_prompt_is_noticed(bedrock: Bedrock) -> None:
     assert "Use short words only." in brief
 
 
-def test_earlier_turns_are_noticed(bedrock: Bedrock) -> None:
+def test_the_answer_mentions_earlier_turns(bedrock: Bedrock) -> None:
     messages = [user("Tell me about tea gardens"), assistant("They are green."), user("And how do I plant one?")]
 
     assert "Earlier you asked about tea gardens" in text_of(bedrock.stream(messages=messages))
 
 
-def test_documents_are_noticed(bedrock: Bedrock) -> None:
+def test_the_answer_mentions_documents(bedrock: Bedrock) -> None:
     document = {"document": {"name": "notes", "format": "md", "source": {"bytes": b"# Rain\nIt rains."}}}
 
     text = text_of(bedrock.stream(messages=[user("Sum this up", document)]))
@@ -87,7 +87,7 @@ def test_documents_are_noticed(bedrock: Bedrock) -> None:
     assert "It begins with “# Rain It rains.”" in text
 
 
-def test_a_prefill_of_other_words_is_gone_on_from_all_the_same(bedrock: Bedrock) -> None:
+def test_any_prefill_gets_an_answer(bedrock: Bedrock) -> None:
     events = bedrock.stream(CLAUDE, messages=[user("About tea"), assistant("My own words, namely")])
 
     assert text_of(events)

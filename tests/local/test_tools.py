@@ -1,4 +1,4 @@
-"""Tools are called when they are given and wanted, in the manner of each family."""
+"""Tools are called if the prompt asks for them, in the format of each family."""
 
 import json
 from typing import Any
@@ -35,14 +35,14 @@ def test_every_model_with_tools_calls_one_on_converse(bedrock: Bedrock, model: A
     assert events[-2]["messageStop"]["stopReason"] == "tool_use"
 
 
-def test_no_tool_is_called_that_nobody_wants(bedrock: Bedrock) -> None:
+def test_an_unrelated_tool_is_not_called(bedrock: Bedrock) -> None:
     events = bedrock.stream(prompt="Why do cats purr?", toolConfig=TOOLS)
 
     assert calls_of(events) == []
     assert events[-2]["messageStop"]["stopReason"] == "end_turn"
 
 
-def test_two_are_called_for_both_of_two_things(bedrock: Bedrock) -> None:
+def test_a_tool_is_called_twice_for_two_subjects(bedrock: Bedrock) -> None:
     events = bedrock.stream(prompt="Compare the weather of both Oslo and Bergen in celsius", toolConfig=TOOLS)
 
     assert [arguments["city"] for _, arguments in calls_of(events)] == ["Oslo", "Bergen"]
@@ -50,7 +50,7 @@ def test_two_are_called_for_both_of_two_things(bedrock: Bedrock) -> None:
     assert len(set(ids)) == 2
 
 
-def test_two_tools_are_called_where_two_are_meant(bedrock: Bedrock) -> None:
+def test_two_tools_are_called_for_a_prompt_about_both(bedrock: Bedrock) -> None:
     events = bedrock.stream(prompt="Tell me the weather and the hour in Oslo", toolConfig=TOOLS)
 
     assert [name for name, _ in calls_of(events)] == ["get_weather", "tell_time"]
@@ -59,26 +59,26 @@ def test_two_tools_are_called_where_two_are_meant(bedrock: Bedrock) -> None:
 @pytest.mark.parametrize(
     ("choice", "name"), [({"any": {}}, "get_weather"), ({"tool": {"name": "tell_time"}}, "tell_time")]
 )
-def test_a_forced_tool_is_called_without_a_word(bedrock: Bedrock, choice: Json, name: str) -> None:
+def test_a_forced_tool_is_called_without_text(bedrock: Bedrock, choice: Json, name: str) -> None:
     events = bedrock.stream(prompt="Hello", toolConfig=TOOLS | {"toolChoice": choice})
 
     assert [called for called, _ in calls_of(events)] == [name]
     assert text_of(events) == ""
 
 
-def test_a_result_is_spoken_of(bedrock: Bedrock) -> None:
-    asked = bedrock.converse(prompt="How is the weather in Oslo?", toolConfig=TOOLS)["output"]["message"]
-    id_ = next(block["toolUse"]["toolUseId"] for block in asked["content"] if "toolUse" in block)
+def test_the_answer_mentions_a_tool_result(bedrock: Bedrock) -> None:
+    answer = bedrock.converse(prompt="How is the weather in Oslo?", toolConfig=TOOLS)["output"]["message"]
+    id_ = next(block["toolUse"]["toolUseId"] for block in answer["content"] if "toolUse" in block)
     result = {"toolResult": {"toolUseId": id_, "content": [{"json": {"temperature": 21, "sky": "clear"}}]}}
 
-    events = bedrock.stream(messages=[user("How is the weather in Oslo?"), asked, user(result)], toolConfig=TOOLS)
+    events = bedrock.stream(messages=[user("How is the weather in Oslo?"), answer, user(result)], toolConfig=TOOLS)
 
     assert "temperature is 21, sky is clear" in text_of(events)
     assert calls_of(events) == []
 
 
 @pytest.mark.parametrize(("result", "part"), [("Sunny", "answered: Sunny"), ("[1, 2]", "answered: [1, 2]")])
-def test_a_result_in_other_words_is_spoken_of(bedrock: Bedrock, result: str, part: str) -> None:
+def test_the_answer_mentions_a_tool_result_in_another_form(bedrock: Bedrock, result: str, part: str) -> None:
     call = {"toolUse": {"toolUseId": "t", "name": "get_weather", "input": {}}}
     answer = {"toolResult": {"toolUseId": "t", "content": [{"text": result}]}}
 
@@ -87,7 +87,7 @@ def test_a_result_in_other_words_is_spoken_of(bedrock: Bedrock, result: str, par
     assert part in text_of(events)
 
 
-def test_a_failed_tool_is_spoken_of(bedrock: Bedrock) -> None:
+def test_the_answer_mentions_a_failed_tool(bedrock: Bedrock) -> None:
     call = {"toolUse": {"toolUseId": "t", "name": "get_weather", "input": {}}}
     result = {"toolResult": {"toolUseId": "t", "content": [{"text": "no network"}], "status": "error"}}
 
@@ -104,7 +104,7 @@ def test_claude_begins_a_call_with_an_empty_piece(bedrock: Bedrock) -> None:
     assert len(pieces) > 3
 
 
-def test_nova_sends_a_call_whole(bedrock: Bedrock) -> None:
+def test_nova_sends_the_arguments_in_one_piece(bedrock: Bedrock) -> None:
     events = bedrock.stream(NOVA, "The weather in Oslo?", toolConfig=TOOLS)
 
     pieces = [piece for event in events if (piece := _input(event)) is not None]
@@ -117,7 +117,7 @@ def _input(event: Json) -> str | None:
     return None if tool is None else str(tool["input"])
 
 
-def test_the_limit_can_fall_into_a_call(bedrock: Bedrock) -> None:
+def test_the_token_limit_can_cut_a_call(bedrock: Bedrock) -> None:
     events = bedrock.stream(
         prompt="The weather in Oslo?", toolConfig=TOOLS | {"toolChoice": {"any": {}}}, inferenceConfig={"maxTokens": 5}
     )
@@ -126,7 +126,7 @@ def test_the_limit_can_fall_into_a_call(bedrock: Bedrock) -> None:
     assert blocks_of(events)[0]["input"].startswith("{")
 
 
-def test_claudes_own_tools_on_invoke(bedrock: Bedrock) -> None:
+def test_claude_calls_tools_on_invoke(bedrock: Bedrock) -> None:
     body = {
         "anthropic_version": "bedrock-2023-05-31",
         "max_tokens": 300,
@@ -146,7 +146,7 @@ def test_claudes_own_tools_on_invoke(bedrock: Bedrock) -> None:
     assert [block["type"] for block in none["content"]] == ["text"]
 
 
-def test_novas_calls_are_told_whole_on_invoke(bedrock: Bedrock) -> None:
+def test_a_whole_answer_of_nova_has_its_calls_on_invoke(bedrock: Bedrock) -> None:
     answer = bedrock.invoke(NOVA, {"messages": [user("The weather in Oslo?")], "toolConfig": TOOLS})
 
     (call,) = [block["toolUse"] for block in answer["output"]["message"]["content"] if "toolUse" in block]
@@ -154,7 +154,7 @@ def test_novas_calls_are_told_whole_on_invoke(bedrock: Bedrock) -> None:
     assert answer["stopReason"] == "tool_use"
 
 
-def test_nova_hides_its_reasoning_on_invoke(bedrock: Bedrock) -> None:
+def test_nova_redacts_its_reasoning_on_invoke(bedrock: Bedrock) -> None:
     body = {"messages": [user("Hi")], "reasoningConfig": {"type": "enabled", "maxReasoningEffort": "low"}}
 
     chunks = bedrock.chunks("us.amazon.nova-2-lite-v1:0", body)
@@ -162,7 +162,7 @@ def test_nova_hides_its_reasoning_on_invoke(bedrock: Bedrock) -> None:
     assert chunks[1]["contentBlockDelta"]["delta"] == {"reasoningContent": {"text": "[REDACTED]"}}
 
 
-def test_novas_calls_leave_gaps_in_the_numbers_on_invoke(bedrock: Bedrock) -> None:
+def test_nova_omits_an_index_after_a_call_on_invoke(bedrock: Bedrock) -> None:
     body = {"messages": [user("The weather of both Oslo and Bergen")], "toolConfig": TOOLS}
 
     chunks = bedrock.chunks(NOVA, body)
@@ -177,7 +177,7 @@ def test_novas_calls_leave_gaps_in_the_numbers_on_invoke(bedrock: Bedrock) -> No
 
 
 @pytest.mark.parametrize("series", ["gpt_oss", "gpt", "jamba", "qwen", "kimi", "mistral_chat"])
-def test_a_chats_calls_on_invoke(bedrock: Bedrock, series: str) -> None:
+def test_a_chat_calls_tools_on_invoke(bedrock: Bedrock, series: str) -> None:
     model = SERIES[series]
     function = {"name": "get_weather", "description": "The weather of a city", "parameters": SCHEMA}
     messages: list[Json] = [{"role": "user", "content": "The weather in Oslo?"}]
@@ -209,7 +209,7 @@ def test_a_chats_calls_on_invoke(bedrock: Bedrock, series: str) -> None:
     assert "sky is clear" in again["choices"][0]["message"]["content"]
 
 
-def test_command_rs_calls_on_invoke(bedrock: Bedrock) -> None:
+def test_command_r_calls_tools_on_invoke(bedrock: Bedrock) -> None:
     model = SERIES["command_r"].names[0]
     parameters = {"city": {"type": "str", "description": "A city", "required": True}}
     tools = [{"name": "get_weather", "description": "The weather of a city", "parameter_definitions": parameters}]
@@ -230,7 +230,7 @@ def test_command_rs_calls_on_invoke(bedrock: Bedrock) -> None:
 
 
 @pytest.mark.parametrize("name", ["nova_code_interpreter", "nova_grounding"])
-def test_bedrock_runs_novas_own_tools_itself(url: str, name: str) -> None:
+def test_bedrock_runs_the_system_tools_of_nova(url: str, name: str) -> None:
     prompt = "Compute 6*7 with code, grounding what you say"
     body = {"messages": [user(prompt)], "toolConfig": {"tools": [{"systemTool": {"name": name}}]}}
     path = f"{url}/model/us.amazon.nova-2-lite-v1:0/converse"
@@ -251,7 +251,7 @@ def test_bedrock_runs_novas_own_tools_itself(url: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("series", ["claude_3", "nova_1"])
-def test_a_call_that_the_limit_cut_has_no_arguments_when_whole(bedrock: Bedrock, series: str) -> None:
+def test_a_cut_call_of_a_whole_answer_has_no_arguments(bedrock: Bedrock, series: str) -> None:
     tools: Json = TOOLS | {"toolChoice": {"any": {}}}
 
     answer = bedrock.converse(SERIES[series].names[0], toolConfig=tools, inferenceConfig={"maxTokens": 3})

@@ -1,6 +1,4 @@
-"""Converse and ConverseStream: one shape for every model."""
-
-from functools import partial
+"""Converse and ConverseStream: one format for all models."""
 
 from service.bedrock.catalog.resolution import Model
 from service.local.converse import answer
@@ -12,15 +10,14 @@ def plan(body: object, model: Model, *, streaming: bool) -> Plan:
     """Plan the answer to a request.
 
     Raises:
-        Refused: Bedrock would not take it.
+        LocalRefusal: Bedrock rejects the request.
     """
-    request = reading.request_of(body, model, streaming=streaming)
-    echo = answer.Echo.of(request)
+    request = reading.parse_request(body, model, streaming=streaming)
+    echo = answer.EchoedFields.of(request)
     return Plan(
-        prompt=reading.prompt_of(request, model),
-        manner=answer.manner(model),
-        ids=answer.ids(model),
-        writer=lambda _: answer.ConverseWriter(model, echo),
-        whole=partial(answer.whole, model, echo=echo),
-        wild=answer.WILD,
+        prompt=reading.build_prompt(request, model),
+        chunking=answer.chunking_of(model),
+        id_prefix=answer.call_id_prefix(model),
+        make_writer=lambda _: answer.ConverseWriter(model, echo),
+        unknown_frame=answer.UNKNOWN_DELTA,
     )

@@ -1,4 +1,4 @@
-"""Converse's answers: the events of a stream, and the whole. Members stand in alphabetical order, as recorded."""
+"""The answers of Converse: the events of a stream, and the whole body. Members are in alphabetical order (recorded)."""
 
 import json
 
@@ -8,42 +8,42 @@ from service.bedrock.catalog.resolution import Model
 from service.local.answer import Block, End, Piece
 from service.local.converse.shapes import ConverseRequest
 from service.local.text import tool_choice
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame, Phase
 
-_CLAUDE = Manner(1, 4, opens_calls=True)
-_MANNERS = {
+_CLAUDE = Chunking(1, 4, opens_calls=True)
+_CHUNKINGS = {
     "claude_messages": _CLAUDE,
     "claude_text": _CLAUDE,
-    "nova": Manner(1, 4, whole_calls=True),
-    "titan": Manner(80, 160),
-    "command": Manner(1, 2),
+    "nova": Chunking(1, 4, whole_calls=True),
+    "titan": Chunking(80, 160),
+    "command": Chunking(1, 2),
 }
-_CALM = Manner(1, 3)
+_DEFAULT = Chunking(1, 3)
 
-WILD = LocalFrame({"contentBlockIndex": 0, "delta": {"hologram": {"depth": 3}}}, event="contentBlockDelta")
-"""A kind of delta that nobody has met."""
-
-
-def manner(model: Model) -> Manner:
-    """How a model speaks on ConverseStream."""
-    return _MANNERS.get(model.family, _CALM)
+UNKNOWN_DELTA = LocalFrame({"contentBlockIndex": 0, "delta": {"hologram": {"depth": 3}}}, event="contentBlockDelta")
+"""A delta of a kind that no client knows."""
 
 
-def ids(model: Model) -> str:
-    """How the ids of calls begin."""
+def chunking_of(model: Model) -> Chunking:
+    """Return the sizes of a model's pieces on ConverseStream."""
+    return _CHUNKINGS.get(model.family, _DEFAULT)
+
+
+def call_id_prefix(model: Model) -> str:
+    """Return the first characters of the ids of tool calls."""
     return "functions." if model.series.startswith("kimi") else "tooluse_"
 
 
-class Echo(Struct, frozen=True):
-    """What of the request comes back in the answer."""
+class EchoedFields(Struct, frozen=True):
+    """The parts of the request that the answer repeats. `paths`: the response fields that the request asks for."""
 
     paths: tuple[str, ...] = ()
     members: Json = {}
 
     @classmethod
-    def of(cls, request: ConverseRequest) -> "Echo":
-        """Take it from a request: the latency and the tier that were asked for, and the fields to be told."""
+    def of(cls, request: ConverseRequest) -> "EchoedFields":
+        """Read the latency, the tier and the response field paths of a request."""
         members: Json = {}
         if request.performance_config:
             members["performanceConfig"] = {"latency": request.performance_config.latency}
@@ -55,15 +55,15 @@ class Echo(Struct, frozen=True):
 class ConverseWriter:
     """Writes the events of one answer. Text and reasoning open without a contentBlockStart (recorded)."""
 
-    def __init__(self, model: Model, echo: Echo) -> None:
+    def __init__(self, model: Model, echo: EchoedFields) -> None:
         self._model = model
         self._echo = echo
-        # Ordinary tools say so too with Claude 4.5 and later (recorded, outside the modelled enum).
+        # With Claude 4.5 and later, client tools have a type too (recorded, outside the service model's enum).
         self._typed = "-4-5" in model.id or model.series == "claude_adaptive"
         self._shift = 1 if model.series == "gpt_oss" else 0
 
     def begin(self) -> list[LocalFrame]:
-        """Open the answer; gpt-oss puts an empty block before all others (recorded)."""
+        """Write the start of the answer; gpt-oss adds an empty block before all others (recorded)."""
         frames = [LocalFrame({"role": "assistant"}, "open", "messageStart")]
         if self._shift:
             frames += [self._delta(-1, {"text": ""}), self._stop(-1)]
@@ -71,8 +71,8 @@ class ConverseWriter:
             frames.append(self._delta(0, {"text": ""}))
         return frames
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece of a block, and the block's edges."""
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write a piece, and the start and the end of its block."""
         block, frames = piece.block, []
         if piece.first and (start := _start(block, typed=self._typed)):
             frames.append(
@@ -81,30 +81,42 @@ class ConverseWriter:
         if piece.first and block.citation:
             frames.append(self._delta(block.index, {"citation": block.citation}, "delta"))
         if piece.text or block.kind in {"call", "server_call"}:
-            frames.append(self._delta(block.index, _delta(block, piece.text), "delta" if piece.text else "other"))
+            frames.append(self._delta(block.index, write_delta(block, piece.text), "delta" if piece.text else "other"))
             if piece.first and block.kind == "text" and self._model.family == "nova":
-                frames.append(self._delta(block.index, {"text": ""}))  # in the middle too (recorded)
+                frames.append(self._delta(block.index, {"text": ""}))  # recorded
         if piece.last:
             if block.signature:
                 frames.append(self._delta(block.index, {"reasoningContent": {"signature": block.signature}}, "delta"))
-            frames += self._sprinkled(block)
+            if block.kind == "text" and self._model.family in {"nova", "llama", "mistral_prompt", "mistral_chat"}:
+                frames.append(self._delta(block.index, {"text": ""}))  # they close a text so (recorded)
             frames.append(self._stop(block.index))
         return frames
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Close the answer: why it stopped, then what it cost."""
+        """Write the stop reason, then the usage."""
         stop: Json = {"stopReason": end.stop}
-        if (fields := extra_fields(end, self._echo.paths, "/delta")) is not None:
+        if (fields := find_response_fields(end, self._echo.paths, "/delta")) is not None:
             stop = {"additionalModelResponseFields": fields, **stop}
         return [
             LocalFrame(stop, "stop", "messageStop"),
-            LocalFrame(metadata(self._model, end, self._echo), "last", "metadata"),
+            LocalFrame(write_metadata(self._model, end, self._echo), "last", "metadata"),
         ]
 
-    def _sprinkled(self, block: Block) -> list[LocalFrame]:
-        """Add the empty text delta that Nova, Mistral and Llama close a text with (recorded)."""
-        closes = self._model.family in {"nova", "llama", "mistral_prompt", "mistral_chat"}
-        return [self._delta(block.index, {"text": ""})] if closes and block.kind == "text" else []
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer; R1's reasoning follows its text (recorded)."""
+        if self._model.series == "deepseek_r1":
+            blocks = sorted(blocks, key=lambda block: block.kind == "thinking")
+        body: Json = {
+            "metrics": {"latencyMs": end.latency_ms},
+            "output": {"message": {"content": [_content(block) for block in blocks], "role": "assistant"}},
+            "stopReason": end.stop,
+            "usage": write_usage(self._model, end),
+        }
+        if (fields := find_response_fields(end, self._echo.paths, "")) is not None:
+            body["additionalModelResponseFields"] = fields
+        if end.trace:
+            body["trace"] = {"guardrail": end.trace}
+        return {**body, **self._echo.members}
 
     def _at(self, index: int) -> int:
         return index + self._shift
@@ -129,7 +141,8 @@ def _start(block: Block, *, typed: bool) -> Json | None:
             return None
 
 
-def _delta(block: Block, text: str) -> Json:
+def write_delta(block: Block, text: str) -> Json:
+    """Write the delta of a piece of a block."""
     match block.kind:
         case "thinking":
             return {"reasoningContent": {"text": text}}
@@ -143,22 +156,6 @@ def _delta(block: Block, text: str) -> Json:
             return {"text": text}
 
 
-def whole(model: Model, blocks: list[Block], end: End, *, echo: Echo) -> Json:
-    """Write the answer of Converse."""
-    ordered = sorted(blocks, key=lambda block: block.kind == "thinking") if model.series == "deepseek_r1" else blocks
-    answer: Json = {
-        "metrics": {"latencyMs": end.latency_ms},
-        "output": {"message": {"content": [_content(block) for block in ordered], "role": "assistant"}},
-        "stopReason": end.stop,
-        "usage": usage(model, end),
-    }
-    if (fields := extra_fields(end, echo.paths, "")) is not None:
-        answer["additionalModelResponseFields"] = fields
-    if end.trace:
-        answer["trace"] = {"guardrail": end.trace}
-    return {**answer, **echo.members}
-
-
 def _content(block: Block) -> Json:
     match block.kind:
         case "thinking":
@@ -170,7 +167,7 @@ def _content(block: Block) -> Json:
             server = {"type": "server_tool_use"} if block.kind == "server_call" else {}
             return {
                 "toolUse": {
-                    "input": tool_choice.parsed(block.text),
+                    "input": tool_choice.parse_arguments(block.text),
                     "name": block.name,
                     "toolUseId": block.id,
                     **server,
@@ -185,16 +182,16 @@ def _content(block: Block) -> Json:
             return {"text": block.text}
 
 
-def metadata(model: Model, end: End, echo: Echo) -> Json:
-    """Write the true end of a stream."""
-    said: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": usage(model, end), **echo.members}
+def write_metadata(model: Model, end: End, echo: EchoedFields) -> Json:
+    """Write the metadata event, the last one of a stream."""
+    members: Json = {"metrics": {"latencyMs": end.latency_ms}, "usage": write_usage(model, end), **echo.members}
     if end.trace:
-        said["trace"] = {"guardrail": end.trace}
-    return dict(sorted(said.items()))
+        members["trace"] = {"guardrail": end.trace}
+    return dict(sorted(members.items()))
 
 
-def usage(model: Model, end: End) -> Json:
-    """Write the tokens; what was cached stands there where the model can cache, old names beside new (recorded)."""
+def write_usage(model: Model, end: End) -> Json:
+    """Write the tokens; for models with a prompt cache also the cached ones, by old and new names (recorded)."""
     spent = end.usage
     counted: Json = {}
     if model.on("converse").cache_points:
@@ -213,8 +210,8 @@ def usage(model: Model, end: End) -> Json:
     }
 
 
-def extra_fields(end: End, paths: tuple[str, ...], under: str) -> Json | None:
-    """Return what `additionalModelResponseFieldPaths` asks for: the stop sequence that hit."""
+def find_response_fields(end: End, paths: tuple[str, ...], under: str) -> Json | None:
+    """Return what `additionalModelResponseFieldPaths` asks for: the stop sequence that ended the answer."""
     if f"{under}/stop_sequence" not in paths:
         return None
     found = {"stop_sequence": end.sequence}

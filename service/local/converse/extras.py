@@ -1,4 +1,4 @@
-"""`additionalModelRequestFields`: what a model takes on Converse beyond its common parameters."""
+"""`additionalModelRequestFields`: what a model accepts on Converse beyond the common parameters."""
 
 from typing import Any
 
@@ -7,9 +7,14 @@ from msgspec import Struct
 from service.bedrock.catalog.resolution import Model
 from service.local import chat_shapes
 from service.local.converse.shapes import ConverseRequest
-from service.local.reasoning import Sampling, claude_thinking, nova_reasoning, thought_first
+from service.local.reasoning_config import (
+    Sampling,
+    check_claude_thinking,
+    check_nova_reasoning,
+    format_missing_reasoning,
+)
 from service.local.refusal import LocalRefusal
-from service.local.shapes import malformed
+from service.local.shapes import format_schema_error
 
 _EFFORTS = ("minimal", "low", "medium", "high", "xhigh", "max", "none")
 
@@ -21,7 +26,7 @@ _NOVA = {"inferenceConfig", "reasoningConfig"}
 _REASONING = {"reasoning_effort", "reasoning_config", "reasoning"}
 _CHAT = set(chat_shapes.OpenAIBody.__struct_fields__) - {"messages", "model", "stream", "stream_options", "tools"}
 _COHERE = {"k", "return_likelihoods", "num_generations", "logit_bias", "truncate"}
-_TAKEN: dict[str, set[str]] = {
+_ACCEPTED: dict[str, set[str]] = {
     "claude_text": {"top_k", "anthropic_version"},
     "titan": set(),
     "llama": set(),
@@ -32,11 +37,11 @@ _TAKEN: dict[str, set[str]] = {
     "jurassic": {"countPenalty", "presencePenalty", "frequencyPenalty", "numResults", "minTokens"},
     "mistral_prompt": {"top_k"},
 }  # fmt: skip
-"""What the families take beyond Converse's own parameters: the rest of their bodies. The chats take a chat's."""
+"""The fields that the families accept beyond Converse's parameters; all others accept a chat's members."""
 
 
 class Extras(Struct, frozen=True):
-    """What the additional fields ask for."""
+    """The parameters in the additional fields."""
 
     reasoning: bool = False
     choice: str = ""
@@ -48,7 +53,7 @@ def read_extras(request: ConverseRequest, model: Model) -> Extras:
     """Read and check the additional fields.
 
     Raises:
-        Refused: the model does not take them.
+        LocalRefusal: the model rejects them.
     """
     fields = request.additional_model_request_fields
     if fields is None:
@@ -63,18 +68,18 @@ def read_extras(request: ConverseRequest, model: Model) -> Extras:
 
 
 def _claude(fields: dict[str, Any], request: ConverseRequest, model: Model) -> Extras:
-    _only(fields, _CLAUDE, "{}: Extra inputs are not permitted")
+    _reject_unknown(fields, _CLAUDE, "{}: Extra inputs are not permitted")
     if "top_k" in fields and model.on("converse").top_k is False:
         raise LocalRefusal("top_k is not supported for this model.")
     config = request.inference_config
     sampling = Sampling(config.temperature, config.top_p, fields.get("top_k"))
-    thinks = claude_thinking(fields.get("thinking"), model, config.max_tokens, sampling)
+    thinks = check_claude_thinking(fields.get("thinking"), model, config.max_tokens, sampling)
     config_choice = request.tool_config.tool_choice if request.tool_config else None
     forced = config_choice is not None and (config_choice.any is not None or config_choice.tool is not None)
     if thinks and forced:
         raise LocalRefusal("Thinking may not be enabled when tool_choice forces tool use.")
     if thinks and fields["thinking"].get("type") == "enabled":
-        _check_thought_first(request)
+        _check_leading_reasoning(request)
     if thinks and request.messages[-1].role == "assistant":
         raise LocalRefusal(
             "Expected the final message not to be an assistant message: no prefill when thinking is enabled."
@@ -82,53 +87,55 @@ def _claude(fields: dict[str, Any], request: ConverseRequest, model: Model) -> E
     choice = fields.get("tool_choice")
     kind = choice.get("type") if isinstance(choice, dict) else None
     output = fields.get("output_config")
-    form = output.get("format") if isinstance(output, dict) else None
+    format_ = output.get("format") if isinstance(output, dict) else None
     return Extras(
         reasoning=thinks,
         choice="none" if kind == "none" else "",
         parallel=not (isinstance(choice, dict) and choice.get("disable_parallel_tool_use")),
-        schema=form.get("schema") if isinstance(form, dict) else None,
+        schema=format_.get("schema") if isinstance(format_, dict) else None,
     )
 
 
-def _check_thought_first(request: ConverseRequest) -> None:
-    """An answer whose tools are just being answered must have begun with its reasoning."""
-    answering = request.messages[-1].content[0].tool_result is not None
-    spoken = [place for place, message in enumerate(request.messages) if message.role == "assistant"]
-    if answering and spoken:
-        first = request.messages[spoken[-1]].content[0]
+def _check_leading_reasoning(request: ConverseRequest) -> None:
+    """Reject tool results for an answer that does not start with its reasoning."""
+    has_results = request.messages[-1].content[0].tool_result is not None
+    answers = [place for place, message in enumerate(request.messages) if message.role == "assistant"]
+    if has_results and answers:
+        first = request.messages[answers[-1]].content[0]
         if first.reasoning_content is None:
-            raise LocalRefusal(thought_first(spoken[-1], "text" if first.text is not None else "tool_use"))
+            raise LocalRefusal(format_missing_reasoning(answers[-1], "text" if first.text is not None else "tool_use"))
 
 
 def _nova(fields: dict[str, Any], request: ConverseRequest, model: Model) -> Extras:
-    _only(
+    _reject_unknown(
         fields,
         _NOVA,
         "Malformed input request: #: extraneous key [{}] is not permitted, please reformat your input and try again.",
     )
     config = request.inference_config
     limited = config.max_tokens is not None or config.temperature is not None or config.top_p is not None
-    return Extras(reasoning=nova_reasoning(fields.get("reasoningConfig"), model, limited=limited))
+    return Extras(reasoning=check_nova_reasoning(fields.get("reasoningConfig"), model, limited=limited))
 
 
 def _others(fields: dict[str, Any], model: Model) -> Extras:
-    """Read what the remaining families take: the members of their own body, reasoning by one of three words."""
-    _only(fields, _TAKEN.get(model.family, _CHAT), malformed("", "Object contains unknown field `{}`"))
+    """Read the fields of the other families: members of their own body. The reasoning effort has one of three names."""
+    _reject_unknown(
+        fields, _ACCEPTED.get(model.family, _CHAT), format_schema_error("", "Object contains unknown field `{}`")
+    )
     style = model.on("converse").reasoning
     if style in {False, "inherent"} and fields.keys() & _REASONING:
         raise LocalRefusal("This model doesn't support the reasoning field in additionalModelRequestFields. Remove it.")
     nested = fields.get("reasoning")
-    told = nested.get("effort") if isinstance(nested, dict) else None
-    effort = fields.get("reasoning_effort", told) or fields.get("reasoning_config")
+    nested_effort = nested.get("effort") if isinstance(nested, dict) else None
+    effort = fields.get("reasoning_effort", nested_effort) or fields.get("reasoning_config")
     if style == "high_only" and effort not in {None, "high"}:
-        raise LocalRefusal("reasoning_effort: high is the only value that this model takes.")
+        raise LocalRefusal("reasoning_effort: high is the only value that this model accepts.")
     if effort is not None and effort not in _EFFORTS:
         raise LocalRefusal(f"reasoning_effort: {effort!r} is not one of {', '.join(_EFFORTS)}.")
     return Extras(reasoning=effort not in {None, "none"})
 
 
-def _only(fields: dict[str, Any], known: set[str], sentence: str) -> None:
+def _reject_unknown(fields: dict[str, Any], known: set[str], sentence: str) -> None:
     for name in fields:
         if name not in known:
             raise LocalRefusal(sentence.format(name))

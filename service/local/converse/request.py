@@ -1,4 +1,4 @@
-"""From the body of Converse to a prompt."""
+"""Converts the body of Converse to a prompt."""
 
 import json
 from collections.abc import Iterator
@@ -12,46 +12,52 @@ from service.local.converse.shapes import (
     ConverseContentBlock,
     ConverseDocument,
     ConverseRequest,
-    ConverseSource,
     ConverseToolConfig,
 )
-from service.local.models import most_of
+from service.local.models import default_max_tokens
 from service.local.prompt import (
     LocalPrompt,
     Media,
     Part,
     PromptCachePoint,
     PromptGuardrail,
+    PromptReasoning,
     PromptText,
     PromptTool,
     PromptToolResult,
     PromptToolUse,
     PromptTurn,
-    Thought,
 )
 from service.local.refusal import LocalRefusal
 from service.local.text import reasoning_text
 
 
-def request_of(body: object, model: Model, *, streaming: bool) -> ConverseRequest:
-    """Read and check a body.
+def parse_request(body: object, model: Model, *, streaming: bool) -> ConverseRequest:
+    """Parse and check a body.
 
     Raises:
-        Refused: Bedrock would not take it.
+        LocalRefusal: Bedrock rejects it.
     """
-    request = shapes.read(body, ConverseRequest, shapes.converse)
+    request = shapes.read(body, ConverseRequest, shapes.format_converse_error)
     rules.check(request, model, streaming=streaming)
     return request
 
 
-def prompt_of(request: ConverseRequest, model: Model) -> LocalPrompt:
-    """Understand a checked request."""
+def build_prompt(request: ConverseRequest, model: Model) -> LocalPrompt:
+    """Convert a checked request to a prompt."""
     extras = read_extras(request, model)
     turns = [
-        PromptTurn("assistant" if message.role == "assistant" else "user", tuple(_parts(message.content, model, place)))
+        PromptTurn(
+            "assistant" if message.role == "assistant" else "user",
+            tuple(
+                part
+                for number, block in enumerate(message.content)
+                for part in _parts(block, model, f"messages.{place}.content.{number}")
+            ),
+        )
         for place, message in enumerate(request.messages)
     ]
-    turns, prefill = _without_prefill(turns)
+    prefill = turns.pop().text if turns and turns[-1].role == "assistant" else ""
     tools = tuple(_tools(request.tool_config))
     config = request.tool_config
     return LocalPrompt(
@@ -61,7 +67,7 @@ def prompt_of(request: ConverseRequest, model: Model) -> LocalPrompt:
         tools=tools,
         choice=extras.choice or _choice(config),
         parallel=extras.parallel,
-        max_tokens=request.inference_config.max_tokens or most_of(model),
+        max_tokens=request.inference_config.max_tokens or default_max_tokens(model),
         stop_sequences=tuple(request.inference_config.stop_sequences),
         reasoning=extras.reasoning or model.always_reasons or model.on("converse").reasoning == "inherent",
         prefill=prefill,
@@ -69,12 +75,6 @@ def prompt_of(request: ConverseRequest, model: Model) -> LocalPrompt:
         guardrail=_guardrail(request),
         tools_cached=config is not None and any(tool.cache_point for tool in config.tools),
     )
-
-
-def _without_prefill(turns: list[PromptTurn]) -> tuple[list[PromptTurn], str]:
-    if turns and turns[-1].role == "assistant":
-        return turns[:-1], turns[-1].text
-    return turns, ""
 
 
 def _system(request: ConverseRequest) -> Iterator[Part]:
@@ -87,20 +87,15 @@ def _system(request: ConverseRequest) -> Iterator[Part]:
             yield PromptText(content.guard_content.text.text)
 
 
-def _parts(content: list[ConverseContentBlock], model: Model, message: int) -> Iterator[Part]:
-    for number, block in enumerate(content):
-        yield from _part(block, model, f"messages.{message}.content.{number}")
-
-
-def _part(block: ConverseContentBlock, model: Model, place: str) -> Iterator[Part]:
+def _parts(block: ConverseContentBlock, model: Model, place: str) -> Iterator[Part]:
     if block.text is not None:
         yield PromptText(block.text)
     elif block.image:
-        yield media.image(block.image.format, media.decoded(block.image.source.bytes or "", place))
+        yield media.read_image(block.image.format, media.decode_base64(block.image.source.bytes or "", place))
     elif block.document:
         yield _document(block.document, place)
     elif block.video:
-        yield Media("video", block.video.format, len(media.decoded(block.video.source.bytes or "", place)))
+        yield Media("video", block.video.format, len(media.decode_base64(block.video.source.bytes or "", place)))
     elif block.tool_use:
         yield PromptToolUse(block.tool_use.tool_use_id, block.tool_use.name, block.tool_use.input)
     elif block.tool_result:
@@ -111,36 +106,35 @@ def _part(block: ConverseContentBlock, model: Model, place: str) -> Iterator[Par
     elif block.guard_content and block.guard_content.text:
         yield PromptText(block.guard_content.text.text)
     elif block.citations_content:
-        yield from (PromptText(said.text) for said in block.citations_content.content)
+        yield from (PromptText(part.text) for part in block.citations_content.content)
     elif block.search_result:
-        yield from (PromptText(said.text) for said in block.search_result.content)
+        yield from (PromptText(part.text) for part in block.search_result.content)
     elif block.reasoning_content and block.reasoning_content.reasoning_text:
-        said = block.reasoning_content.reasoning_text
-        handed_back = Thought(said.text, said.signature or "")
+        received = block.reasoning_content.reasoning_text
+        reasoning = PromptReasoning(received.text, received.signature or "")
         if model.family == "claude_messages":
-            reasoning_text.check(handed_back, place)
-        yield handed_back
+            reasoning_text.check_signature(reasoning, place)
+        yield reasoning
 
 
 def _document(document: ConverseDocument, place: str) -> Media:
     cited = document.citations is not None and document.citations.enabled
-    return media.document(document.format, document.name, _content(document.source, place), cited=cited)
-
-
-def _content(source: ConverseSource, place: str) -> bytes:
+    source = document.source
     if source.bytes:
-        return media.decoded(source.bytes, place)
-    texts = [source.text] if source.text is not None else [part.text for part in source.content or ()]
-    return "\n".join(texts).encode()
+        content = media.decode_base64(source.bytes, place)
+    else:
+        texts = [source.text] if source.text is not None else [part.text for part in source.content or ()]
+        content = "\n".join(texts).encode()
+    return media.read_document(document.format, document.name, content, cited=cited)
 
 
 def _result_text(block: ConverseContentBlock) -> str:
     parts = block.tool_result.content if block.tool_result else []
-    said = [
+    texts = [
         part.text if part.text is not None else json.dumps(part.json) if part.json is not None else "" for part in parts
     ]
     attached = [name for part in parts for name in ("image", "document", "video") if getattr(part, name)]
-    return " ".join(filter(None, [*said, *(f"[{name}]" for name in attached)]))
+    return " ".join(filter(None, [*texts, *(f"[{name}]" for name in attached)]))
 
 
 def _tools(config: ConverseToolConfig | None) -> Iterator[PromptTool]:

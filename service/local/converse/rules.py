@@ -1,10 +1,10 @@
-"""What Bedrock checks of a Converse request beyond its shapes: each mistake is 400 with a sentence of its own.
+"""The rules of Converse that a request must meet beyond its types: each violation is a 400 with its own message.
 
-The quoted parts of bedrock's sentences are stable (reported in many threads, 2024 to 2026); the rest is ours.
+The quoted parts of Bedrock's messages are stable (reported in many threads, 2024 to 2026); the rest is ours.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -12,17 +12,18 @@ from service.bedrock.catalog.resolution import Abilities, Api, Model
 from service.local.converse.shapes import ConverseContentBlock, ConverseDocument, ConverseMessage, ConverseRequest
 from service.local.refusal import LocalRefusal
 
+T = TypeVar("T")
 _CALLS = ("toolUse", "toolResult")
-_MOST_IMAGES, _MOST_DOCUMENTS = 20, 5
+_MAX_IMAGES, _MAX_DOCUMENTS = 20, 5
 _IMAGE_BYTES, _DOCUMENT_BYTES = 3_750_000, 4_500_000
-_NAME_SIGNS = frozenset(" -()[]")
+_NAME_CHARACTERS = frozenset(" -()[]")
 
 
 def check(request: ConverseRequest, model: Model, *, streaming: bool, api: Api = "converse") -> None:
-    """Check a request; `api` says on which one the model is asked, since Nova speaks the same on both.
+    """Check a request; `api` is the API of the call, since Nova has the same format on both.
 
     Raises:
-        Refused: Bedrock would not take it.
+        LocalRefusal: Bedrock rejects it.
     """
     abilities = model.on(api)
     if not request.messages:
@@ -37,7 +38,7 @@ def check(request: ConverseRequest, model: Model, *, streaming: bool, api: Api =
 
 
 def kind_of(block: ConverseContentBlock) -> str:
-    """Return the one member of a block that is set; empty where it is not exactly one."""
+    """Return the name of a block's only member; empty if the block does not have exactly one."""
     kinds = [name for name in _KINDS if getattr(block, _KINDS[name]) is not None]
     return kinds[0] if len(kinds) == 1 else ""
 
@@ -74,11 +75,11 @@ def _check_message(message: ConverseMessage, place: str, abilities: Abilities, *
 
 
 def _check_kind(kind: str, block: ConverseContentBlock, where: str, abilities: Abilities, *, claude: bool) -> None:
-    taken = {
+    accepted = {
         "image": abilities.images, "document": abilities.documents, "cachePoint": abilities.cache_points,
         "video": None if abilities.images else False, "audio": False,
     }.get(kind)  # fmt: skip
-    if taken is False:
+    if accepted is False:
         name = {"cachePoint": "cachePoint"}.get(kind, f"{kind} content")
         raise LocalRefusal(
             f"This model doesn't support the {name} block that you provided at {where}. Remove it and try again."
@@ -98,7 +99,7 @@ def _check_kind(kind: str, block: ConverseContentBlock, where: str, abilities: A
 
 def _check_document(document: ConverseDocument, where: str) -> None:
     name = document.name
-    if "  " in name or not all(sign.isalnum() or sign in _NAME_SIGNS for sign in name):
+    if "  " in name or not all(character.isalnum() or character in _NAME_CHARACTERS for character in name):
         raise LocalRefusal(
             f"The document file name at {where} can only contain alphanumeric characters, whitespace, "
             "hyphens, parentheses, and square brackets. It can't contain two whitespace characters in a row."
@@ -187,40 +188,40 @@ def _check_parameters(request: ConverseRequest, model: Model, abilities: Abiliti
 
 
 def _check_results(messages: list[ConverseMessage]) -> None:
-    """Every call is answered in the very next message, and nothing else is."""
-    asked: set[str] = set()
-    for place, (role, content) in enumerate(_merged(messages)):
-        given = {block.tool_result.tool_use_id for block in content if block.tool_result}
-        if role == "user" and given - asked:
+    """Check that each message has the results of exactly the tool calls of the message before it."""
+    open_ids: set[str] = set()
+    for place, (role, content) in enumerate(merge_roles((message.role, message.content) for message in messages)):
+        answered = {block.tool_result.tool_use_id for block in content if block.tool_result}
+        if role == "user" and answered - open_ids:
             raise LocalRefusal(
                 f"The number of toolResult blocks at messages.{place}.content exceeds the number of toolUse blocks of "
                 "previous turn."
             )
-        if missing := asked - given:
+        if missing := open_ids - answered:
             ids = ", ".join(sorted(missing))
             raise LocalRefusal(f"Expected toolResult blocks at messages.{place}.content for the following Ids: {ids}")
         calls = [block.tool_use for block in content if block.tool_use]
-        asked = {call.tool_use_id for call in calls if call.type != "server_tool_use"}
+        open_ids = {call.tool_use_id for call in calls if call.type != "server_tool_use"}
 
 
-def _merged(messages: list[ConverseMessage]) -> list[tuple[str, list[ConverseContentBlock]]]:
-    """Join neighbouring messages of one role, as Bedrock does since 2026."""
-    joined: list[tuple[str, list[ConverseContentBlock]]] = []
-    for message in messages:
-        if joined and joined[-1][0] == message.role:
-            joined[-1][1].extend(message.content)
+def merge_roles(messages: Iterable[tuple[str, Iterable[T]]]) -> list[tuple[str, list[T]]]:
+    """Join consecutive messages of one role, as Anthropic does, and Bedrock since 2026."""
+    joined: list[tuple[str, list[T]]] = []
+    for role, content in messages:
+        if joined and joined[-1][0] == role:
+            joined[-1][1].extend(content)
         else:
-            joined.append((message.role, list(message.content)))
+            joined.append((role, list(content)))
     return joined
 
 
 def _check_sizes(messages: list[ConverseMessage]) -> None:
     images = [block.image for block in blocks(messages) if block.image]
     documents = [block.document for block in blocks(messages) if block.document]
-    if len(images) > _MOST_IMAGES:
-        raise LocalRefusal(f"too many images: {len(images)} > {_MOST_IMAGES}")
-    if len(documents) > _MOST_DOCUMENTS:
-        raise LocalRefusal(f"too many documents: {len(documents)} > {_MOST_DOCUMENTS}")
+    if len(images) > _MAX_IMAGES:
+        raise LocalRefusal(f"too many images: {len(images)} > {_MAX_IMAGES}")
+    if len(documents) > _MAX_DOCUMENTS:
+        raise LocalRefusal(f"too many documents: {len(documents)} > {_MAX_DOCUMENTS}")
     if any(_size(image.source.bytes) > _IMAGE_BYTES for image in images):
         raise LocalRefusal(f"image exceeds {_IMAGE_BYTES} bytes")
     if any(_size(document.source.bytes) > _DOCUMENT_BYTES for document in documents):

@@ -1,7 +1,7 @@
-# ruff: noqa: D101  the names are the service's own, and say what the structures are
-"""The request of Converse and ConverseStream, as botocore 1.44.5's service model has it (2026-11).
+# ruff: noqa: D101  the names are those of the service model
+"""The request of Converse and ConverseStream, from the service model of botocore 1.44.5 (2026-11).
 
-"One of" is a struct of which exactly one member is set; `rules` sees to that.
+A union is a struct of which exactly one member is set; `rules` checks that.
 """
 
 from typing import Annotated, Any, Literal

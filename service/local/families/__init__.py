@@ -1,4 +1,4 @@
-"""InvokeModel: each family's own shape."""
+"""InvokeModel and InvokeModelWithResponseStream: the formats of the families."""
 
 from service.bedrock.catalog.resolution import Model
 from service.local.families import (
@@ -15,10 +15,10 @@ from service.local.families import (
     openai_chat,
     titan,
 )
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.families.guardrail_member import check_guardrail, split
 from service.local.plan import Plan
-from service.local.wire.send import Job
+from service.local.wire.send import LocalRequest
 
 _PLANS = {
     "claude_messages": claude_messages.plan,
@@ -36,13 +36,13 @@ _PLANS = {
 }
 
 
-def plan(body: object, model: Model, job: Job, *, streaming: bool) -> Plan:
+def plan(body: object, model: Model, request: LocalRequest, *, streaming: bool) -> Plan:
     """Plan the answer to a body of InvokeModel.
 
     Raises:
-        Refused: the family would not take it.
+        LocalRefusal: the family rejects the body.
     """
-    told, config = split(body)
-    asked = InvokeBody(told, model, streaming, job.headers, job.local.prompts)
-    check_guardrail(config, asked.guardrail)
-    return _PLANS[model.family](asked)
+    members, config = split(body)
+    invoke_request = InvokeRequest(members, model, streaming, request.headers, request.local.prompts)
+    check_guardrail(config, invoke_request.guardrail)
+    return _PLANS[model.family](invoke_request)

@@ -1,4 +1,4 @@
-"""From a chat body to a prompt, and what these models refuse of it."""
+"""Converts the body of OpenAI's chat to a prompt, and rejects what these models reject."""
 
 import json
 import re
@@ -7,29 +7,31 @@ from collections.abc import Iterator, Sequence
 from service.bedrock.catalog.resolution import Model
 from service.local import media, shapes
 from service.local.chat_shapes import OpenAIBody, OpenAIImagePart, OpenAIMessage, OpenAINamedTool, OpenAITextPart, Part
-from service.local.families.common import InvokeBody
-from service.local.models import most_of
-from service.local.prompt import LocalPrompt, Media, PromptText, PromptTool, PromptToolResult, PromptToolUse, PromptTurn
+from service.local.families.common import InvokeRequest
+from service.local.models import default_max_tokens
+from service.local.prompt import LocalPrompt, PromptText, PromptTool, PromptToolResult, PromptToolUse, PromptTurn
 from service.local.prompt import Part as PromptPart
 from service.local.refusal import LocalRefusal
 
-_DATA = re.compile(r"data:image/(\w+);base64,(.*)", re.DOTALL)
+_DATA_URL = re.compile(r"data:image/(\w+);base64,(.*)", re.DOTALL)
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
-def prompt_of(body: OpenAIBody, asked: InvokeBody) -> LocalPrompt:
-    """Check a body and understand it.
+def build_prompt(body: OpenAIBody, request: InvokeRequest) -> LocalPrompt:
+    """Check a body and convert it to a prompt.
 
     Raises:
-        Refused: the model would not take it.
+        LocalRefusal: the model rejects the body.
     """
-    model = asked.model
-    _check(body, model, streaming=asked.streaming)
+    model = request.model
+    _check(body, model, streaming=request.streaming)
     system = [_text(message.content) for message in body.messages if message.role in {"system", "developer"}]
     turns = [_turn(message) for message in body.messages if message.role not in {"system", "developer"}]
     prefill = turns.pop().text if turns and turns[-1].role == "assistant" and not body.messages[-1].tool_calls else ""
-    form = body.response_format
-    schema = form.json_schema.schema if form and form.json_schema else {"type": "object"} if _is_object(body) else None
+    output = body.response_format
+    schema = output.json_schema.schema if output and output.json_schema else None
+    if output and not output.json_schema and output.type == "json_object":
+        schema = {"type": "object"}
     return LocalPrompt(
         model=model,
         turns=tuple(turns),
@@ -39,48 +41,43 @@ def prompt_of(body: OpenAIBody, asked: InvokeBody) -> LocalPrompt:
         ),
         choice=_choice(body),
         parallel=body.parallel_tool_calls is not False,
-        max_tokens=body.max_completion_tokens or body.max_tokens or most_of(model),
+        max_tokens=body.max_completion_tokens or body.max_tokens or default_max_tokens(model),
         stop_sequences=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
         reasoning=_reasons(body, model),
         prefill=prefill,
         schema=schema,
-        guardrail=asked.guardrail,
+        guardrail=request.guardrail,
     )
-
-
-def _is_object(body: OpenAIBody) -> bool:
-    return body.response_format is not None and body.response_format.type == "json_object"
 
 
 def _check(body: OpenAIBody, model: Model, *, streaming: bool) -> None:
     abilities = model.invoke
     if body.stream is not None and body.stream is not streaming:
-        raise LocalRefusal("stream: the value does not agree with the operation; leave it out.")
-    taken = {
+        raise LocalRefusal("stream: the value does not match the operation. Remove it.")
+    accepted = {
         "temperature": abilities.temperature, "top_p": abilities.top_p, "top_k": abilities.top_k,
         "stop": abilities.stop_sequences, "tools": abilities.tools,
         "max_tokens": False if model.series == "gpt" else None,
         "documents": None if model.series.startswith("jamba") else False,
     }  # fmt: skip
-    for name, takes in taken.items():
-        if takes is False and getattr(body, name):
+    for name, accepts in accepted.items():
+        if accepts is False and getattr(body, name):
             raise LocalRefusal(f"Unsupported parameter: '{name}' is not supported with this model.")
     if body.temperature is not None and body.temperature > abilities.max_temperature:
-        raise LocalRefusal(shapes.malformed("temperature", f"Expected `float` <= {abilities.max_temperature:g}"))
+        raise LocalRefusal(
+            shapes.format_schema_error("temperature", f"Expected `float` <= {abilities.max_temperature:g}")
+        )
     limit, ceiling = body.max_completion_tokens or body.max_tokens, model.output_ceiling
     if limit is not None and ceiling is not None and limit > ceiling:
         raise LocalRefusal(
             f"max_tokens is too large: {limit}. This model supports at most {ceiling} completion tokens."
         )
     _check_messages(body.messages, model)
-    if isinstance(body.tool_choice, OpenAINamedTool) and body.tool_choice.function.name not in _names(body):
+    names = {tool.function.name for tool in body.tools}
+    if isinstance(body.tool_choice, OpenAINamedTool) and body.tool_choice.function.name not in names:
         raise LocalRefusal(f"tool_choice: the function {body.tool_choice.function.name!r} is not in tools.")
     if body.tool_choice not in {None, "none"} and not isinstance(body.tool_choice, OpenAINamedTool) and not body.tools:
         raise LocalRefusal("tool_choice is only allowed when tools are specified.")
-
-
-def _names(body: OpenAIBody) -> set[str]:
-    return {tool.function.name for tool in body.tools}
 
 
 def _check_messages(messages: Sequence[OpenAIMessage], model: Model) -> None:
@@ -102,10 +99,10 @@ def _check_messages(messages: Sequence[OpenAIMessage], model: Model) -> None:
             raise LocalRefusal(f"messages.{place}.content: the content is blank.")
         if _has_image(message.content) and model.invoke.images is False:
             raise LocalRefusal("This model doesn't support image input.")
-    spoken = [message for message in messages if message.role not in {"system", "developer"}]
-    if not spoken or (spoken[0].role != "user" and not model.invoke.leading_assistant):
+    turns = [message for message in messages if message.role not in {"system", "developer"}]
+    if not turns or (turns[0].role != "user" and not model.invoke.leading_assistant):
         raise LocalRefusal("A conversation must start with a user message.")
-    if spoken[-1].role == "assistant" and model.invoke.prefill is not True:
+    if turns[-1].role == "assistant" and model.invoke.prefill is not True:
         raise LocalRefusal(
             f"{model.id} does not support assistant message prefill. The conversation must end with a user message."
         )
@@ -131,26 +128,18 @@ def _parts(message: OpenAIMessage) -> Iterator[PromptPart]:
     if isinstance(message.content, list):
         for part in message.content:
             if isinstance(part, OpenAIImagePart):
-                yield _image(part)
+                found = _DATA_URL.fullmatch(part.image_url if isinstance(part.image_url, str) else part.image_url.url)
+                if not found:
+                    raise LocalRefusal("image_url: only data URLs in base64 are supported.")
+                yield media.read_image(found[1], media.decode_base64(found[2], "image_url"))
     if text := _text(message.content):
         yield PromptText(text)
     for call in message.tool_calls or ():
-        yield PromptToolUse(call.id, call.function.name, _arguments(call.function.arguments))
-
-
-def _arguments(written: str) -> object:
-    try:
-        return json.loads(written or "{}")
-    except (ValueError, RecursionError) as mistake:
-        raise LocalRefusal("tool_calls: the arguments are not JSON.") from mistake
-
-
-def _image(part: OpenAIImagePart) -> Media:
-    url = part.image_url if isinstance(part.image_url, str) else part.image_url.url
-    found = _DATA.fullmatch(url)
-    if not found:
-        raise LocalRefusal("image_url: only data URLs in base64 are supported.")
-    return media.image(found[1], media.decoded(found[2], "image_url"))
+        try:
+            arguments = json.loads(call.function.arguments or "{}")
+        except (ValueError, RecursionError) as error:
+            raise LocalRefusal("tool_calls: the arguments are not JSON.") from error
+        yield PromptToolUse(call.id, call.function.name, arguments)
 
 
 def _choice(body: OpenAIBody) -> str:

@@ -1,13 +1,12 @@
-"""Claude 3 and later: Anthropic's messages."""
+"""Claude 3 and later: the Messages format of Anthropic."""
 
 from collections.abc import Iterator
-from functools import partial
 
 from service.bedrock.catalog.resolution import Model
 from service.local import media, shapes
 from service.local.answer import Block, End, Piece
 from service.local.families import common
-from service.local.families.claude_rules import blocks, check
+from service.local.families.claude_rules import as_blocks, check
 from service.local.families.claude_shapes import (
     ClaudeBase64Source,
     ClaudeBody,
@@ -20,44 +19,44 @@ from service.local.families.claude_shapes import (
     ClaudeToolUseBlock,
     Content,
 )
-from service.local.families.common import InvokeBody
-from service.local.plan import Opening, Plan
+from service.local.families.common import InvokeRequest
+from service.local.plan import Plan, StreamStart
 from service.local.prompt import (
     LocalPrompt,
     Media,
     Part,
     PromptCachePoint,
+    PromptReasoning,
     PromptText,
     PromptTool,
     PromptToolResult,
     PromptToolUse,
     PromptTurn,
-    Thought,
 )
 from service.local.text import reasoning_text, tool_choice
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
-_MANNER = Manner(1, 4, opens_calls=True)
 
+def plan(request: InvokeRequest) -> Plan:
+    """Plan the answer to a body.
 
-def plan(asked: InvokeBody) -> Plan:
-    """Plan the answer to a body."""
-    body = shapes.read(asked.body, ClaudeBody, shapes.anthropic)
-    prompt = _prompt(body, asked, thinks=check(body, asked.model))
-    id_ = f"msg_bdrk_{tool_choice.token(prompt, -1)}"
-    return Plan(
-        prompt=prompt,
-        manner=_MANNER,
-        ids="toolu_bdrk_",
-        writer=common.measured(lambda opening: ClaudeMessagesChunks(asked.model, id_, opening), prompt),
-        whole=partial(_whole, asked.model, prompt, id_),
-        wild=common.WILD,
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
+    body = shapes.read(request.body, ClaudeBody, shapes.format_anthropic_error)
+    prompt = _prompt(body, request, thinks=check(body, request.model))
+    id_ = f"msg_bdrk_{tool_choice.make_token(prompt, -1)}"
+    return common.make_plan(
+        request,
+        prompt,
+        Chunking(1, 4, opens_calls=True),
+        lambda start: ClaudeMessagesChunks(request.model, id_, start),
+        id_prefix="toolu_bdrk_",
     )
 
 
-def _prompt(body: ClaudeBody, asked: InvokeBody, *, thinks: bool) -> LocalPrompt:
+def _prompt(body: ClaudeBody, request: InvokeRequest, *, thinks: bool) -> LocalPrompt:
     turns = [
         PromptTurn("assistant" if message.role == "assistant" else "user", tuple(_parts(message.content, place)))
         for place, message in enumerate(body.messages)
@@ -66,7 +65,7 @@ def _prompt(body: ClaudeBody, asked: InvokeBody, *, thinks: bool) -> LocalPrompt
     choice = body.tool_choice
     output = body.output_config
     return LocalPrompt(
-        model=asked.model,
+        model=request.model,
         turns=tuple(turns),
         system=tuple(_parts(body.system, -1)) if body.system else (),
         tools=tuple(PromptTool(tool.name, tool.description, tool.input_schema) for tool in body.tools),
@@ -74,16 +73,16 @@ def _prompt(body: ClaudeBody, asked: InvokeBody, *, thinks: bool) -> LocalPrompt
         parallel=not (choice and choice.disable_parallel_tool_use),
         max_tokens=body.max_tokens,
         stop_sequences=tuple(body.stop_sequences),
-        reasoning=thinks or asked.model.always_reasons,
+        reasoning=thinks or request.model.always_reasons,
         prefill=prefill,
         schema=output.format.schema if output and output.format else None,
-        guardrail=asked.guardrail,
+        guardrail=request.guardrail,
         tools_cached=any(tool.cache_control for tool in body.tools),
     )
 
 
 def _parts(content: str | list[Content] | list[ClaudeTextBlock], message: int) -> Iterator[Part]:
-    for number, block in enumerate(blocks(content)):
+    for number, block in enumerate(as_blocks(content)):
         yield _part(block, f"messages.{message}.content.{number}")
         if block.cache_control:
             yield PromptCachePoint()
@@ -94,56 +93,53 @@ def _part(block: Content, place: str) -> Part:
         case ClaudeTextBlock():
             return PromptText(block.text)
         case ClaudeImageBlock():
-            return _image(block, place)
+            content = media.decode_base64(block.source.data, place)
+            return media.read_image(block.source.media_type.removeprefix("image/"), content)
         case ClaudeDocumentBlock():
             return _document(block, place)
         case ClaudeToolUseBlock():
             return PromptToolUse(block.id, block.name, block.input)
         case ClaudeToolResultBlock():
-            said = [
-                part.text if isinstance(part, ClaudeTextBlock) else "[attachment]" for part in blocks(block.content)
+            texts = [
+                part.text if isinstance(part, ClaudeTextBlock) else "[attachment]" for part in as_blocks(block.content)
             ]
-            return PromptToolResult(block.tool_use_id, " ".join(said), block.is_error)
+            return PromptToolResult(block.tool_use_id, " ".join(texts), block.is_error)
         case ClaudeThinkingBlock():
-            handed_back = Thought(block.thinking, block.signature)
-            reasoning_text.check(handed_back, place)
-            return handed_back
+            reasoning = PromptReasoning(block.thinking, block.signature)
+            reasoning_text.check_signature(reasoning, place)
+            return reasoning
         case _:
-            return Thought(signature=block.data)
-
-
-def _image(block: ClaudeImageBlock, place: str) -> Media:
-    return media.image(block.source.media_type.removeprefix("image/"), media.decoded(block.source.data, place))
+            return PromptReasoning(signature=block.data)
 
 
 def _document(block: ClaudeDocumentBlock, place: str) -> Media:
     cited = block.citations is not None and block.citations.enabled
     source = block.source
     if isinstance(source, ClaudeBase64Source):
-        form, content = source.media_type.rpartition("/")[2], media.decoded(source.data, place)
+        format_, content = source.media_type.rpartition("/")[2], media.decode_base64(source.data, place)
     elif isinstance(source, ClaudeTextSource):
-        form, content = "txt", source.data.encode()
+        format_, content = "txt", source.data.encode()
     else:
-        said = source.content if isinstance(source.content, str) else "\n".join(part.text for part in source.content)
-        form, content = "txt", said.encode()
-    return media.document(form, block.title or "", content, cited=cited)
+        text = source.content if isinstance(source.content, str) else "\n".join(part.text for part in source.content)
+        format_, content = "txt", text.encode()
+    return media.read_document(format_, block.title or "", content, cited=cited)
 
 
 class ClaudeMessagesChunks:
     """Writes the chunks of one answer."""
 
-    def __init__(self, model: Model, id_: str, opening: Opening) -> None:
+    def __init__(self, model: Model, id_: str, start: StreamStart) -> None:
         self._model = model
         self._id = id_
-        self._opening = opening
+        self._start = start
 
     def begin(self) -> list[LocalFrame]:
-        """Open the message; it counts its first output token already (recorded: 1 to 8)."""
-        message = _message(self._model, self._id, [], None, None, _usage_in(self._opening, 1))
+        """Write the start of the message, which already counts output tokens (recorded: 1 to 8)."""
+        message = _message(self._model, self._id, [], None, None, _usage(self._start, 1))
         return [LocalFrame({"type": "message_start", "message": message}, "open")]
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece and the edges of its block."""
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write a piece, and the start and the end of its block."""
         block, index, frames = piece.block, piece.block.index, []
         if piece.first:
             frames.append(LocalFrame({"type": "content_block_start", "index": index, "content_block": _start(block)}))
@@ -161,13 +157,19 @@ class ClaudeMessagesChunks:
         return frames
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped and what it cost."""
+        """Write the stop reason and the usage."""
         delta = {"stop_reason": _stop(end.stop), "stop_sequence": end.sequence}
         usage = {"output_tokens": end.usage.output}
         return [
             LocalFrame({"type": "message_delta", "delta": delta, "usage": usage}, "stop"),
             LocalFrame({"type": "message_stop"}, "last"),
         ]
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        content = [_content(block) for block in blocks]
+        usage = _usage(self._start, end.usage.output)
+        return _message(self._model, self._id, content, _stop(end.stop), end.sequence, usage)
 
 
 def _start(block: Block) -> Json:
@@ -206,13 +208,6 @@ def _citation(block: Block) -> Json:
     }
 
 
-def _whole(model: Model, prompt: LocalPrompt, id_: str, said: list[Block], end: End) -> Json:
-    opening = Opening(end.usage.input, end.usage.cache_read, end.usage.cache_write, 0)
-    content = [_content(block) for block in said]
-    answer = _message(model, id_, content, _stop(end.stop), end.sequence, _usage_in(opening, end.usage.output))
-    return common.guarded(answer, prompt, end)
-
-
 def _content(block: Block) -> Json:
     match block.kind:
         case "thinking":
@@ -220,7 +215,12 @@ def _content(block: Block) -> Json:
         case "redacted":
             return {"type": "redacted_thinking", "data": block.text}
         case "call":
-            return {"type": "tool_use", "id": block.id, "name": block.name, "input": tool_choice.parsed(block.text)}
+            return {
+                "type": "tool_use",
+                "id": block.id,
+                "name": block.name,
+                "input": tool_choice.parse_arguments(block.text),
+            }
         case _:
             return {"type": "text", "text": block.text, **({"citations": [_citation(block)]} if block.citation else {})}
 
@@ -238,15 +238,15 @@ def _message(model: Model, id_: str, content: list[Json], stop: str | None, sequ
     }
 
 
-def _usage_in(opening: Opening, output: int) -> Json:
+def _usage(start: StreamStart, output: int) -> Json:
     return {
-        "input_tokens": opening.input_tokens,
-        "cache_creation_input_tokens": opening.cache_write,
-        "cache_read_input_tokens": opening.cache_read,
+        "input_tokens": start.input_tokens,
+        "cache_creation_input_tokens": start.cache_write,
+        "cache_read_input_tokens": start.cache_read,
         "output_tokens": output,
     }
 
 
 def _stop(reason: str) -> str:
-    # A guardrail's stop is told beside the answer, not in it.
+    # The intervention of a guardrail stands in a member beside the message, not in its stop reason.
     return {"guardrail_intervened": "end_turn", "content_filtered": "refusal"}.get(reason, reason)

@@ -1,8 +1,9 @@
-"""What Anthropic checks of a messages body beyond its shape."""
+"""The rules of Anthropic's Messages that a body must meet beyond its types."""
 
 from collections.abc import Sequence
 
 from service.bedrock.catalog.resolution import Model
+from service.local.converse.rules import merge_roles
 from service.local.families.claude_shapes import (
     ClaudeBody,
     ClaudeDocumentBlock,
@@ -15,17 +16,17 @@ from service.local.families.claude_shapes import (
     ClaudeToolUseBlock,
     Content,
 )
-from service.local.reasoning import Sampling, claude_thinking, thought_first
+from service.local.reasoning_config import Sampling, check_claude_thinking, format_missing_reasoning
 from service.local.refusal import LocalRefusal
 
-_NEWER = "2026-10-21"  # the anthropic SDK 2.x sends it to every model, whatever its age (2.9.0)
+_NEWER = "2026-10-21"  # the anthropic SDK 2.x sends it to every model, old ones too (2.9.0)
 
 
 def check(body: ClaudeBody, model: Model) -> bool:
-    """Check a body, and tell whether the model is to think.
+    """Check a body, and return whether the model thinks.
 
     Raises:
-        Refused: Anthropic would not take it.
+        LocalRefusal: Anthropic rejects the body.
     """
     abilities = model.invoke
     for place, message in enumerate(body.messages):
@@ -45,21 +46,21 @@ def check(body: ClaudeBody, model: Model) -> bool:
     if any(not sequence.strip() for sequence in body.stop_sequences):
         raise LocalRefusal("stop_sequences: each stop sequence must contain non-whitespace")
     sampling = Sampling(body.temperature, body.top_p, body.top_k)
-    thinks = claude_thinking(body.thinking, model, body.max_tokens, sampling)
+    thinks = check_claude_thinking(body.thinking, model, body.max_tokens, sampling)
     if thinks and body.thinking and body.thinking.get("type") == "enabled":
-        _check_thought_first(body.messages)
+        _check_leading_reasoning(body.messages)
     _check_tools(body, model, thinks=thinks)
     _check_prefill(body, model, thinks=thinks)
     return thinks
 
 
-def blocks(content: str | Sequence[Content]) -> list[Content]:
-    """Read a content that may be a mere text."""
+def as_blocks(content: str | Sequence[Content]) -> list[Content]:
+    """Return the blocks of a content, which can be a string."""
     return [ClaudeTextBlock(text=content)] if isinstance(content, str) else list(content)
 
 
 def _check_message(message: ClaudeMessage, place: str, *, last: bool, newer: bool, images: bool | None) -> None:
-    content = blocks(message.content)
+    content = as_blocks(message.content)
     if not content or (message.content == "" and not (last and message.role == "assistant")):
         raise LocalRefusal(
             f"{place}: all messages must have non-empty content except for the optional final assistant message"
@@ -81,34 +82,23 @@ def _check_message(message: ClaudeMessage, place: str, *, last: bool, newer: boo
 
 
 def _check_results(messages: Sequence[ClaudeMessage]) -> None:
-    asked: set[str] = set()
-    for place, message in enumerate(_merged(messages)):
-        content = message[1]
-        given = {block.tool_use_id for block in content if isinstance(block, ClaudeToolResultBlock)}
-        if message[0] == "user" and given - asked:
+    open_ids: set[str] = set()
+    merged = merge_roles((message.role, as_blocks(message.content)) for message in messages)
+    for place, (role, content) in enumerate(merged):
+        answered = {block.tool_use_id for block in content if isinstance(block, ClaudeToolResultBlock)}
+        if role == "user" and (unexpected := answered - open_ids):
             raise LocalRefusal(
                 f"messages.{place}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: "
-                f"{', '.join(sorted(given - asked))}. Each `tool_result` block must have a corresponding `tool_use` "
+                f"{', '.join(sorted(unexpected))}. Each `tool_result` block must have a corresponding `tool_use` "
                 "block in the previous message."
             )
-        if asked - given:
+        if missing := open_ids - answered:
             raise LocalRefusal(
                 f"messages.{place - 1}: `tool_use` ids were found without `tool_result` blocks immediately after: "
-                f"{', '.join(sorted(asked - given))}. Each `tool_use` block must have a corresponding `tool_result` "
+                f"{', '.join(sorted(missing))}. Each `tool_use` block must have a corresponding `tool_result` "
                 "block in the next message."
             )
-        asked = {block.id for block in content if isinstance(block, ClaudeToolUseBlock)}
-
-
-def _merged(messages: Sequence[ClaudeMessage]) -> list[tuple[str, list[Content]]]:
-    """Join neighbouring messages of one role, as Anthropic does."""
-    joined: list[tuple[str, list[Content]]] = []
-    for message in messages:
-        if joined and joined[-1][0] == message.role:
-            joined[-1][1].extend(blocks(message.content))
-        else:
-            joined.append((message.role, blocks(message.content)))
-    return joined
+        open_ids = {block.id for block in content if isinstance(block, ClaudeToolUseBlock)}
 
 
 def _check_tools(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
@@ -117,12 +107,12 @@ def _check_tools(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
         if tool.input_schema.get("type") != "object":
             raise LocalRefusal(f"tools.{place}.custom.input_schema.type: Input should be 'object'")
     if not body.tools:
-        held = any(
+        uses_tools = any(
             isinstance(block, ClaudeToolUseBlock | ClaudeToolResultBlock)
             for message in body.messages
-            for block in blocks(message.content)
+            for block in as_blocks(message.content)
         )
-        if held:
+        if uses_tools:
             raise LocalRefusal("Requests which include `tool_use` or `tool_result` blocks must define tools")
         if choice is not None and choice.type != "none":
             raise LocalRefusal("tool_choice may only be specified while providing tools")
@@ -137,14 +127,16 @@ def _check_tools(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
         raise LocalRefusal(f"tool_choice.type: {choice.type!r} is not supported for this model.")
 
 
-def _check_thought_first(messages: Sequence[ClaudeMessage]) -> None:
-    """An answer whose tools are just being answered must have begun with its reasoning."""
-    answering = isinstance(blocks(messages[-1].content)[0], ClaudeToolResultBlock)
-    spoken = [place for place, message in enumerate(messages) if message.role == "assistant"]
-    if answering and spoken:
-        first = blocks(messages[spoken[-1]].content)[0]
+def _check_leading_reasoning(messages: Sequence[ClaudeMessage]) -> None:
+    """Reject tool results for an answer that does not start with its reasoning."""
+    has_results = isinstance(as_blocks(messages[-1].content)[0], ClaudeToolResultBlock)
+    answers = [place for place, message in enumerate(messages) if message.role == "assistant"]
+    if has_results and answers:
+        first = as_blocks(messages[answers[-1]].content)[0]
         if not isinstance(first, ClaudeThinkingBlock | ClaudeRedactedBlock):
-            raise LocalRefusal(thought_first(spoken[-1], "text" if isinstance(first, ClaudeTextBlock) else "tool_use"))
+            raise LocalRefusal(
+                format_missing_reasoning(answers[-1], "text" if isinstance(first, ClaudeTextBlock) else "tool_use")
+            )
 
 
 def _check_prefill(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
@@ -159,6 +151,6 @@ def _check_prefill(body: ClaudeBody, model: Model, *, thinks: bool) -> None:
         raise LocalRefusal(
             "Expected the final message not to be an assistant message: no prefill when thinking is enabled."
         )
-    final = blocks(last.content)[-1]
+    final = as_blocks(last.content)[-1]
     if isinstance(final, ClaudeTextBlock) and final.text != final.text.rstrip():
         raise LocalRefusal("messages: final assistant content cannot end with trailing whitespace")

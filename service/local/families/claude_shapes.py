@@ -1,5 +1,5 @@
-# ruff: noqa: D101  the names are the service's own, and say what the structures are
-"""The body of Claude's messages, as Anthropic documents it and Bedrock takes it (2026-11)."""
+# ruff: noqa: D101  the names are those of Anthropic's API reference
+"""The body of Claude's Messages, as Anthropic documents it and Bedrock accepts it (2026-11)."""
 
 from typing import Annotated, Any, Literal
 
@@ -24,7 +24,7 @@ class ClaudeCitations(_ClaudeObject, frozen=True):
 
 
 class _ClaudeBlock(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type", kw_only=True):
-    """A content block. Any but reasoning may end a part to be cached."""
+    """A content block. Every block except reasoning can be a cache point."""
 
     cache_control: ClaudeCacheControl | None = None
 
@@ -128,7 +128,7 @@ class ClaudeMetadata(_ClaudeObject, frozen=True):
 
 
 class ClaudeBody(_ClaudeObject, frozen=True):
-    """What stands in an InvokeModel body for Claude; `model` and `stream` do not (reported: extra inputs)."""
+    """The body of InvokeModel for Claude; Bedrock rejects `model` and `stream` in it (reported: extra inputs)."""
 
     anthropic_version: Literal["bedrock-2023-05-31", "2026-10-21"]
     max_tokens: Annotated[int, Meta(ge=1)]

@@ -1,6 +1,5 @@
-"""Claude 2 and Instant: a prompt of turns, completed."""
+"""Claude 2 and Instant: a text completion of a raw prompt."""
 
-from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -8,22 +7,21 @@ from msgspec import Meta, Struct
 from service.local import shapes, templates
 from service.local.answer import Block, End, Piece
 from service.local.families import claude_messages, common
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
-from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _HUMAN, _ASSISTANT = "\n\nHuman:", "\n\nAssistant:"
-_MOST = 4_096  # tokens
+_MAX_TOKENS = 4_096
 
 
 class ClaudeTextBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     prompt: str
-    max_tokens_to_sample: Annotated[int, Meta(ge=1, le=_MOST)]
+    max_tokens_to_sample: Annotated[int, Meta(ge=1, le=_MAX_TOKENS)]
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_k: Annotated[int, Meta(ge=0, le=500)] | None = None
@@ -31,11 +29,11 @@ class ClaudeTextBody(Struct, frozen=True, forbid_unknown_fields=True):
     anthropic_version: str | None = None
 
 
-def plan(asked: InvokeBody) -> Plan:
-    """Plan the answer to a body; Claude 2 takes messages too."""
-    if isinstance(asked.body, dict) and "messages" in asked.body:
-        return claude_messages.plan(asked)
-    body = shapes.read(asked.body, ClaudeTextBody, shapes.malformed)
+def plan(request: InvokeRequest) -> Plan:
+    """Plan the answer to a body; Claude 2 accepts messages too."""
+    if isinstance(request.body, dict) and "messages" in request.body:
+        return claude_messages.plan(request)
+    body = shapes.read(request.body, ClaudeTextBody, shapes.format_schema_error)
     if _HUMAN not in body.prompt or (before := body.prompt.split(_HUMAN)[0]) != before.replace(_ASSISTANT, ""):
         raise LocalRefusal('Invalid prompt: prompt must start with "\n\nHuman:" turn after an optional system prompt')
     if body.prompt.rfind(_ASSISTANT) < body.prompt.rfind(_HUMAN):
@@ -44,28 +42,20 @@ def plan(asked: InvokeBody) -> Plan:
         raise LocalRefusal("Invalid prompt: prompt cannot end with a space")
     stop = [sequence for sequence in body.stop_sequences if sequence]
     prompt = common.raw_prompt(
-        asked, templates.CLAUDE, body.prompt, max_tokens=body.max_tokens_to_sample, stop=stop, lead=" "
+        request, templates.CLAUDE, body.prompt, max_tokens=body.max_tokens_to_sample, stop=stop, leading_space=" "
     )
-    return Plan(
-        prompt=prompt,
-        manner=Manner(1, 3),
-        ids="",
-        writer=common.measured(lambda _: ClaudeTextChunks(), prompt),
-        whole=partial(_whole, prompt),
-        wild=common.WILD,
-        headers=common.STREAM_HEADERS if asked.streaming else (),
-    )
+    return common.make_plan(request, prompt, Chunking(1, 3), lambda _: ClaudeTextChunks())
 
 
 class ClaudeTextChunks:
     """Writes the chunks."""
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece of text."""
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write the chunk of a piece."""
         if not piece.text:
             return []
         return [
@@ -73,17 +63,16 @@ class ClaudeTextChunks:
         ]
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped."""
+        """Write the stop reason."""
         return [LocalFrame({"type": "completion", "completion": "", **_stop(end)}, "last")]
 
-
-def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    text = "".join(block.text for block in said)
-    return common.guarded({"type": "completion", "completion": text, **_stop(end)}, prompt, end)
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return {"type": "completion", "completion": "".join(block.text for block in blocks), **_stop(end)}
 
 
 def _stop(end: End) -> Json:
-    """A natural end is a stop sequence too: the next turn of the human."""
+    """Write the stop reason; a natural end is a stop sequence too: the next turn of the human."""
     if end.stop == "max_tokens":
         return {"stop_reason": "max_tokens", "stop": None}
     return {"stop_reason": "stop_sequence", "stop": end.sequence or _HUMAN}

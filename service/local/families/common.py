@@ -1,4 +1,4 @@
-"""What every family's stream on InvokeModel has in common: the metrics of the last chunk, and the guardrail's keys."""
+"""Shared parts of the families on InvokeModel: raw prompts, the metrics of streams, and the guardrail's members."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,27 +7,33 @@ from msgspec import Struct
 
 from service.bedrock.catalog.resolution import Model
 from service.local import compose, guardrail
-from service.local.answer import End, Piece
-from service.local.plan import Opening, Writer
+from service.local.answer import Block, BlockKind, End, Piece
+from service.local.plan import Plan, StreamStart, Writer
 from service.local.prompt import LocalPrompt, Media, PromptGuardrail, PromptText, PromptTurn
 from service.local.refusal import LocalRefusal
-from service.local.templates import Remembered, Template
+from service.local.templates import PromptMemory, Template
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
-WILD = LocalFrame({"type": "hologram", "hologram": {"depth": 3}})
-"""A kind of chunk that nobody has met."""
+UNKNOWN_CHUNK = LocalFrame({"type": "hologram", "hologram": {"depth": 3}})
+"""A chunk of a kind that no client knows."""
 
-STREAM_HEADERS = (("X-Amzn-Bedrock-Content-Type", "application/json"),)
+_STREAM_HEADERS = (("X-Amzn-Bedrock-Content-Type", "application/json"),)
 
 
-class InvokeBody(Struct, frozen=True):
-    """A body of InvokeModel, and where it came."""
+class InvokeRequest(Struct, frozen=True):
+    """A request of InvokeModel or InvokeModelWithResponseStream."""
 
     body: object
     model: Model
     streaming: bool
     headers: dict[str, str]
-    prompts: Remembered
+    prompts: PromptMemory
+
+    @property
+    def response_headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of the response, beside those of every operation."""
+        return _STREAM_HEADERS if self.streaming else ()
 
     @property
     def guardrail(self) -> PromptGuardrail | None:
@@ -41,43 +47,40 @@ class InvokeBody(Struct, frozen=True):
 
 
 def raw_prompt(
-    asked: InvokeBody,
+    request: InvokeRequest,
     template: Template,
     prompt: str,
     *,
     max_tokens: int,
     stop: Sequence[str] = (),
-    lead: str = "",
+    leading_space: str = "",
     images: Sequence[Media] = (),
 ) -> LocalPrompt:
-    """Understand a raw prompt: its turns, and how far the answer has come."""
-    read: list[LocalPrompt] = []
-    for script in asked.prompts.read(template, prompt):
-        turns = script.turns or (PromptTurn("user", (PromptText(prompt),)),)
-        meant = LocalPrompt(
-            model=asked.model,
+    """Parse a raw prompt: its turns, its system text, and the beginning of the answer."""
+    for parsed in request.prompts.read(template, prompt):
+        turns = parsed.turns or (PromptTurn("user", (PromptText(prompt),)),)
+        candidate = LocalPrompt(
+            model=request.model,
             turns=(*turns[:-1], PromptTurn("user", (*turns[-1].parts, *images))),
-            system=(PromptText(script.system),) if script.system else (),
+            system=(PromptText(parsed.system),) if parsed.system else (),
             max_tokens=max_tokens,
             stop_sequences=tuple(stop),
-            prefill=script.so_far,
-            guardrail=asked.guardrail,
-            counted=prompt,
-            lead=lead,
+            prefill=parsed.so_far,
+            guardrail=request.guardrail,
+            raw_text=prompt,
+            leading_space=leading_space,
         )
-        read.append(meant)
-    return next((one for one in read if one.prefill and goes_on(one)), read[-1])
+        if candidate.prefill:
+            text = compose.write_text(candidate)
+            if compose.continue_text(text, candidate.prefill) != text:
+                break  # the prefill is the beginning of this candidate's answer
+    return candidate
 
 
-def goes_on(prompt: LocalPrompt) -> bool:
-    """Tell whether the answer so far is the beginning of the answer there would be."""
-    return compose.rest(compose.words(prompt), prompt.prefill) != compose.words(prompt)
+class MetricsWriter:
+    """Adds the invocation metrics to the last chunk of a family's writer.
 
-
-class Measured:
-    """Puts the invocation metrics into the last chunk of whatever a family's own writer writes.
-
-    With a guardrail every chunk says what it did, the last one also its trace.
+    With a guardrail, every chunk has its action, and the last one also its trace.
     """
 
     def __init__(self, inner: Writer, prompt: LocalPrompt) -> None:
@@ -85,43 +88,52 @@ class Measured:
         self._prompt = prompt
 
     def begin(self) -> list[LocalFrame]:
-        """Open the answer."""
-        return self._guarded(self._inner.begin())
+        """Write the chunks before the text."""
+        return self._add_action(self._inner.begin())
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece."""
-        return self._guarded(self._inner.piece(piece))
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write the chunk of a piece."""
+        return self._add_action(self._inner.write(piece))
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Close the answer, metrics last."""
-        *others, last = self._guarded(self._inner.end(end))
+        """Write the last chunks, and the metrics in the last one."""
+        *others, last = self._add_action(self._inner.end(end))
         payload = {**last.payload, "amazon-bedrock-invocationMetrics": metrics(self._prompt.model, end)}
         if end.trace:
             payload["amazon-bedrock-trace"] = {"guardrail": _trace(end.trace)}
         return [*others, LocalFrame(payload, "last")]
 
-    def _guarded(self, frames: list[LocalFrame]) -> list[LocalFrame]:
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return with_guardrail_action(self._inner.write_body(blocks, end), self._prompt, end)
+
+    def _add_action(self, frames: list[LocalFrame]) -> list[LocalFrame]:
         if self._prompt.guardrail is None:
             return frames
-        action = action_of(self._prompt)
+        action = guardrail_action(self._prompt)
         return [
             LocalFrame({**frame.payload, "amazon-bedrock-guardrailAction": action}, frame.phase) for frame in frames
         ]
 
 
-def action_of(prompt: LocalPrompt) -> str:
-    """What the guardrail did."""
-    return "INTERVENED" if guardrail.blocked(prompt) else "NONE"
+def join_text(blocks: Sequence[Block], kind: BlockKind = "text") -> str:
+    """Join the text of the blocks of one kind."""
+    return "".join(block.text for block in blocks if block.kind == kind)
 
 
-def guarded(answer: Json, prompt: LocalPrompt, end: End) -> Json:
-    """Add to a whole answer what the guardrail did."""
+def guardrail_action(prompt: LocalPrompt) -> str:
+    """Return the action of the guardrail."""
+    return "INTERVENED" if guardrail.blocked_answer(prompt) else "NONE"
+
+
+def with_guardrail_action(answer: Json, prompt: LocalPrompt, end: End) -> Json:
+    """Add the guardrail's action and trace to a whole answer."""
     if prompt.guardrail is None:
         return answer
-    said: Json = {**answer, "amazon-bedrock-guardrailAction": action_of(prompt)}
+    body: Json = {**answer, "amazon-bedrock-guardrailAction": guardrail_action(prompt)}
     if end.trace:
-        said["amazon-bedrock-trace"] = {"guardrail": _trace(end.trace)}
-    return said
+        body["amazon-bedrock-trace"] = {"guardrail": _trace(end.trace)}
+    return body
 
 
 def _trace(trace: dict[str, Any]) -> Json:
@@ -129,7 +141,7 @@ def _trace(trace: dict[str, Any]) -> Json:
 
 
 def metrics(model: Model, end: End) -> Json:
-    """Count for the last chunk."""
+    """Write the invocation metrics of the last chunk."""
     spent = end.usage
     cached = {"cacheReadInputTokenCount": spent.cache_read, "cacheWriteInputTokenCount": spent.cache_write}
     return {
@@ -141,6 +153,21 @@ def metrics(model: Model, end: End) -> Json:
     }
 
 
-def measured(writer: Callable[[Opening], Writer], prompt: LocalPrompt) -> Callable[[Opening], Writer]:
-    """Wrap a family's writer."""
-    return lambda opening: Measured(writer(opening), prompt)
+def make_plan(
+    request: InvokeRequest,
+    prompt: LocalPrompt,
+    chunking: Chunking,
+    make_writer: Callable[[StreamStart], Writer],
+    *,
+    id_prefix: str = "",
+    unknown_frame: LocalFrame = UNKNOWN_CHUNK,
+) -> Plan:
+    """Plan an answer on InvokeModel; the invocation metrics are added to the family's writer."""
+    return Plan(
+        prompt=prompt,
+        chunking=chunking,
+        id_prefix=id_prefix,
+        make_writer=lambda start: MetricsWriter(make_writer(start), prompt),
+        unknown_frame=unknown_frame,
+        headers=request.response_headers,
+    )

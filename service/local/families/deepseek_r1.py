@@ -1,6 +1,5 @@
-"""DeepSeek R1: a text completion that thinks first, up to `</think>`."""
+"""DeepSeek R1: a text completion that starts with reasoning, up to `</think>`."""
 
-from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct, structs
@@ -8,17 +7,17 @@ from msgspec import Meta, Struct, structs
 from service.local import shapes, templates
 from service.local.answer import Block, End, Piece
 from service.local.families import common
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
 from service.local.prompt import LocalPrompt
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _OPEN, _CLOSE = "<think>\n", "\n</think>\n\n"
 
 
 class DeepSeekR1Body(Struct, frozen=True, forbid_unknown_fields=True):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     prompt: Annotated[str, Meta(min_length=1)]
     max_tokens: Annotated[int, Meta(ge=1, le=32_768)] = 512
@@ -27,48 +26,49 @@ class DeepSeekR1Body(Struct, frozen=True, forbid_unknown_fields=True):
     stop: Annotated[list[str], Meta(max_length=10)] = []
 
 
-def plan(asked: InvokeBody) -> Plan:
-    """Plan the answer to a body."""
-    body = shapes.read(asked.body, DeepSeekR1Body, shapes.malformed)
-    prompt = _split(
-        common.raw_prompt(asked, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
+def plan(request: InvokeRequest) -> Plan:
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
+    body = shapes.read(request.body, DeepSeekR1Body, shapes.format_schema_error)
+    prompt = _split_reasoning(
+        common.raw_prompt(request, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
     )
-    return Plan(
-        prompt=prompt,
-        manner=Manner(1, 2),
-        ids="",
-        writer=common.measured(lambda _: DeepSeekR1Chunks(), prompt),
-        whole=partial(_whole, prompt),
-        wild=common.WILD,
-        headers=common.STREAM_HEADERS if asked.streaming else (),
-    )
+    return common.make_plan(request, prompt, Chunking(1, 2), lambda _: DeepSeekR1Chunks())
 
 
-def _split(prompt: LocalPrompt) -> LocalPrompt:
-    """Tell the reasoning so far from the answer so far."""
-    thought, closed, said = prompt.prefill.removeprefix(_OPEN).partition(_CLOSE.strip())
+def _split_reasoning(prompt: LocalPrompt) -> LocalPrompt:
+    """Split the prefill into the beginning of the reasoning and the beginning of the answer."""
+    reasoning, closed, text = prompt.prefill.removeprefix(_OPEN).partition(_CLOSE.strip())
     if closed:
-        return structs.replace(prompt, prefill=said.lstrip(), reasoning=False)
-    return structs.replace(prompt, prefill="", thought=thought, reasoning=True)
+        return structs.replace(prompt, prefill=text.lstrip(), reasoning=False)
+    return structs.replace(prompt, prefill="", reasoning_so_far=reasoning, reasoning=True)
 
 
 class DeepSeekR1Chunks:
     """Writes the chunks."""
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece; reasoning ends in its tag."""
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write the chunk of a piece; a tag closes the reasoning."""
         frames = [LocalFrame(_choice(piece.text, None), "delta")] if piece.text else []
         if piece.last and piece.block.kind == "thinking":
             frames.append(LocalFrame(_choice(_CLOSE, None), "delta"))
         return frames
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped."""
+        """Write the stop reason."""
         return [LocalFrame(_choice("", _stop(end)), "last")]
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        text = "".join(block.text + (_CLOSE if block.kind == "thinking" else "") for block in blocks)
+        return {"choices": [{"text": text, "stop_reason": _stop(end)}]}
 
 
 def _choice(text: str, stop: str | None) -> Json:
@@ -77,8 +77,3 @@ def _choice(text: str, stop: str | None) -> Json:
 
 def _stop(end: End) -> str:
     return "length" if end.stop == "max_tokens" else "stop"
-
-
-def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    text = "".join(block.text + (_CLOSE if block.kind == "thinking" else "") for block in said)
-    return common.guarded({"choices": [{"text": text, "stop_reason": _stop(end)}]}, prompt, end)

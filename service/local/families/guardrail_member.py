@@ -1,4 +1,4 @@
-"""The one member that every family's body may carry: how its guardrail is to work."""
+"""The member of every family's body that configures its guardrail."""
 
 from typing import Literal
 
@@ -12,27 +12,27 @@ _MEMBER = "amazon-bedrock-guardrailConfig"
 
 
 class GuardrailMember(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """How a guardrail finds what to check, and whether the stream waits for it."""
+    """The tag of the text to check, and whether the stream waits for the guardrail."""
 
     tag_suffix: str = ""
     stream_processing_mode: Literal["SYNCHRONOUS", "ASYNCHRONOUS"] = "SYNCHRONOUS"
 
 
 def split(body: object) -> tuple[object, object]:
-    """Take the member out of a body."""
+    """Split the member from a body."""
     if not isinstance(body, dict) or _MEMBER not in body:
         return body, None
     return {name: value for name, value in body.items() if name != _MEMBER}, body[_MEMBER]
 
 
 def check_guardrail(config: object, guardrail: PromptGuardrail | None) -> None:
-    """Check what was taken out.
+    """Check the member.
 
     Raises:
-        Refused: it is malformed, or no guardrail is named in the headers.
+        LocalRefusal: the member is malformed, or the headers do not name a guardrail.
     """
     if config is None:
         return
-    shapes.read(config, GuardrailMember, shapes.malformed)
+    shapes.read(config, GuardrailMember, shapes.format_schema_error)
     if guardrail is None:
         raise LocalRefusal(f"{_MEMBER} is only permitted with a guardrail; name one in the headers.")

@@ -1,26 +1,25 @@
-"""Meta Llama 2, 3 and 4: a prompt in the template of the generation, and counts in every chunk."""
+"""Meta Llama 2, 3 and 4: a prompt in the template of the version, and token counts in every chunk."""
 
-from functools import partial
 from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from service.local import media, shapes, templates
-from service.local.answer import End, Piece
-from service.local.families import common, completions
-from service.local.families.common import InvokeBody
-from service.local.plan import Opening, Plan
-from service.local.prompt import LocalPrompt, Media
+from service.local.answer import Block, End, Piece
+from service.local.families import common
+from service.local.families.common import InvokeRequest
+from service.local.plan import Plan, StreamStart
 from service.local.refusal import LocalRefusal
 from service.local.text import tokens
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
-_MOST = {"llama2": 2_048, "llama3": 2_048}
+_TEMPLATES = {"llama2": templates.INSTRUCTIONS, "llama4": templates.LLAMA_4}
+_MAX_TOKENS = {"llama2": 2_048, "llama3": 2_048}
 
 
 class LlamaBody(Struct, frozen=True, forbid_unknown_fields=True):
-    """InvokeModel's body. There are no stop sequences."""
+    """The body of InvokeModel. It has no stop sequences."""
 
     prompt: Annotated[str, Meta(min_length=1)]
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -29,48 +28,59 @@ class LlamaBody(Struct, frozen=True, forbid_unknown_fields=True):
     images: list[str] | None = None
 
 
-def plan(asked: InvokeBody) -> Plan:
-    """Plan the answer to a body."""
-    body = shapes.read(asked.body, LlamaBody, shapes.malformed)
-    most = _MOST.get(asked.model.series) or asked.model.output_ceiling
-    if most and body.max_gen_len > most:
-        raise LocalRefusal(shapes.malformed("max_gen_len", f"Expected `int` <= {most}"))
-    if body.images is not None and not asked.model.invoke.images:
-        raise LocalRefusal(shapes.malformed("", "Object contains unknown field `images`"))
-    images = [_image(media.decoded(image, "images")) for image in body.images or ()]
-    prompt = common.raw_prompt(asked, _template(asked), body.prompt, max_tokens=body.max_gen_len, images=images)
-    return completions.plan(asked, prompt, Manner(1, 1), partial(LlamaChunks), _whole)
+def plan(request: InvokeRequest) -> Plan:
+    """Plan the answer to a body.
 
-
-def _template(asked: InvokeBody) -> templates.Template:
-    if asked.model.series == "llama2":
-        return templates.INSTRUCTIONS
-    return templates.LLAMA_4 if asked.model.series == "llama4" else templates.LLAMA_3
-
-
-def _image(content: bytes) -> Media:
-    return media.image("png" if content.startswith(b"\x89PNG") else "jpeg", content)
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
+    body = shapes.read(request.body, LlamaBody, shapes.format_schema_error)
+    limit = _MAX_TOKENS.get(request.model.series) or request.model.output_ceiling
+    if limit and body.max_gen_len > limit:
+        raise LocalRefusal(shapes.format_schema_error("max_gen_len", f"Expected `int` <= {limit}"))
+    if body.images is not None and not request.model.invoke.images:
+        raise LocalRefusal(shapes.format_schema_error("", "Object contains unknown field `images`"))
+    contents = [media.decode_base64(image, "images") for image in body.images or ()]
+    images = [media.read_image("png" if content.startswith(b"\x89PNG") else "jpeg", content) for content in contents]
+    prompt = common.raw_prompt(
+        request,
+        _TEMPLATES.get(request.model.series, templates.LLAMA_3),
+        body.prompt,
+        max_tokens=body.max_gen_len,
+        images=images,
+    )
+    return common.make_plan(request, prompt, Chunking(1, 1), LlamaChunks)
 
 
 class LlamaChunks:
-    """Writes the chunks. The prompt's count stands in the first one, the answer's adds up."""
+    """Writes the chunks. The first one has the prompt's tokens, each the answer's tokens so far."""
 
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: StreamStart) -> None:
         self._prompt: int | None = opening.input_tokens
         self._spent = 0
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece."""
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write the chunk of a piece."""
         self._spent += piece.tokens
         return [LocalFrame(self._chunk(piece.text, None), "delta")] if piece.text else []
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped."""
+        """Write the stop reason."""
         return [LocalFrame(self._chunk("", _stop(end)), "last")]
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        text = common.join_text(blocks)
+        return {
+            "generation": text,
+            "prompt_token_count": self._prompt,
+            "generation_token_count": tokens.count(text),
+            "stop_reason": _stop(end),
+        }
 
     def _chunk(self, text: str, stop: str | None) -> Json:
         prompt, self._prompt = self._prompt, None
@@ -84,12 +94,3 @@ class LlamaChunks:
 
 def _stop(end: End) -> str:
     return "length" if end.stop == "max_tokens" else "stop"
-
-
-def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
-    return {
-        "generation": text,
-        "prompt_token_count": tokens.count(prompt.counted),
-        "generation_token_count": tokens.count(text),
-        "stop_reason": _stop(end),
-    }

@@ -1,45 +1,45 @@
-"""Mistral Large 2407 and Pixtral: a chat whose streams hold `message`, not `delta`."""
-
-from functools import partial
+"""Mistral Large 2407 and Pixtral: a chat whose chunks contain `message`, not `delta`."""
 
 from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.chat_shapes import OpenAIBody
 from service.local.families import chat_request, common
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
-from service.local.prompt import LocalPrompt
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame, Phase
 
 
-def plan(asked: InvokeBody) -> Plan:
-    """Plan the answer to a body."""
-    body = shapes.read(asked.body, OpenAIBody, shapes.malformed)
-    prompt = chat_request.prompt_of(body, asked)
-    return Plan(
-        prompt=prompt,
-        manner=Manner(1, 2, whole_calls=True),
-        ids="call_",
-        writer=common.measured(lambda _: MistralChatChunks(), prompt),
-        whole=partial(_whole, prompt),
-        wild=LocalFrame({"object": "hologram", "depth": 3}),
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+def plan(request: InvokeRequest) -> Plan:
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
+    body = shapes.read(request.body, OpenAIBody, shapes.format_schema_error)
+    prompt = chat_request.build_prompt(body, request)
+    return common.make_plan(
+        request,
+        prompt,
+        Chunking(1, 2, whole_calls=True),
+        lambda _: MistralChatChunks(),
+        id_prefix="call_",
+        unknown_frame=LocalFrame({"object": "hologram", "depth": 3}),
     )
 
 
 class MistralChatChunks:
-    """Writes the chunks; a call comes whole."""
+    """Writes the chunks; a tool call is one chunk."""
 
     def __init__(self) -> None:
         self._calls = 0
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece."""
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write the chunk of a piece."""
         message: Json = {"role": "assistant", "content": piece.text}
         if piece.block.kind == "call":
             message = {"role": "assistant", "content": "", "tool_calls": [_call(piece.block, self._calls)]}
@@ -47,8 +47,15 @@ class MistralChatChunks:
         return [_choice(message, None, "delta")] if piece.text else []
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped."""
+        """Write the stop reason."""
         return [_choice({"role": "assistant", "content": ""}, _stop(end), "last")]
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        message: Json = {"role": "assistant", "content": common.join_text(blocks)}
+        if calls := [block for block in blocks if block.kind == "call"]:
+            message["tool_calls"] = [_call(block, number) for number, block in enumerate(calls)]
+        return {"choices": [{"index": 0, "message": message, "stop_reason": _stop(end)}]}
 
 
 def _choice(message: Json, stop: str | None, phase: Phase) -> LocalFrame:
@@ -61,11 +68,3 @@ def _call(block: Block, index: int) -> Json:
 
 def _stop(end: End) -> str:
     return {"max_tokens": "length", "tool_use": "tool_calls"}.get(end.stop, "stop")
-
-
-def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    text = "".join(block.text for block in said if block.kind == "text")
-    message: Json = {"role": "assistant", "content": text}
-    if calls := [block for block in said if block.kind == "call"]:
-        message["tool_calls"] = [_call(block, number) for number, block in enumerate(calls)]
-    return common.guarded({"choices": [{"index": 0, "message": message, "stop_reason": _stop(end)}]}, prompt, end)

@@ -1,14 +1,14 @@
-"""Amazon Nova: Converse's words, but every piece of text is a block of its own (recorded)."""
+"""Amazon Nova: Converse's format, except that each piece of text is a block (recorded)."""
 
-from functools import partial
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field, structs
 
 from service.local import shapes
 from service.local.answer import Block, End, Piece
-from service.local.converse import request as reading
+from service.local.converse import request as converse
 from service.local.converse import rules
+from service.local.converse.answer import write_delta
 from service.local.converse.shapes import (
     ConverseInferenceConfig,
     ConverseMessage,
@@ -19,19 +19,18 @@ from service.local.converse.shapes import (
     NonEmpty,
 )
 from service.local.families import common
-from service.local.families.common import InvokeBody
+from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
-from service.local.prompt import LocalPrompt
-from service.local.reasoning import nova_reasoning
+from service.local.reasoning_config import check_nova_reasoning
 from service.local.text import tool_choice
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
-WILD = LocalFrame({"contentBlockDelta": {"delta": {"hologram": {"depth": 3}}, "contentBlockIndex": 0}})
+UNKNOWN_CHUNK = LocalFrame({"contentBlockDelta": {"delta": {"hologram": {"depth": 3}}, "contentBlockIndex": 0}})
 
 
-class Inference(Struct, frozen=True, forbid_unknown_fields=True):
-    """Old and new names both work."""
+class NovaInferenceConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """The sampling parameters, by their old and new names."""
 
     new_tokens: Annotated[int, Meta(ge=1)] | None = field(default=None, name="maxTokens")
     old_tokens: Annotated[int, Meta(ge=1)] | None = field(default=None, name="max_new_tokens")
@@ -44,64 +43,61 @@ class Inference(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def max_tokens(self) -> int | None:
-        """The limit, by either name."""
+        """The limit of the answer, by either name."""
         return self.new_tokens or self.old_tokens
 
 
 class NovaBody(ConverseShape, frozen=True):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     messages: Annotated[list[ConverseMessage], Meta(min_length=1)]
     schema_version: Literal["messages-v1"] | None = None
     system: list[ConverseSystemContent] = field(default_factory=list)
-    inference_config: Inference = field(default_factory=Inference)
+    inference_config: NovaInferenceConfig = field(default_factory=NovaInferenceConfig)
     tool_config: ConverseToolConfig | None = None
     reasoning_config: dict[str, Any] | None = None
 
 
-def plan(asked: InvokeBody) -> Plan:
-    """Plan the answer to a body."""
-    body = shapes.read(asked.body, NovaBody, shapes.malformed)
-    request = _as_converse(body)
-    rules.check(request, asked.model, streaming=asked.streaming, api="invoke")
-    said = body.inference_config
-    limited = any(value is not None for value in (said.max_tokens, said.temperature, said.top_p))
+def plan(request: InvokeRequest) -> Plan:
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
+    body = shapes.read(request.body, NovaBody, shapes.format_schema_error)
+    config = body.inference_config
+    converse_request = ConverseRequest(
+        messages=body.messages,
+        system=body.system,
+        inference_config=ConverseInferenceConfig(
+            config.max_tokens, config.temperature, config.top_p, config.stop_sequences
+        ),
+        tool_config=body.tool_config,
+    )
+    rules.check(converse_request, request.model, streaming=request.streaming, api="invoke")
+    limited = any(value is not None for value in (config.max_tokens, config.temperature, config.top_p))
     prompt = structs.replace(
-        reading.prompt_of(request, asked.model),
-        reasoning=nova_reasoning(body.reasoning_config, asked.model, limited=limited),
-        guardrail=asked.guardrail,
+        converse.build_prompt(converse_request, request.model),
+        reasoning=check_nova_reasoning(body.reasoning_config, request.model, limited=limited),
+        guardrail=request.guardrail,
     )
-    return Plan(
-        prompt=prompt,
-        manner=Manner(1, 4, whole_calls=True),
-        ids="",
-        writer=common.measured(lambda _: NovaChunks(), prompt),
-        whole=partial(_whole, prompt),
-        wild=WILD,
-        headers=common.STREAM_HEADERS if asked.streaming else (),
-    )
-
-
-def _as_converse(body: NovaBody) -> ConverseRequest:
-    said = body.inference_config
-    config = ConverseInferenceConfig(said.max_tokens, said.temperature, said.top_p, said.stop_sequences)
-    return ConverseRequest(
-        messages=body.messages, system=body.system, inference_config=config, tool_config=body.tool_config
+    return common.make_plan(
+        request, prompt, Chunking(1, 4, whole_calls=True), lambda _: NovaChunks(), unknown_frame=UNKNOWN_CHUNK
     )
 
 
 class NovaChunks:
-    """Writes the chunks: each an object with one key."""
+    """Writes the chunks, each an object with one member."""
 
     def __init__(self) -> None:
         self._index = 0
 
     def begin(self) -> list[LocalFrame]:
-        """Open the message."""
+        """Write the start of the message."""
         return [LocalFrame({"messageStart": {"role": "assistant"}}, "open")]
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece as a block of its own; calls leave a gap in the numbers (recorded: 2, then 4)."""
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write a piece as a block; after a tool call one index is omitted (recorded: 2, then 4)."""
         block = piece.block
         if not piece.text and block.kind != "call":
             return []
@@ -109,14 +105,14 @@ class NovaChunks:
         if block.kind == "call":
             start = {"toolUse": {"toolUseId": block.id, "name": block.name}}
             frames.append(LocalFrame({"contentBlockStart": {"start": start, "contentBlockIndex": self._index}}))
-        delta = {"delta": _delta(block, piece.text), "contentBlockIndex": self._index}
+        delta = {"delta": write_delta(block, piece.text), "contentBlockIndex": self._index}
         frames.append(LocalFrame({"contentBlockDelta": delta}, "delta"))
         frames.append(LocalFrame({"contentBlockStop": {"contentBlockIndex": self._index}}))
         self._index += 2 if block.kind == "call" else 1
         return frames
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped, and what it cost, without a total."""
+        """Write the stop reason, and the usage without a total."""
         usage = {key: value for key, value in _usage(end).items() if key != "totalTokens"}
         stop = "end_turn" if end.stop == "guardrail_intervened" else end.stop
         return [
@@ -124,32 +120,21 @@ class NovaChunks:
             LocalFrame({"metadata": {"usage": usage, "metrics": {}, "trace": {}}}, "last"),
         ]
 
-
-def _delta(block: Block, text: str) -> Json:
-    match block.kind:
-        case "call":
-            return {"toolUse": {"input": text}}
-        case "thinking":
-            return {"reasoningContent": {"text": text}}
-        case _:
-            return {"text": text}
-
-
-def _whole(prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    content = [_content(block) for block in said]
-    stop = "end_turn" if end.stop == "guardrail_intervened" else end.stop
-    answer = {
-        "output": {"message": {"content": content, "role": "assistant"}},
-        "stopReason": stop,
-        "usage": _usage(end),
-    }
-    return common.guarded(answer, prompt, end)
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return {
+            "output": {"message": {"content": [_content(block) for block in blocks], "role": "assistant"}},
+            "stopReason": "end_turn" if end.stop == "guardrail_intervened" else end.stop,
+            "usage": _usage(end),
+        }
 
 
 def _content(block: Block) -> Json:
     match block.kind:
         case "call":
-            return {"toolUse": {"name": block.name, "toolUseId": block.id, "input": tool_choice.parsed(block.text)}}
+            return {
+                "toolUse": {"name": block.name, "toolUseId": block.id, "input": tool_choice.parse_arguments(block.text)}
+            }
         case "thinking":
             return {"reasoningContent": {"reasoningText": {"text": block.text}}}
         case _:

@@ -1,6 +1,5 @@
-"""OpenAI's chat: gpt-oss, GPT, Jamba, and all the models that have no shape of their own."""
+"""OpenAI's chat: gpt-oss, GPT, Jamba, and all models without a format of their own."""
 
-from functools import partial
 from typing import Any
 
 from service.bedrock.catalog.resolution import Model
@@ -8,35 +7,37 @@ from service.local import shapes
 from service.local.answer import Block, End, Piece
 from service.local.chat_shapes import OpenAIBody
 from service.local.families import chat_request, common
-from service.local.families.common import InvokeBody
-from service.local.plan import Opening, Plan
-from service.local.prompt import LocalPrompt
+from service.local.families.common import InvokeRequest
+from service.local.plan import Plan, StreamStart
 from service.local.text import tool_choice
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _FILLER = "aiaRsHQ4sjhkwbQqJNSm7gY3"
 
 
-def plan(asked: InvokeBody) -> Plan:
-    """Plan the answer to a body."""
-    body = shapes.read(asked.body, OpenAIBody, shapes.malformed)
-    prompt = chat_request.prompt_of(body, asked)
+def plan(request: InvokeRequest) -> Plan:
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
+    body = shapes.read(request.body, OpenAIBody, shapes.format_schema_error)
+    prompt = chat_request.build_prompt(body, request)
     usage = body.stream_options is not None and body.stream_options.include_usage
-    form = ChatEnvelope(asked.model, f"chatcmpl-{tool_choice.token(prompt, -1, 12)}", usage=usage)
-    return Plan(
-        prompt=prompt,
-        manner=Manner(1, 2, opens_calls=True),
-        ids="functions." if asked.model.series.startswith("kimi") else "call_",
-        writer=common.measured(lambda opening: OpenAIChatChunks(form, opening), prompt),
-        whole=partial(_whole, form, prompt),
-        wild=LocalFrame({"object": "hologram", "depth": 3}),
-        headers=common.STREAM_HEADERS if asked.streaming else (),
+    envelope = ChatEnvelope(request.model, f"chatcmpl-{tool_choice.make_token(prompt, -1, 12)}", usage=usage)
+    return common.make_plan(
+        request,
+        prompt,
+        Chunking(1, 2, opens_calls=True),
+        lambda start: OpenAIChatChunks(envelope, start),
+        id_prefix="functions." if request.model.series.startswith("kimi") else "call_",
+        unknown_frame=LocalFrame({"object": "hologram", "depth": 3}),
     )
 
 
 class ChatEnvelope:
-    """The members around a choice, which differ from maker to maker (recorded: gpt-oss, GPT-6, Jamba)."""
+    """The members around a choice, which differ by provider (recorded: gpt-oss, GPT-6, Jamba)."""
 
     def __init__(self, model: Model, id_: str, *, usage: bool) -> None:
         self.model = model
@@ -47,7 +48,7 @@ class ChatEnvelope:
 
     @property
     def is_jamba(self) -> bool:
-        """Jamba closes with text and reason in one chunk."""
+        """Whether the model is Jamba, whose last chunk has both text and stop reason."""
         return self.series.startswith("jamba")
 
     def chunk(self, choices: list[Json], created: int) -> Json:
@@ -78,7 +79,7 @@ class ChatEnvelope:
         return choice
 
     def counts(self, end: End) -> Json:
-        """Write OpenAI's usage, whose prompt holds what was cached."""
+        """Write OpenAI's usage; its prompt tokens include the cached ones."""
         spent = end.usage
         return {
             "completion_tokens": spent.output,
@@ -92,57 +93,81 @@ class ChatEnvelope:
 class OpenAIChatChunks:
     """Writes the chunks of one answer."""
 
-    def __init__(self, form: ChatEnvelope, opening: Opening) -> None:
-        self._form = form
-        self._created = opening.created
+    def __init__(self, envelope: ChatEnvelope, start: StreamStart) -> None:
+        self._envelope = envelope
+        self._created = start.created
         self._calls = -1
-        self._held: Json | None = None
+        self._delayed: Json | None = None
 
     def begin(self) -> list[LocalFrame]:
-        """Open with the role; gpt-oss follows it up with nothing at all (recorded)."""
-        role: Json = {"role": "assistant"} if self._form.is_jamba else {"content": "", "role": "assistant"}
-        if self._form.series == "gpt":
+        """Write the role; gpt-oss adds an empty delta (recorded)."""
+        role: Json = {"role": "assistant"} if self._envelope.is_jamba else {"content": "", "role": "assistant"}
+        if self._envelope.series == "gpt":
             role["refusal"] = None
         frames = [self._frame(role, "open")]
-        return [*frames, self._frame({}, "other")] if self._form.series == "gpt_oss" else frames
+        return [*frames, self._frame({}, "other")] if self._envelope.series == "gpt_oss" else frames
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write a piece. Jamba holds its last one back, for the end."""
-        frames = self._delayed() if self._form.is_jamba else []
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write a piece. Jamba's last one is delayed until the end."""
+        frames = [self._frame(self._delayed, "delta")] if self._delayed else []
+        self._delayed = None
         delta = self._delta(piece)
         if delta is None:
             return frames
-        if self._form.is_jamba and piece.last and "content" in delta:
-            self._held = delta
+        if self._envelope.is_jamba and piece.last and "content" in delta:
+            self._delayed = delta
             return frames
         return [*frames, self._frame(delta, "delta")]
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Say why it stopped; then what it cost, where that was asked for."""
-        form, finish = self._form, _finish(end.stop)
-        if form.is_jamba:
-            choice = {"index": 0, "delta": self._held or {}, "finish_reason": finish}
+        """Write the stop reason, then the usage if the request asks for it."""
+        envelope, finish = self._envelope, _finish_reason(end.stop)
+        if envelope.is_jamba:
+            choice = {"index": 0, "delta": self._delayed or {}, "finish_reason": finish}
             if finish == "stop":
                 choice["stop_reason"] = end.sequence or "<|eom|>"
             meta = {"requestDurationMillis": end.latency_ms}
-            counted = {key: value for key, value in form.counts(end).items() if not key.endswith("details")}
-            return [LocalFrame({**form.chunk([choice], self._created), "usage": counted, "meta": meta}, "last")]
-        last = LocalFrame(form.chunk([form.choice({}, finish)], self._created), "stop")
-        if not form.usage:
+            counted = {key: value for key, value in envelope.counts(end).items() if not key.endswith("details")}
+            return [LocalFrame({**envelope.chunk([choice], self._created), "usage": counted, "meta": meta}, "last")]
+        last = LocalFrame(envelope.chunk([envelope.choice({}, finish)], self._created), "stop")
+        if not envelope.usage:
             return [last]
-        cost = LocalFrame({**form.chunk([], self._created), "usage": form.counts(end)}, "stop")
+        cost = LocalFrame({**envelope.chunk([], self._created), "usage": envelope.counts(end)}, "stop")
         # GPT repeats it, with the metrics (recorded).
-        return [last, cost, cost] if form.series == "gpt" else [last, cost]
+        return [last, cost, cost] if envelope.series == "gpt" else [last, cost]
 
-    def _delayed(self) -> list[LocalFrame]:
-        held, self._held = self._held, None
-        return [self._frame(held, "delta")] if held else []
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        envelope = self._envelope
+        text, reasoning = common.join_text(blocks), common.join_text(blocks, "thinking")
+        if reasoning and envelope.series != "gpt":
+            tagged = envelope.tag == "reasoning"
+            text = (f"<reasoning>{reasoning}</reasoning>" if tagged else f"<think>{reasoning}</think>\n\n") + text
+        message: Json = {"content": text or None, "refusal": None, "role": "assistant"}
+        calls = [
+            {"function": {"arguments": block.text, "name": block.name}, "id": block.id, "type": "function"}
+            for block in blocks
+            if block.kind == "call"
+        ]
+        if calls:
+            message["tool_calls"] = calls
+        choice = {"finish_reason": _finish_reason(end.stop), "index": 0, "message": message}
+        body: Json = {"choices": [choice], "id": envelope.id, "model": envelope.model.id, "usage": envelope.counts(end)}
+        if envelope.is_jamba:
+            message.pop("refusal")
+            return body | {"meta": {"requestDurationMillis": end.latency_ms}}
+        return body | {"created": 0, "object": "chat.completion", "service_tier": "default"}
 
     def _delta(self, piece: Piece) -> Json | None:
         block = piece.block
         match block.kind:
+            case "thinking" if self._envelope.series == "gpt":  # it does not send its reasoning
+                return None
+            case "thinking" if self._envelope.tag == "reasoning":  # gpt-oss tags each piece
+                return {"content": f"<reasoning>{piece.text}</reasoning>"}
             case "thinking":
-                return self._thought(piece)
+                start, end = ("<think>" if piece.first else ""), ("</think>\n\n" if piece.last else "")
+                return {"content": start + piece.text + end}
             case "call" if piece.first:
                 self._calls += 1
                 function: Json = {"arguments": piece.text, "name": block.name}
@@ -154,43 +179,9 @@ class OpenAIChatChunks:
             case _:
                 return {"content": piece.text} if piece.text else None
 
-    def _thought(self, piece: Piece) -> Json | None:
-        """Write reasoning: in tags around each piece (gpt-oss), in tags around all of it, or nowhere (GPT)."""
-        if self._form.series == "gpt":
-            return None
-        if self._form.tag == "reasoning":
-            return {"content": f"<reasoning>{piece.text}</reasoning>"}
-        return {"content": ("<think>" if piece.first else "") + piece.text + ("</think>\n\n" if piece.last else "")}
-
     def _frame(self, delta: Json, phase: Any) -> LocalFrame:
-        return LocalFrame(self._form.chunk([self._form.choice(delta, None)], self._created), phase)
+        return LocalFrame(self._envelope.chunk([self._envelope.choice(delta, None)], self._created), phase)
 
 
-def _finish(stop: str) -> str:
+def _finish_reason(stop: str) -> str:
     return {"max_tokens": "length", "tool_use": "tool_calls", "content_filtered": "content_filter"}.get(stop, "stop")
-
-
-def _whole(form: ChatEnvelope, prompt: LocalPrompt, said: list[Block], end: End) -> Json:
-    text = "".join(block.text for block in said if block.kind == "text")
-    thought = "".join(block.text for block in said if block.kind == "thinking")
-    message: Json = {"content": _tagged(form, thought) + text or None, "refusal": None, "role": "assistant"}
-    if calls := [_call(block) for block in said if block.kind == "call"]:
-        message["tool_calls"] = calls
-    choice = {"finish_reason": _finish(end.stop), "index": 0, "message": message}
-    answer: Json = {"choices": [choice], "id": form.id, "model": form.model.id, "usage": form.counts(end)}
-    if form.is_jamba:
-        message.pop("refusal")
-        answer["meta"] = {"requestDurationMillis": end.latency_ms}
-    else:
-        answer |= {"created": 0, "object": "chat.completion", "service_tier": "default"}
-    return common.guarded(answer, prompt, end)
-
-
-def _tagged(form: ChatEnvelope, thought: str) -> str:
-    if not thought or form.series == "gpt":
-        return ""
-    return f"<reasoning>{thought}</reasoning>" if form.tag == "reasoning" else f"<think>{thought}</think>\n\n"
-
-
-def _call(block: Block) -> Json:
-    return {"function": {"arguments": block.text, "name": block.name}, "id": block.id, "type": "function"}

@@ -1,26 +1,25 @@
-"""Amazon Titan Text: one chunk or two, the numbers at the edges (recorded)."""
+"""Amazon Titan Text: one chunk or two, with token counts in the first and the last (recorded)."""
 
-from functools import partial
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from service.local import guardrail, shapes, templates
-from service.local.answer import End, Piece
-from service.local.families import common, completions
-from service.local.families.common import InvokeBody
-from service.local.plan import Opening, Plan
+from service.local.answer import Block, End, Piece
+from service.local.families import common
+from service.local.families.common import InvokeRequest
+from service.local.plan import Plan, StreamStart
 from service.local.prompt import LocalPrompt
 from service.local.refusal import LocalRefusal
 from service.local.text import tokens
-from service.local.text.pieces import Manner
+from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
 _REASONS = {"max_tokens": "LENGTH", "stop_sequence": "STOP_CRITERIA_MET", "content_filtered": "CONTENT_FILTERED"}
 
 
-class Config(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """How to write."""
+class TitanConfig(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """The parameters of the generation."""
 
     max_token_count: Annotated[int, Meta(ge=0)] = 512
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -29,54 +28,70 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
 
 
 class TitanBody(Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """InvokeModel's body."""
+    """The body of InvokeModel."""
 
     input_text: str
-    text_generation_config: Config = Config()
+    text_generation_config: TitanConfig = TitanConfig()
 
 
-def plan(asked: InvokeBody) -> Plan:
-    """Plan the answer to a body."""
-    body = shapes.read(asked.body, TitanBody, shapes.malformed)
-    config, ceiling = body.text_generation_config, asked.model.max_output_tokens
+def plan(request: InvokeRequest) -> Plan:
+    """Plan the answer to a body.
+
+    Raises:
+        LocalRefusal: the model rejects the body.
+    """
+    body = shapes.read(request.body, TitanBody, shapes.format_schema_error)
+    config, ceiling = body.text_generation_config, request.model.max_output_tokens
     if ceiling is not None and config.max_token_count > ceiling:
-        raise LocalRefusal(shapes.malformed("textGenerationConfig.maxTokenCount", f"Expected `int` <= {ceiling}"))
+        raise LocalRefusal(
+            shapes.format_schema_error("textGenerationConfig.maxTokenCount", f"Expected `int` <= {ceiling}")
+        )
     if not body.input_text.strip():
-        raise LocalRefusal(shapes.malformed("inputText", "Expected `str` of length >= 1"))
+        raise LocalRefusal(shapes.format_schema_error("inputText", "Expected `str` of length >= 1"))
     prompt = common.raw_prompt(
-        asked, templates.LABELS, body.input_text, max_tokens=config.max_token_count or 512, stop=config.stop_sequences,
-        lead="\n",
-    )  # fmt: skip
-    made = completions.plan(asked, prompt, Manner(60, 110), partial(TitanChunks, prompt), _whole)
-    if prompt.guardrail and guardrail.blocked(prompt):
-        return Plan(prompt, made.manner, "", lambda _: Blocked(prompt), made.whole, made.wild, made.headers)
-    return made
+        request,
+        templates.LABELS,
+        body.input_text,
+        max_tokens=config.max_token_count or 512,
+        stop=config.stop_sequences,
+        leading_space="\n",
+    )
+    titan_plan = common.make_plan(request, prompt, Chunking(60, 110), TitanChunks)
+    if guardrail.blocked_answer(prompt):
+        return structs.replace(titan_plan, make_writer=lambda start: BlockedChunk(start, prompt))
+    return titan_plan
 
 
 class TitanChunks:
-    """Writes the chunks: the last one has the end in it, so each piece is held until the next one comes."""
+    """Writes the chunks. The last one contains the end, so each piece is delayed until the next one."""
 
-    def __init__(self, prompt: LocalPrompt, opening: Opening) -> None:
-        self._prompt = prompt
-        self._input: int | None = opening.input_tokens
-        self._held = ""
+    def __init__(self, start: StreamStart) -> None:
+        self._input: int | None = start.input_tokens
+        self._delayed = ""
 
     def begin(self) -> list[LocalFrame]:
-        """Nothing comes before the text."""
+        """Return nothing: the stream starts with the text."""
         return []
 
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """Write the piece before this one."""
-        if not self._held:
-            self._held = piece.text
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Write the previous piece."""
+        if not self._delayed:
+            self._delayed = piece.text
             return []
-        frame = LocalFrame(self._chunk(self._held, None), "delta")
-        self._held, self._input = piece.text, None
+        frame = LocalFrame(self._chunk(self._delayed, None), "delta")
+        self._delayed, self._input = piece.text, None
         return [frame]
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Write the last piece, with the end."""
-        return [LocalFrame(self._chunk(self._held, end), "last")]
+        """Write the last piece, with the stop reason."""
+        return [LocalFrame(self._chunk(self._delayed, end), "last")]
+
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        text = common.join_text(blocks)
+        reason = _REASONS.get(end.stop, "FINISH")
+        result = {"tokenCount": tokens.count(text), "outputText": text, "completionReason": reason}
+        return {"inputTextTokenCount": self._input, "results": [result]}
 
     def _chunk(self, text: str, end: End | None) -> Json:
         return {
@@ -88,28 +103,23 @@ class TitanChunks:
         }
 
 
-class Blocked:
-    """Writes what a guardrail leaves: one chunk, counts with a point, neither reason nor metrics (recorded)."""
+class BlockedChunk(TitanChunks):
+    """Writes the chunk of a blocked prompt: counts as floats, no stop reason, no metrics (recorded)."""
 
-    def __init__(self, prompt: LocalPrompt) -> None:
+    def __init__(self, start: StreamStart, prompt: LocalPrompt) -> None:
+        super().__init__(start)
         self._prompt = prompt
 
-    def begin(self) -> list[LocalFrame]:
-        """Nothing comes before it."""
-        return []
-
-    def piece(self, piece: Piece) -> list[LocalFrame]:
-        """It comes whole."""
+    def write(self, piece: Piece) -> list[LocalFrame]:
+        """Return nothing: the stream is one chunk."""
         del piece
         return []
 
     def end(self, end: End) -> list[LocalFrame]:
-        """Write the one chunk."""
-        chunk = {"outputText": guardrail.MESSAGE, "index": 0, "inputTextTokenCount": float(end.usage.input)}
-        return [LocalFrame(common.guarded(chunk, self._prompt, end), "last")]
+        """Write the chunk."""
+        chunk = {"outputText": guardrail.BLOCKED_MESSAGE, "index": 0, "inputTextTokenCount": float(end.usage.input)}
+        return [LocalFrame(common.with_guardrail_action(chunk, self._prompt, end), "last")]
 
-
-def _whole(prompt: LocalPrompt, text: str, end: End) -> Json:
-    reason = _REASONS.get(end.stop, "FINISH")
-    result = {"tokenCount": tokens.count(text), "outputText": text, "completionReason": reason}
-    return {"inputTextTokenCount": tokens.count(prompt.counted), "results": [result]}
+    def write_body(self, blocks: list[Block], end: End) -> Json:
+        """Write the body of a whole answer."""
+        return common.with_guardrail_action(super().write_body(blocks, end), self._prompt, end)

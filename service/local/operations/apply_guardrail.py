@@ -1,4 +1,4 @@
-"""ApplyGuardrail: the same guardrail, asked about a text alone."""
+"""ApplyGuardrail: applies the guardrail to a text without a model."""
 
 from typing import Annotated, Any, Literal
 from uuid import uuid4
@@ -14,7 +14,7 @@ from service.local.refusal import LocalRefusal
 
 
 class ApplyGuardrailBody(ConverseShape, frozen=True):
-    """The request."""
+    """The body of ApplyGuardrail."""
 
     source: Literal["INPUT", "OUTPUT"]
     content: Annotated[list[ConverseGuardContent], Meta(min_length=1)]
@@ -24,24 +24,24 @@ class ApplyGuardrailBody(ConverseShape, frozen=True):
 async def apply_guardrail(request: Request) -> Response:
     """Answer ApplyGuardrail."""
     try:
-        given: Any = await request.json()
-    except ValueError as mistake:
-        raise LocalRefusal("The body is not JSON.", "SerializationException") from mistake
-    body = shapes.read(given, ApplyGuardrailBody, shapes.converse)
+        received: Any = await request.json()
+    except ValueError as error:
+        raise LocalRefusal("The body is not JSON.", "SerializationException") from error
+    body = shapes.read(received, ApplyGuardrailBody, shapes.format_converse_error)
     text = "\n".join(part.text.text for part in body.content if part.text)
-    found = guardrail.match(text)
-    assessed = guardrail.assessment(text, found)
+    found = guardrail.find_blocked_word(text)
+    assessment = guardrail.write_assessment(text, found)
     answer = {
         "action": "GUARDRAIL_INTERVENED" if found else "NONE",
         "actionReason": "Guardrail blocked." if found else "No action.",
-        "assessments": [assessed] if found or body.output_scope == "FULL" else [],
-        "guardrailCoverage": assessed["invocationMetrics"]["guardrailCoverage"],
-        "outputs": [{"text": guardrail.MESSAGE}] if found else [],
-        "usage": guardrail.usage(text),
+        "assessments": [assessment] if found or body.output_scope == "FULL" else [],
+        "guardrailCoverage": assessment["invocationMetrics"]["guardrailCoverage"],
+        "outputs": [{"text": guardrail.BLOCKED_MESSAGE}] if found else [],
+        "usage": guardrail.count_text_units(text),
     }
     return JSONResponse(answer, headers={"x-amzn-RequestId": str(uuid4())})
 
 
 def routes() -> list[Route]:
-    """The path; a guardrail's ARN has an encoded slash, which Starlette has decoded by then."""
+    """Return the route; Starlette has decoded the slash of a guardrail's ARN."""
     return [Route("/guardrail/{identifier:path}/version/{version}/apply", apply_guardrail, methods=["POST"])]

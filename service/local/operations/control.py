@@ -1,4 +1,4 @@
-"""The control plane's catalogue: foundation models and inference profiles, on the same port."""
+"""The control plane: lists of foundation models and inference profiles, on the same port as the runtime."""
 
 import re
 from typing import Any
@@ -10,12 +10,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from service.bedrock.catalog.resolution import MODELS, Model
-from service.local.models import HIDDEN
+from service.local.models import DEFAULT_MODEL_ID
 from service.local.refusal import LocalRefusal
 
 _REGION, _ACCOUNT = "us-east-1", "000000000000"
-_BORN = "2026-01-01T00:00:00Z"
-_PAGE = 1_000
+_CREATED = "2026-01-01T00:00:00Z"
+_MAX_PAGE = 1_000
 _FILTERS = {
     "byOutputModality": "outputModalities",
     "byInferenceType": "inferenceTypesSupported",
@@ -24,7 +24,7 @@ _FILTERS = {
 
 
 async def list_models(request: Request) -> Response:
-    """ListFoundationModels."""
+    """Answer ListFoundationModels."""
     wanted = request.query_params
     summaries = [_summary(model) for model in MODELS]
     for name, member in _FILTERS.items():
@@ -36,20 +36,20 @@ async def list_models(request: Request) -> Response:
 
 
 async def get_model(request: Request) -> Response:
-    """GetFoundationModel, by id or ARN."""
-    asked = _identifier(request).rpartition("foundation-model/")[2]
+    """Answer GetFoundationModel, by id or ARN."""
+    identifier = _identifier(request).rpartition("foundation-model/")[2]
     for model in MODELS:
-        if model.id == asked:
+        if model.id == identifier:
             return _answer({"modelDetails": _summary(model)})
     raise LocalRefusal("The provided model identifier is invalid.")
 
 
 async def list_profiles(request: Request) -> Response:
-    """ListInferenceProfiles, in pages."""
+    """Answer ListInferenceProfiles, in pages."""
     wanted = request.query_params
-    size, after = wanted.get("maxResults", str(_PAGE)), wanted.get("nextToken", "0")
-    if not (size.isdecimal() and 1 <= int(size) <= _PAGE and after.isdecimal()):
-        raise LocalRefusal("maxResults must be between 1 and 1000, and nextToken one that was given.")
+    size, after = wanted.get("maxResults", str(_MAX_PAGE)), wanted.get("nextToken", "0")
+    if not (size.isdecimal() and 1 <= int(size) <= _MAX_PAGE and after.isdecimal()):
+        raise LocalRefusal("maxResults must be between 1 and 1000, and nextToken a token of an earlier page.")
     kind = wanted.get("type") or wanted.get("typeEquals") or "SYSTEM_DEFINED"
     profiles = [_profile(model, geo) for model in MODELS for geo in model.geos] if kind == "SYSTEM_DEFINED" else []
     start, end = int(after), int(after) + int(size)
@@ -60,20 +60,20 @@ async def list_profiles(request: Request) -> Response:
 
 
 async def get_profile(request: Request) -> Response:
-    """GetInferenceProfile; every application profile is one of the same model."""
-    asked = _identifier(request)
-    if "application-inference-profile/" in asked or re.fullmatch(r"[a-z0-9]{12}", asked):
-        return _answer(_application_profile(asked))
-    asked = asked.rpartition("inference-profile/")[2]
+    """Answer GetInferenceProfile; all application profiles are profiles of the same model."""
+    identifier = _identifier(request)
+    if "application-inference-profile/" in identifier or re.fullmatch(r"[a-z0-9]{12}", identifier):
+        return _answer(_application_profile(identifier))
+    identifier = identifier.rpartition("inference-profile/")[2]
     for model in MODELS:
         for geo, profile in zip(model.geos, model.profiles, strict=True):
-            if profile == asked:
+            if profile == identifier:
                 return _answer(_profile(model, geo))
     raise LocalRefusal("Inference profile not found.", "ResourceNotFoundException")
 
 
 def routes() -> list[Route]:
-    """The paths; an identifier may hold an encoded slash, which Starlette has decoded by then."""
+    """Return the routes; Starlette has decoded the slash of an identifier."""
     return [
         Route("/foundation-models", list_models),
         Route("/foundation-models/{identifier:path}", get_model),
@@ -92,7 +92,7 @@ def _identifier(request: Request) -> str:
 
 def _summary(model: Model) -> dict[str, Any]:
     inputs = ["TEXT", *(["IMAGE"] if model.on("converse").images else [])]
-    sold = (
+    throughput = (
         ["INFERENCE_PROFILE"] if model.profile_only else ["ON_DEMAND", *(["INFERENCE_PROFILE"] if model.geos else [])]
     )
     lifecycle = {"status": "LEGACY" if model.end_of_life else "ACTIVE"}
@@ -100,7 +100,7 @@ def _summary(model: Model) -> dict[str, Any]:
         lifecycle["endOfLifeTime"] = (model.end_of_life + "-01-01")[:10] + "T00:00:00Z"
     return {
         "customizationsSupported": [],
-        "inferenceTypesSupported": sold,
+        "inferenceTypesSupported": throughput,
         "inputModalities": inputs,
         "modelArn": _model_arn(model),
         "modelId": model.id,
@@ -124,7 +124,7 @@ def _model_arn(model: Model) -> str:
 def _profile(model: Model, geo: str) -> dict[str, Any]:
     id_ = f"{geo}.{model.id}"
     return {
-        "createdAt": _BORN,
+        "createdAt": _CREATED,
         "description": f"Routes requests to {model.name} in {geo}.",
         "inferenceProfileArn": f"arn:aws:bedrock:{_REGION}:{_ACCOUNT}:inference-profile/{id_}",
         "inferenceProfileId": id_,
@@ -132,19 +132,19 @@ def _profile(model: Model, geo: str) -> dict[str, Any]:
         "models": [{"modelArn": _model_arn(model)}],
         "status": "ACTIVE",
         "type": "SYSTEM_DEFINED",
-        "updatedAt": _BORN,
+        "updatedAt": _CREATED,
     }
 
 
-def _application_profile(asked: str) -> dict[str, Any]:
-    id_ = asked.rpartition("/")[2]
+def _application_profile(identifier: str) -> dict[str, Any]:
+    id_ = identifier.rpartition("/")[2]
     return {
-        "createdAt": _BORN,
+        "createdAt": _CREATED,
         "inferenceProfileArn": f"arn:aws:bedrock:{_REGION}:{_ACCOUNT}:application-inference-profile/{id_}",
         "inferenceProfileId": id_,
         "inferenceProfileName": f"application {id_}",
-        "models": [{"modelArn": f"arn:aws:bedrock:{_REGION}::foundation-model/{HIDDEN}"}],
+        "models": [{"modelArn": f"arn:aws:bedrock:{_REGION}::foundation-model/{DEFAULT_MODEL_ID}"}],
         "status": "ACTIVE",
         "type": "APPLICATION",
-        "updatedAt": _BORN,
+        "updatedAt": _CREATED,
     }

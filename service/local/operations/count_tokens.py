@@ -1,8 +1,7 @@
-"""CountTokens: what a request would cost to read, without asking the model."""
+"""CountTokens: the input tokens of a request."""
 
 from base64 import b64decode
 from binascii import Error
-from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -10,38 +9,34 @@ import msgspec
 from service.bedrock.catalog.resolution import Model
 from service.local import converse, families, meter
 from service.local.refusal import LocalRefusal
-from service.local.wire.send import Job
+from service.local.wire.send import LocalRequest
 
 
-async def count(job: Job, body: object, model: Model) -> None:
+async def answer_count_tokens(request: LocalRequest, body: object, model: Model) -> None:
     """Answer CountTokens.
 
     Raises:
-        Refused: the input is neither InvokeModel's nor Converse's, or one that the model would refuse.
+        LocalRefusal: the input is neither InvokeModel's nor Converse's, or the model rejects it.
     """
-    asked: dict[str, Any] = body if isinstance(body, dict) else {}
-    given = asked.get("input")
-    if not isinstance(given, dict) or len(given) != 1:
+    received = body.get("input") if isinstance(body, dict) else None
+    if not isinstance(received, dict) or len(received) != 1:
         raise LocalRefusal("The input field must set one of the following keys: converse, invokeModel.")
-    if "converse" in given:
-        prompt = converse.plan(given["converse"], model, streaming=False).prompt
-    elif isinstance(given.get("invokeModel"), dict):
-        prompt = families.plan(_inner(given["invokeModel"]), model, job, streaming=False).prompt
+    if "converse" in received:
+        prompt = converse.plan(received["converse"], model, streaming=False).prompt
+    elif isinstance(received.get("invokeModel"), dict):
+        try:
+            inner = msgspec.json.decode(b64decode(str(received["invokeModel"].get("body", "")), validate=True))
+        except (Error, ValueError, RecursionError) as error:
+            raise LocalRefusal("The value at input.invokeModel.body is not JSON in base64.") from error
+        prompt = families.plan(inner, model, request, streaming=False).prompt
     else:
         raise LocalRefusal("The input field must set one of the following keys: converse, invokeModel.")
-    job.call.status = 200
-    answer = msgspec.json.encode({"inputTokens": meter.count(prompt)})
+    request.call.status = 200
+    answer = msgspec.json.encode({"inputTokens": meter.count_tokens(prompt)})
     headers = [
         ("content-type", "application/json"),
         ("x-amzn-RequestId", str(uuid4())),
         ("content-length", str(len(answer))),
     ]
-    await job.exchange.start(200, headers)
-    await job.exchange.finish(answer)
-
-
-def _inner(given: dict[str, Any]) -> object:
-    try:
-        return msgspec.json.decode(b64decode(str(given.get("body", "")), validate=True))
-    except (Error, ValueError, RecursionError) as mistake:
-        raise LocalRefusal("The value at input.invokeModel.body is not JSON in base64.") from mistake
+    await request.exchange.start(200, headers)
+    await request.exchange.finish(answer)

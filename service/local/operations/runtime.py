@@ -1,4 +1,4 @@
-"""What Bedrock's runtime does with a request: finds its model, understands it, and has it answered."""
+"""The operations of Bedrock's runtime: find the model, plan the answer, send it."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import msgspec
 from service.local import converse, families, models
 from service.local.operations import count_tokens
 from service.local.refusal import LocalRefusal
-from service.local.wire.send import Job, send_stream, send_whole
+from service.local.wire.send import LocalRequest, send_stream, send_whole
 
 _CODES = {
     400: "ValidationException",
@@ -19,70 +19,66 @@ _CODES = {
     500: "InternalServerException",
     503: "ServiceUnavailableException",
 }
-"""What a fault's bare status is called; any other is a proxy's, in HTML."""
+"""The codes of HTTP statuses in a fault; other statuses get a proxy's HTML page."""
 
 _EOL = "This model version has reached the end of its life. Please refer to the AWS documentation for more details."
 
 
-async def run(job: Job) -> None:
+async def run(request: LocalRequest) -> None:
     """Answer one request.
 
     Raises:
-        Refused: Bedrock's HTTP error for it.
+        LocalRefusal: Bedrock's HTTP error.
     """
-    await _begin(job)
-    body = _json(job.body)
-    model = models.find(job.model_id, counting=job.operation == "count-tokens")
-    match job.operation:
+    await _inject_before_headers(request)
+    try:
+        body = msgspec.json.decode(request.body or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise LocalRefusal("Malformed input request, please reformat your input and try again.") from error
+    model = models.find_model(request.model_id, counting=request.operation == "count-tokens")
+    match request.operation:
         case "converse":
-            await send_whole(job, converse.plan(body, model, streaming=False))
+            await send_whole(request, converse.plan(body, model, streaming=False))
         case "converse-stream":
             if not model.on("converse").streams:
                 raise LocalRefusal("The model is unsupported for streaming.")
-            await send_stream(job, converse.plan(body, model, streaming=True))
-        case "invoke" | "invoke-with-response-stream" if models.is_hidden(job.model_id):
-            streaming = job.operation != "invoke"
-            hidden = families.plan(body, models.behind(body), job, streaming=streaming)
-            await (send_stream if streaming else send_whole)(job, hidden)
+            await send_stream(request, converse.plan(body, model, streaming=True))
+        case "invoke" | "invoke-with-response-stream" if models.is_opaque_arn(request.model_id):
+            streaming = request.operation != "invoke"
+            hidden = families.plan(body, models.guess_model(body), request, streaming=streaming)
+            await (send_stream if streaming else send_whole)(request, hidden)
         case "invoke":
-            await send_whole(job, families.plan(body, model, job, streaming=False))
+            await send_whole(request, families.plan(body, model, request, streaming=False))
         case "invoke-with-response-stream":
-            await send_stream(job, families.plan(body, model, job, streaming=True))
+            await send_stream(request, families.plan(body, model, request, streaming=True))
         case _:
-            await count_tokens.count(job, body, model)
+            await count_tokens.answer_count_tokens(request, body, model)
 
 
-async def _begin(job: Job) -> None:
-    """Do what is to happen before the headers: wait, or refuse."""
-    for fault in job.step.faults:
+async def _inject_before_headers(request: LocalRequest) -> None:
+    """Inject the faults before the headers: delays and errors."""
+    for fault in request.step.faults:
         if fault.at != "headers":
             continue
         if fault.name == "gate":
-            await job.call.gate()
+            await request.call.gate()
         elif fault.name in {"slow", "pause", "slow-first"}:
             await asyncio.sleep(fault.seconds)
         elif fault.name == "stall":
             await asyncio.Event().wait()
         else:  # a cut, a drop or a reset
-            await job.exchange.break_off(reset=fault.name == "reset")
-    if job.step.get("eol"):
+            await request.exchange.break_connection(reset=fault.name == "reset")
+    if request.step.get("eol"):
         raise LocalRefusal(_EOL, "ResourceNotFoundException")
-    if failed := job.step.value("http"):
-        await _fail(job, failed)
+    if error := request.step.value("http"):
+        raise _http_error(request, error)
 
 
-async def _fail(job: Job, failed: str) -> None:
-    message, after = job.step.value("message"), job.step.value("retry-after")
-    if not failed.isdecimal():
-        status = job.step.value("status")
+def _http_error(request: LocalRequest, error: str) -> LocalRefusal:
+    message, after = request.step.value("message"), request.step.value("retry-after")
+    if not error.isdecimal():
+        status = request.step.value("status")
         members = {"originalStatusCode": int(status)} if status else {}
-        raise LocalRefusal(message, failed, retry_after=after, members=members)
-    code = _CODES.get(int(failed), "")
-    raise LocalRefusal(message, code, status=int(failed), retry_after=after)
-
-
-def _json(body: bytes) -> object:
-    try:
-        return msgspec.json.decode(body or b"{}")
-    except (ValueError, RecursionError) as mistake:
-        raise LocalRefusal("Malformed input request, please reformat your input and try again.") from mistake
+        return LocalRefusal(message, error, retry_after=after, members=members)
+    code = _CODES.get(int(error), "")
+    return LocalRefusal(message, code, status=int(error), retry_after=after)

@@ -1,1 +1,1 @@
-"""What the local Bedrock answers: placeholder text, tool calls, reasoning and citations."""
+"""The content of answers: generated text, tool calls, reasoning and citations."""

@@ -1,4 +1,4 @@
-"""Quotations from the documents that may be cited."""
+"""Quotes the documents of a prompt as citations."""
 
 import re
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from typing import Any
 from service.local.prompt import LocalPrompt, Media
 
 
-def cited(prompt: LocalPrompt) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Quote the documents that may be cited: a sentence each, with where it stands."""
+def quote_documents(prompt: LocalPrompt) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Quote a sentence of each document with citations enabled; yield the text and its citation."""
     parts = [
         part for turn in prompt.turns for part in turn.parts if isinstance(part, Media) and part.kind == "document"
     ]
@@ -16,16 +16,12 @@ def cited(prompt: LocalPrompt) -> Iterator[tuple[str, dict[str, Any]]]:
         if not document.cited or prompt.prefill:
             continue
         title = document.name or "document"
-        if quoted := _first_sentence(document.text):
+        found = re.search(r"\S[^.!?\n]{0,200}[.!?]?", document.text)
+        if quoted := found[0].strip() if found else "":
             start = document.text.index(quoted)
             location = {"documentChar": {"documentIndex": number, "start": start, "end": start + len(quoted)}}
-        else:  # no plain text: its first page is cited
+        else:  # not a plain text: cite the first page
             quoted = f"{title}, page 1"
             location = {"documentPage": {"documentIndex": number, "start": 1, "end": 2}}
         citation = {"location": location, "sourceContent": [{"text": quoted}], "title": title}
         yield f"The document says: {quoted} ", citation
-
-
-def _first_sentence(text: str) -> str:
-    found = re.search(r"\S[^.!?\n]{0,200}[.!?]?", text)
-    return found[0].strip() if found else ""

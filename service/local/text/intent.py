@@ -1,5 +1,5 @@
-# ruff: noqa: RUF001  people write with typographic apostrophes
-"""What a prompt is about: its telling words, what is wanted of them, and the language it is in."""
+# ruff: noqa: RUF001  prompts can contain typographic apostrophes
+"""Finds what a prompt asks for: its keywords, the kind and the length of the answer, and its language."""
 
 import re
 import unicodedata
@@ -8,7 +8,7 @@ from zlib import crc32
 from msgspec import Struct
 
 _WORD = re.compile(r"[^\W\d_][\w'’-]*")
-_DULL = frozenset(
+_STOP_WORDS = frozenset(
     """a about above across after again all also am an and another any are as ask asked at be because been before being
     below best between both but by can could describe detail detailed did do does doing done each either else ever every
     everything exactly explain few find for from get give go going good great had happened happens has have having he
@@ -26,8 +26,8 @@ _DULL = frozenset(
     der die das und ist ein eine nicht wie warum was mit für bitte hallo erkläre von den dem
     el los las es con qué cómo por porqué hola explica del una""".split()  # noqa: SIM905
 )
-BRIEF = 25  # words
-_LONGEST = 28  # characters of a word worth repeating
+BRIEF_WORDS = 25  # words
+_MAX_KEYWORD = 28  # characters
 
 _WANTS = (
     ("code", r"\b(code|function|script|program|snippet|python|javascript|typescript|rust|sql|regex|algorithm)\b"),
@@ -53,7 +53,7 @@ _COUNT = re.compile(r"\bcount\b.{0,20}?\bto (\d{1,4})\b", re.IGNORECASE)
 _SHORT = re.compile(r"\b(briefly|brief|short|shortly|one sentence|in a word|tl;?dr|concise|concisely)\b", re.IGNORECASE)
 _LONG = re.compile(r"\b(long|detailed|in detail|in depth|essay|thorough|thoroughly|comprehensive)\b", re.IGNORECASE)
 
-_TONGUES = {
+_LANGUAGES = {
     "fr": frozenset(
         [
             "le",
@@ -118,12 +118,12 @@ _SCRIPTS = {"CYRILLIC": "ru", "GREEK": "el", "ARABIC": "ar", "HEBREW": "he", "DE
             "HIRAGANA": "ja", "KATAKANA": "ja", "CJK": "zh", "THAI": "th"}  # fmt: skip
 
 
-class Subject(Struct, frozen=True):
-    """A prompt, as read. `words` are its telling ones, in order and without repetition."""
+class PromptIntent(Struct, frozen=True):
+    """What a prompt asks for. `words`: its keywords, in order and without repetition."""
 
     words: tuple[str, ...]
     wants: str
-    tongue: str
+    language: str
     amount: int
     counts_to: int
     items: int
@@ -132,76 +132,70 @@ class Subject(Struct, frozen=True):
     seed: int
 
 
-def read(text: str, context: str = "") -> Subject:
-    """Read a prompt; `context` (what was said before) only moves the seed."""
+def read_intent(text: str, context: str = "") -> PromptIntent:
+    """Analyse a prompt; `context` (the conversation before it) only changes the seed."""
     start = text[:4_000]
-    words = _telling(start)
-    return Subject(
+    words = _find_keywords(start)
+    return PromptIntent(
         words=words,
         wants=next((want for want, pattern in _PATTERNS if pattern.search(start)), "tell" if words else "chat"),
-        tongue=_tongue(start),
-        amount=_amount(start),
+        language=_find_language(start),
+        amount=_find_amount(start),
         counts_to=int(found[1]) if (found := _COUNT.search(start)) else 0,
-        items=_items(start),
+        items=_find_items(start),
         echo=found[1] if (found := _ECHO.search(start)) else "",
         symbols="".join(dict.fromkeys(sign for sign in start if unicodedata.category(sign) == "So"))[:8],
         seed=crc32(text.encode(errors="replace"), crc32(context.encode(errors="replace"))),
     )
 
 
-def _telling(text: str) -> tuple[str, ...]:
-    """Pick the telling words; two that stand side by side stay together."""
+def _find_keywords(text: str) -> tuple[str, ...]:
+    """Return the keywords; two adjacent ones are joined."""
     found: dict[str, str] = {}
-    held, end = "", -1
+    previous, end = "", -1
     for match in _WORD.finditer(text):
         word = match[0].rstrip("'’-").removesuffix("'s").removesuffix("’s")
-        if not _tells(word):
-            held = ""
-        elif held and " " not in held and text[end : match.start()] == " ":
-            found.pop(held.lower(), None)
-            held = f"{held} {word}"
-            found.setdefault(held.lower(), held)
+        long_enough = len(word) > 2 or not word.isascii() or word.isupper()  # noqa: PLR2004 "of", "to"
+        if word.lower() in _STOP_WORDS or not long_enough or len(word) > _MAX_KEYWORD:
+            previous = ""
+        elif previous and " " not in previous and text[end : match.start()] == " ":
+            found.pop(previous.lower(), None)
+            previous = f"{previous} {word}"
+            found.setdefault(previous.lower(), previous)
         else:
-            held = word
+            previous = word
             found.setdefault(word.lower(), word)
         end = match.start() + len(word)
     return tuple(found.values())[:12]
 
 
-def _tells(word: str) -> bool:
-    long_enough = len(word) > 2 or not word.isascii() or word.isupper()  # noqa: PLR2004 "of", "to"
-    return word.lower() not in _DULL and long_enough and len(word) <= _LONGEST
-
-
-def _amount(text: str) -> int:
-    """Return how many words the answer shall have, roughly."""
+def _find_amount(text: str) -> int:
+    """Return the approximate number of words that the prompt asks for; 0 if it does not."""
     if found := _AMOUNT.search(text):
         return min(int(found[1]), 4_000)
     if _LONG.search(text):
         return 420
-    return BRIEF if _SHORT.search(text) else 0
+    return BRIEF_WORDS if _SHORT.search(text) else 0
 
 
-def _items(text: str) -> int:
-    """Return how many items a list shall have, where the prompt says."""
+def _find_items(text: str) -> int:
+    """Return the number of list items that the prompt asks for; 0 if it does not."""
     found = _ITEMS.search(text)
     if not found:
         return 0
-    said = found[1].lower()
-    return int(said) if said.isdecimal() else 1 + _NUMBERS.index(said)
+    number = found[1].lower()
+    return int(number) if number.isdecimal() else 1 + _NUMBERS.index(number)
 
 
-def _tongue(text: str) -> str:
-    for sign in text:
-        if sign.isalpha() and not sign.isascii():
-            script = unicodedata.name(sign, "").split(" ", 1)[0]
+def _find_language(text: str) -> str:
+    """Return the language by the script, or by the most frequent marker words."""
+    for character in text:
+        if character.isalpha() and not character.isascii():
+            script = unicodedata.name(character, "").split(" ", 1)[0]
             if script in _SCRIPTS:
-                return _japanese(text) or _SCRIPTS[script]
+                is_japanese = any("぀" <= character <= "ヿ" for character in text)
+                return "ja" if is_japanese else _SCRIPTS[script]
     words = [word.lower() for word in _WORD.findall(text)]
-    score = {tongue: sum(word in marks for word in words) for tongue, marks in _TONGUES.items()}
-    best = max(score, key=lambda tongue: score[tongue])
+    score = {language: sum(word in marks for word in words) for language, marks in _LANGUAGES.items()}
+    best = max(score, key=lambda language: score[language])
     return best if score[best] * 4 >= len(words) > 0 else "en"
-
-
-def _japanese(text: str) -> str:
-    return "ja" if any("぀" <= sign <= "ヿ" for sign in text) else ""

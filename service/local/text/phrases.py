@@ -1,5 +1,5 @@
-# ruff: noqa: RUF001  other scripts are the point of these sentences
-"""The sentences the local Bedrock speaks in. `{a}`, `{b}` and `{c}` are words of the prompt."""
+# ruff: noqa: RUF001  the sentences are in several scripts
+"""The sentences of the local Bedrock's answers. `{a}`, `{b}` and `{c}` are keywords of the prompt."""
 
 OPENINGS = {
     "tell": (
@@ -94,7 +94,7 @@ STORY = (
     "From that day on the water rose a little every spring, and nobody there was ever quite alone with {a} again.",
 )
 
-TONGUES = {
+LANGUAGES = {
     "fr": ("Parlons donc de {a}.", "Voilà l’essentiel, en peu de mots."),
     "de": ("Sprechen wir also über {a}.", "So viel dazu, in aller Kürze; größer wäre schöner."),
     "es": ("Hablemos, pues, de {a}.", "Eso es lo esencial, ¿verdad?"),

@@ -1,4 +1,4 @@
-"""Says an answer piece by piece, whoever found its words, and tells at the end what it cost."""
+"""Splits an answer into pieces, and ends with its stop reason and usage."""
 
 from collections.abc import AsyncIterator, Iterator
 from itertools import chain, repeat
@@ -8,41 +8,41 @@ from msgspec import Struct
 
 from service.local.answer import Block, End, LocalUsage, Piece
 from service.local.compose import ComposedAnswer
-from service.local.meter import Counted
+from service.local.meter import InputTokens
 from service.local.prompt import LocalPrompt
 from service.local.text import tokens
 from service.local.text.limits import Limiter
-from service.local.text.reasoning_text import HIDDEN
+from service.local.text.reasoning_text import REDACTED
 
 
-class Manner(Struct, frozen=True):
-    """How a model speaks on one API: the tokens of a piece, from and to, and whether it sends a call's input whole."""
+class Chunking(Struct, frozen=True):
+    """The sizes of a model's pieces on one API, in tokens. `whole_calls`: a tool call's arguments are one piece."""
 
-    least: int = 1
-    most: int = 4
+    min_tokens: int = 1
+    max_tokens: int = 4
     whole_calls: bool = False
     opens_calls: bool = False
-    """Whether a call begins with an empty piece, as Claude's do (recorded, 15 of 15)."""
+    """Whether a tool call begins with an empty piece, as Claude's do (recorded, 15 of 15)."""
 
 
-async def tell(
+async def stream_pieces(
     prompt: LocalPrompt,
     answer: ComposedAnswer,
-    manner: Manner,
-    counted: Counted,
-    words: AsyncIterator[str] | None = None,
+    chunking: Chunking,
+    counted: InputTokens,
+    texts: AsyncIterator[str] | None = None,
 ) -> AsyncIterator[Piece | End]:
-    """Say an answer. `words`: the text of its last block, where it is live."""
+    """Yield the pieces of an answer, then its end. `texts`: the text of a live answer's last block."""
     spent = reasoned = 0
     for block in answer.blocks:
-        for piece in _pieces(block, manner):
+        for piece in _pieces(block, chunking):
             spent += piece.tokens
             reasoned += piece.tokens if block.kind in {"thinking", "redacted"} else 0
             yield piece
     stop, sequence = answer.stop, answer.sequence
-    if answer.live and words is not None:
+    if answer.live and texts is not None:
         limiter = Limiter(prompt.stop_sequences, max(0, prompt.max_tokens - spent))
-        async for piece in _live(Block(len(answer.blocks), "text"), words, limiter):
+        async for piece in _live_pieces(Block(len(answer.blocks), "text"), texts, limiter):
             spent += piece.tokens
             yield piece
         if limiter.ended:
@@ -51,47 +51,42 @@ async def tell(
     yield End(stop, usage, sequence, answer.trace)
 
 
-async def _live(block: Block, words: AsyncIterator[str], limiter: Limiter) -> AsyncIterator[Piece]:
-    """Pass words on as they come; the block is opened by its first piece and closed by an empty one."""
+async def _live_pieces(block: Block, texts: AsyncIterator[str], limiter: Limiter) -> AsyncIterator[Piece]:
+    """Yield the texts as pieces; the first piece opens the block and an empty one closes it."""
     first = True
-    async for word in chained(words):
-        said = limiter.feed(word or "", over=word is None)
-        if said:
-            yield Piece(block, said, tokens.count(said), first=first, last=False)
+    async for text in _end_with_none(texts):
+        ready = limiter.feed(text or "", over=text is None)
+        if ready:
+            yield Piece(block, ready, tokens.count(ready), first=first, last=False)
             first = False
         if limiter.ended:
             break
     yield Piece(block, "", 0, first=first, last=True)
 
 
-async def chained(words: AsyncIterator[str]) -> AsyncIterator[str | None]:
-    """Yield the words, then None."""
-    async for word in words:
-        yield word
+async def _end_with_none(texts: AsyncIterator[str]) -> AsyncIterator[str | None]:
+    async for text in texts:
+        yield text
     yield None
 
 
-def _pieces(block: Block, manner: Manner) -> Iterator[Piece]:
-    said: Iterator[tuple[str, int]]
+def _pieces(block: Block, chunking: Chunking) -> Iterator[Piece]:
+    texts: Iterator[tuple[str, int]]
     if block.kind in {"redacted", "server_result"}:
-        said = iter(((block.text, 0),))
-    elif block.text == HIDDEN or (block.kind in {"call", "server_call"} and manner.whole_calls):
-        said = iter(((block.text, tokens.count(block.text)),))
+        texts = iter(((block.text, 0),))
+    elif block.text == REDACTED or (block.kind in {"call", "server_call"} and chunking.whole_calls):
+        texts = iter(((block.text, tokens.count(block.text)),))
     else:
-        said = tokens.grouped(block.text, _sizes(block, manner))
-        if block.kind in {"call", "server_call"} and manner.opens_calls:
-            said = chain((("", 0),), said)
-    held = next(said, ("", 0))
+        random = Random(len(block.text))  # noqa: S311 nothing secret
+        same = chunking.min_tokens == chunking.max_tokens
+        sizes = iter(lambda: random.randint(chunking.min_tokens, chunking.max_tokens), 0)
+        texts = tokens.group(block.text, repeat(chunking.min_tokens) if same else sizes)
+        if block.kind in {"call", "server_call"} and chunking.opens_calls:
+            texts = chain((("", 0),), texts)
+    current = next(texts, ("", 0))
     first = True
-    for following in chain(said, (None,)):
-        yield Piece(block, *held, first=first, last=following is None)
+    for following in chain(texts, (None,)):
+        yield Piece(block, *current, first=first, last=following is None)
         first = False
         if following is not None:
-            held = following
-
-
-def _sizes(block: Block, manner: Manner) -> Iterator[int]:
-    if manner.least == manner.most:
-        return repeat(manner.least)
-    random = Random(len(block.text))  # noqa: S311 nothing secret
-    return iter(lambda: random.randint(manner.least, manner.most), 0)
+            current = following

@@ -1,9 +1,9 @@
-"""The reasoning an answer begins with, and the signature that shows it was handed back unchanged."""
+"""The reasoning at the start of an answer, and the signature that proves that a client returns it unchanged."""
 
 from base64 import b64decode, b64encode
 from hashlib import sha256
 
-from service.local.prompt import LocalPrompt, PromptToolResult, Thought
+from service.local.prompt import LocalPrompt, PromptReasoning, PromptToolResult
 from service.local.refusal import LocalRefusal
 from service.local.text import intent
 
@@ -11,17 +11,17 @@ REDACTED_TRIGGERS = (
     "ANTHROPIC_MAGIC_STRING_TRIGGER_REDACTED_THINKING_46C9A13E193C177646C7398A98432ECCCE4C1253D5E2D82641AC0E52CC2876CB",
     "redacted thinking",
 )
-"""Words in a prompt that have Claude's reasoning redacted; the first is Anthropic's own."""
+"""Texts in a prompt for which Claude's reasoning is redacted; the first is Anthropic's."""
 
-HIDDEN = "[REDACTED]"
-"""All that Nova 2 tells of its reasoning."""
+REDACTED = "[REDACTED]"
+"""The text of Nova 2's reasoning."""
 
 _MARK = b"\x12\xb4artesian\x01"
 
 
-def reason(prompt: LocalPrompt) -> str:
-    """Think aloud about the prompt."""
-    words = intent.read(prompt.asked).words
+def write_reasoning(prompt: LocalPrompt) -> str:
+    """Write reasoning about the prompt."""
+    words = intent.read_intent(prompt.question).words
     topic = ", ".join(words[:3]) or "something I should find out"
     if any(isinstance(part, PromptToolResult) for part in prompt.last.parts):
         return f"The tool has answered. I should now tell the user what that means for {topic}, in plain words."
@@ -32,30 +32,30 @@ def reason(prompt: LocalPrompt) -> str:
 
 
 def is_redacted(prompt: LocalPrompt) -> bool:
-    """Tell whether the prompt asks for reasoning that nobody may read."""
-    asked = prompt.asked
-    return any(trigger.lower() in asked.lower() for trigger in REDACTED_TRIGGERS)
+    """Return whether the prompt asks for redacted reasoning."""
+    question = prompt.question.lower()
+    return any(trigger.lower() in question for trigger in REDACTED_TRIGGERS)
 
 
 def sign(text: str) -> str:
-    """Sign reasoning."""
+    """Return the signature of a reasoning text."""
     return b64encode(_MARK + sha256(text.encode(errors="replace")).digest()).decode()
 
 
 def redact(text: str) -> str:
-    """Hide reasoning: decoded once it is base64 text again (recorded)."""
+    """Return the redacted form of a reasoning text, which is base64 twice (recorded)."""
     return b64encode(b64encode(_MARK + sha256(text.encode(errors="replace")).digest() * 3)).decode()
 
 
-def check(thought: Thought, place: str) -> None:
-    """Refuse reasoning that comes back changed. Signatures of other makers are taken on trust.
+def check_signature(reasoning: PromptReasoning, path: str) -> None:
+    """Reject reasoning that the client changed. Signatures of other origin are accepted unchecked.
 
     Raises:
-        Refused: the signature is ours, and the text is not the one it was made for.
+        LocalRefusal: the signature is ours, but belongs to another text.
     """
     try:
-        signed = b64decode(thought.signature, validate=True)
+        signature = b64decode(reasoning.signature, validate=True)
     except ValueError:
-        signed = b""
-    if not signed or (signed.startswith(_MARK) and thought.signature != sign(thought.text)):
-        raise LocalRefusal(f"{place}: Invalid `signature` in `thinking` block")
+        signature = b""
+    if not signature or (signature.startswith(_MARK) and reasoning.signature != sign(reasoning.text)):
+        raise LocalRefusal(f"{path}: Invalid `signature` in `thinking` block")

@@ -1,4 +1,4 @@
-"""What the local Bedrock says: about the prompt, pleasant to read, and the same for the same conversation."""
+"""Writes the text of an answer: readable sentences about the prompt, the same for the same conversation."""
 
 import json
 import re
@@ -8,29 +8,25 @@ from random import Random
 
 from service.local.prompt import LocalPrompt, Media, PromptToolResult, PromptTurn
 from service.local.text import intent, phrases
-from service.local.text.intent import Subject
+from service.local.text.intent import PromptIntent
 
-_MOST_WORDS = 120  # of an answer nobody gave a length for
-_A_PARAGRAPH = 6  # sentences
+_MAX_WORDS = 120  # of an answer to a prompt that does not give a length
+_PARAGRAPH_SENTENCES = 6
 
 
 def speak(prompt: LocalPrompt) -> str:
-    """Answer in words. The text depends on the conversation alone, never on limits or the model's temperature."""
-    before = prompt.turns[:-1]
-    asked = intent.read((prompt.last.text or prompt.asked).strip(), _context(prompt))
+    """Write the text. It depends on the conversation only, not on limits or the temperature."""
+    history = prompt.turns[:-1]
+    context = "\0".join(f"{turn.role}:{turn.text}" for turn in history)
+    asked = intent.read_intent((prompt.last.text or prompt.question).strip(), f"{prompt.system_text}\0{context}")
     random = Random(asked.seed)  # noqa: S311 nothing secret
     parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt)]
     if not asked.echo:
-        parts += _about_history(before)
-    return "\n\n".join(part for part in (" ".join(parts), _said(asked, prompt, random)) if part)
+        parts += _about_history(history)
+    return "\n\n".join(part for part in (" ".join(parts), _main_text(asked, prompt, random)) if part)
 
 
-def _context(prompt: LocalPrompt) -> str:
-    turns = "\0".join(f"{turn.role}:{turn.text}" for turn in prompt.turns[:-1])
-    return f"{prompt.system_text}\0{turns}"
-
-
-def _said(asked: Subject, prompt: LocalPrompt, random: Random) -> str:
+def _main_text(asked: PromptIntent, prompt: LocalPrompt, random: Random) -> str:
     if asked.echo:
         return asked.echo
     if asked.counts_to:
@@ -38,7 +34,11 @@ def _said(asked: Subject, prompt: LocalPrompt, random: Random) -> str:
     fill = Filler(asked, random)
     match asked.wants:
         case "self":
-            return _introduction(prompt)
+            return (
+                f"I am the local Bedrock, speaking in the place of {prompt.model.name}. My words come from this "
+                "machine and from your own sentences; no model was asked. What I say is made up, but the wire that "
+                "brings it is Bedrock's."
+            )
         case "greeting":
             return f"{_pick(phrases.OPENINGS['greeting'], random)} What would you like to talk about?"
         case "chat" if not asked.amount:
@@ -46,10 +46,14 @@ def _said(asked: Subject, prompt: LocalPrompt, random: Random) -> str:
         case "code":
             return "\n\n".join((fill(_opening(asked, random)), _code(asked), fill(_pick(phrases.CLOSINGS, random))))
         case "list":
-            items = "\n".join(f"{number}. {fill(item)}" for number, item in enumerate(_some(asked, random), 1))
+            count = asked.items or random.randrange(4, len(phrases.ITEMS) + 1)
+            items = "\n".join(f"{n}. {fill(item)}" for n, item in enumerate(islice(cycle(phrases.ITEMS), count), 1))
             return "\n\n".join((fill(_opening(asked, random)), items, fill(_pick(phrases.CLOSINGS, random))))
         case "table":
-            return "\n\n".join((fill(_opening(asked, random)), _table(asked, fill)))
+            opening = fill(_opening(asked, random))
+            rows = [f"| {_capital(word)} | {len(word)} | {fill('as {b} needs it')} |" for word in asked.words[:4]]
+            table = "\n".join(("| What | Letters | Use |", "| --- | ---: | --- |", *rows))
+            return f"{opening}\n\n{table}"
         case "poem":
             return "\n\n".join("\n".join(fill(line) for line in verse) for verse in phrases.VERSES)
         case "story" if not asked.amount:
@@ -58,47 +62,44 @@ def _said(asked: Subject, prompt: LocalPrompt, random: Random) -> str:
 
 
 class Filler:
-    """Puts words of the prompt into a sentence."""
+    """Fills keywords of the prompt into a sentence."""
 
-    def __init__(self, asked: Subject, random: Random) -> None:
-        self._hero, *self._others = asked.words or phrases.FALLBACK_WORDS[:1]
+    def __init__(self, asked: PromptIntent, random: Random) -> None:
+        self._first, *self._others = asked.words or phrases.FALLBACK_WORDS[:1]
         self._random = random
 
     def __call__(self, sentence: str) -> str:
-        """Fill one sentence; the prompt's first word stays the hero of it."""
+        """Fill one sentence; `{a}` is always the prompt's first keyword."""
         others = [*self._others, *phrases.FALLBACK_WORDS[1:]]
         b = others[self._random.randrange(len(self._others) or len(others))]
         c = self._random.choice([word for word in others if word != b])
-        return sentence.format(a=self._hero, b=b, c=c, A=_capital(self._hero), B=_capital(b), C=_capital(c))
+        return sentence.format(a=self._first, b=b, c=c, A=_capital(self._first), B=_capital(b), C=_capital(c))
 
 
-def _prose(asked: Subject, fill: Filler, random: Random) -> str:
-    tongue = phrases.TONGUES.get(asked.tongue)
-    said = [fill(tongue[0] if tongue else _opening(asked, random))]
-    wanted = (asked.amount or random.randrange(60, _MOST_WORDS)) - len(said[0].split())
-    sentences = _sentences(random)
-    while wanted > 0:
-        said.append(fill(next(sentences)))
-        wanted -= len(said[-1].split())
-    if tongue:
-        said.append(tongue[1])
-    elif asked.amount != intent.BRIEF:  # which needs no farewell
-        said.append(fill(_pick(phrases.CLOSINGS, random)))
+def _prose(asked: PromptIntent, fill: Filler, random: Random) -> str:
+    frame = phrases.LANGUAGES.get(asked.language)
+    sentences = [fill(frame[0] if frame else _opening(asked, random))]
+    missing = (asked.amount or random.randrange(60, _MAX_WORDS)) - len(sentences[0].split())
+    body = _body_sentences(random)
+    while missing > 0:
+        sentences.append(fill(next(body)))
+        missing -= len(sentences[-1].split())
+    if frame:
+        sentences.append(frame[1])
+    elif asked.amount != intent.BRIEF_WORDS:  # a brief answer has no closing
+        sentences.append(fill(_pick(phrases.CLOSINGS, random)))
     if asked.symbols:
-        said.append(asked.symbols)
-    return "\n\n".join(" ".join(said[at : at + _A_PARAGRAPH]) for at in range(0, len(said), _A_PARAGRAPH))
+        sentences.append(asked.symbols)
+    starts = range(0, len(sentences), _PARAGRAPH_SENTENCES)
+    return "\n\n".join(" ".join(sentences[at : at + _PARAGRAPH_SENTENCES]) for at in starts)
 
 
-def _sentences(random: Random) -> Iterator[str]:
+def _body_sentences(random: Random) -> Iterator[str]:
     while True:
         yield from random.sample(phrases.BODY, len(phrases.BODY))
 
 
-def _some(asked: Subject, random: Random) -> Iterator[str]:
-    return islice(cycle(phrases.ITEMS), asked.items or random.randrange(4, len(phrases.ITEMS) + 1))
-
-
-def _opening(asked: Subject, random: Random) -> str:
+def _opening(asked: PromptIntent, random: Random) -> str:
     return _pick(phrases.OPENINGS.get(asked.wants, phrases.OPENINGS["tell"]), random)
 
 
@@ -110,7 +111,7 @@ def _capital(word: str) -> str:
     return word[:1].upper() + word[1:]
 
 
-def _code(asked: Subject) -> str:
+def _code(asked: PromptIntent) -> str:
     names = [name for word in asked.words if word.isascii() for name in re.split(r"\W+", word.lower())]
     known = ("python", "javascript", "typescript", "rust", "sql")
     name = "_".join([name for name in names if name not in known][:2]) or "flow"
@@ -124,18 +125,6 @@ def _code(asked: Subject) -> str:
     )
 
 
-def _table(asked: Subject, fill: Filler) -> str:
-    rows = [f"| {_capital(word)} | {len(word)} | {fill('as {b} needs it')} |" for word in asked.words[:4]]
-    return "\n".join(("| What | Letters | Use |", "| --- | ---: | --- |", *rows))
-
-
-def _introduction(prompt: LocalPrompt) -> str:
-    return (
-        f"I am the local Bedrock, speaking in the place of {prompt.model.name}. My words come from this machine and "
-        "from your own sentences; no model was asked. What I say is made up, but the wire that brings it is Bedrock's."
-    )
-
-
 def _about_system(prompt: LocalPrompt) -> Iterator[str]:
     system = prompt.system_text.strip()
     if not system:
@@ -146,10 +135,10 @@ def _about_system(prompt: LocalPrompt) -> Iterator[str]:
         yield f"As you instructed (“{_shortened(system)}”):"
 
 
-def _about_history(before: tuple[PromptTurn, ...]) -> Iterator[str]:
-    earlier = [turn.text for turn in before if turn.role == "user" and turn.text.strip()]
+def _about_history(history: tuple[PromptTurn, ...]) -> Iterator[str]:
+    earlier = [turn.text for turn in history if turn.role == "user" and turn.text.strip()]
     if earlier:
-        words = intent.read(earlier[-1]).words
+        words = intent.read_intent(earlier[-1]).words
         topic = " and ".join(words[:2]) if words else _shortened(earlier[-1])
         yield f"Earlier you asked about {topic}, and this goes on from there."
 
@@ -167,15 +156,16 @@ def _about_media(turn: PromptTurn) -> Iterator[str]:
 
 
 def _about_results(turn: PromptTurn) -> Iterator[str]:
-    results = [part for part in turn.parts if isinstance(part, PromptToolResult)]
-    for result in results:
+    for result in turn.parts:
+        if not isinstance(result, PromptToolResult):
+            continue
         if result.is_error:
             yield f"The tool failed: {_shortened(result.text)}. I will go on without it."
         else:
-            yield f"The tool answered: {_readable(result.text)}."
+            yield f"The tool answered: {_describe(result.text)}."
 
 
-def _readable(text: str) -> str:
+def _describe(text: str) -> str:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError):
@@ -185,6 +175,6 @@ def _readable(text: str) -> str:
     return _shortened(text, 200)
 
 
-def _shortened(text: str, most: int = 60) -> str:
+def _shortened(text: str, limit: int = 60) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= most else flat[: flat.rfind(" ", 0, most) if " " in flat[:most] else most] + " …"
+    return flat if len(flat) <= limit else flat[: flat.rfind(" ", 0, limit) if " " in flat[:limit] else limit] + " …"

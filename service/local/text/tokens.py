@@ -1,4 +1,4 @@
-"""What counts as a token here: a piece of a word, a run of white space or one other character."""
+"""The local Bedrock's tokens: up to five characters of a word, a run of white space, or another character."""
 
 import re
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ _TOKEN = re.compile(r" ?\w{1,5}|\s+|[^\w\s]")
 
 
 def tokenize(text: str) -> list[str]:
-    """Cut a text into its tokens; joined again they are the text."""
+    """Split a text into its tokens, which together are the text."""
     return _TOKEN.findall(text)
 
 
 def count(text: str) -> int:
-    """Count the tokens of a text without keeping them."""
+    """Count the tokens of a text."""
     return sum(1 for _ in _TOKEN.finditer(text))
 
 
@@ -24,8 +24,8 @@ def head(text: str, limit: int) -> str:
     return text
 
 
-def grouped(text: str, sizes: Iterator[int]) -> Iterator[tuple[str, int]]:
-    """Cut a text into pieces of as many tokens as `sizes` says; yield each with its count."""
+def group(text: str, sizes: Iterator[int]) -> Iterator[tuple[str, int]]:
+    """Split a text into pieces of the next size of `sizes` in tokens; yield each with its token count."""
     tokens, at = tokenize(text), 0
     while at < len(tokens):
         size = next(sizes)

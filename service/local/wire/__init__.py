@@ -1,1 +1,1 @@
-"""How the local Bedrock sends an answer: frames, pace and faults."""
+"""The local Bedrock's transport: HTTP exchanges, frames, the rate of the answer, and faults."""

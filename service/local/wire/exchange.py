@@ -1,4 +1,4 @@
-"""One HTTP exchange, one floor below Starlette: what it writes, how it breaks off, and whether anyone listens."""
+"""One HTTP exchange at the level of ASGI: it writes the response, breaks the connection, and notices a disconnect."""
 
 import asyncio
 import socket
@@ -10,22 +10,22 @@ from starlette.types import Receive, Scope, Send
 
 from service.local.refusal import LocalRefusal
 
-_MOST_BYTES = 25_000_000  # of a request's body, as the service model says
-_LAST_READ = 0.05  # seconds: a reset takes back what the other side has not read yet
+_MAX_BYTES = 25_000_000  # of a request's body, from the service model
+_RESET_DELAY = 0.05  # seconds: a reset discards what the client has not read yet
 _NO_LINGER = struct.pack("ii", 1, 0)  # close with a reset
 
 
-class BrokenOff(ConnectionError):
-    """The connection shall be closed in mid-answer, and the server we run on offers no other way than to fail."""
+class BrokenConnection(ConnectionError):
+    """A fault breaks the connection. The server does not pass its transport on, so that only an error closes it."""
 
 
 class HttpExchange:
-    """A request that is being answered."""
+    """A request and its response."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
         self.started = False
-        self.broken: BrokenOff | None = None
+        self.broken: BrokenConnection | None = None
         self._receive = receive
         self._send = send
         self._transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
@@ -38,8 +38,8 @@ class HttpExchange:
         """Read the request's body.
 
         Raises:
-            ConnectionError: the client left before it had sent it.
-            Refused: it is too long.
+            ConnectionError: the client disconnected before the end of the body.
+            LocalRefusal: the body is too long.
         """
         received = bytearray()
         while True:
@@ -47,8 +47,8 @@ class HttpExchange:
             if message["type"] == "http.disconnect":
                 raise ConnectionError
             received += message.get("body", b"")
-            if len(received) > _MOST_BYTES:
-                raise LocalRefusal(f"The request body is longer than {_MOST_BYTES} bytes.")
+            if len(received) > _MAX_BYTES:
+                raise LocalRefusal(f"The request body is longer than {_MAX_BYTES} bytes.")
             if not message.get("more_body", False):
                 return bytes(received)
 
@@ -66,31 +66,31 @@ class HttpExchange:
         """End the body cleanly."""
         await self._send({"type": "http.response.body", "body": part, "more_body": False})
 
-    async def break_off(self, *, reset: bool) -> None:
-        """Close the connection without ending the answer: by a reset, or as if the process had died.
+    async def break_connection(self, *, reset: bool) -> None:
+        """Close the connection in the middle of the response: by a reset, or by a close as of a process that died.
 
         Raises:
-            BrokenOff: the server gave us no hold of the connection.
+            BrokenConnection: the server does not pass its transport on.
         """
         transport = self._transport
         if transport is None:
-            self.broken = BrokenOff()
+            self.broken = BrokenConnection()
             raise self.broken
         if reset:
-            await asyncio.sleep(_LAST_READ)
+            await asyncio.sleep(_RESET_DELAY)
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             transport.abort()
         else:
             transport.close()
-        await self.left()
+        await self.wait_for_end()
 
-    async def left(self) -> None:
-        """Wait until the client is gone, or the answer complete."""
-        await self._receive()  # the body has been read, so all that can come is the end
+    async def wait_for_end(self) -> None:
+        """Wait until the client disconnects or the response is complete."""
+        await self._receive()  # the body was read, so the next message is the end
 
-    async def unless_left(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Do the work, but stop it as soon as the client is gone. Return whether the work was done."""
-        working, watching = asyncio.ensure_future(work), asyncio.ensure_future(self.left())
+    async def run_unless_left(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Run the work and cancel it when the client disconnects. Return whether the work was done."""
+        working, watching = asyncio.ensure_future(work), asyncio.ensure_future(self.wait_for_end())
         try:
             await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
             done = working.done()
@@ -102,5 +102,5 @@ class HttpExchange:
             if done:
                 working.result()
         finally:
-            del working  # it holds its error, whose traceback holds this frame, and the request's body further down
+            del working  # a cycle: its error holds the traceback, which holds this frame and the request's body
         return done

@@ -1,4 +1,4 @@
-"""What goes over the wire in one answer: chunks and events before they are framed, and the frames' padding."""
+"""The chunks and events of an answer, and their encoding as frames with padding."""
 
 from base64 import b64encode
 from random import Random
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 _FILLER = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 Phase = Literal["open", "delta", "other", "stop", "last"]
-"""`open` begins an answer, `delta` brings a piece of it, `stop` says why it is over, `last` is its last frame."""
+"""`open` begins an answer, `delta` contains a part of it, `stop` its stop reason, `last` is its last frame."""
 
 
 class LocalFrame(Struct, frozen=True):
@@ -25,20 +25,20 @@ class LocalFrame(Struct, frozen=True):
 
 
 class Framing:
-    """Writes an answer's frames, each with its own length of filler against length analysis.
+    """Encodes the frames of an answer, each with padding of a random length against length analysis.
 
-    `p` is 2 to 60 characters, always the beginning of the same alphabet (recorded, 2024-12 to 2026).
+    `p` has 2 to 60 characters, always the beginning of the same alphabet (recorded, 2024-12 to 2026).
     """
 
     def __init__(self, seed: int) -> None:
         self._random = Random(seed)  # noqa: S311 nothing secret
 
     def encode(self, frame: LocalFrame) -> bytes:
-        """Write one frame."""
+        """Encode one frame."""
         return encode_event(frame.event, self.payload(frame))
 
     def payload(self, frame: LocalFrame) -> bytes:
-        """Write what is in the frame: Converse's members as they are, a family's chunk in base64."""
+        """Encode the payload of a frame: Converse's members unchanged, a family's chunk in base64."""
         inner = frame.payload
         if frame.event == "chunk":
             inner = {"bytes": b64encode(json.encode(inner)).decode()}
