@@ -39,6 +39,7 @@ class StreamCache:
         self.size = 0
         self._finished_bytes = 0
         self.evicted = 0
+        self._timer: asyncio.TimerHandle | None = None  # runs while there are finished logs
 
     def __len__(self) -> int:
         return len(self._logs)
@@ -115,6 +116,13 @@ class StreamCache:
         self._unstored_bytes -= self._unstored.pop(log.stream_id, 0)
         log.drop(error or ServiceError("gone"))
 
+    def close(self) -> None:
+        """Remove all logs; the service is shutting down."""
+        for log in self:
+            self.remove(log, ServiceError("draining"))
+        if self._timer:
+            self._timer.cancel()
+
     def expire(self) -> None:
         """Remove logs that ended more than `ttl_s` seconds ago."""
         if not self._finished:
@@ -137,9 +145,18 @@ class StreamCache:
         if log.stream_id not in self._retained:
             self._finished[log.stream_id] = log
             self._finished_bytes += log.size
+            self._timer = self._timer or asyncio.get_running_loop().call_later(self._ttl_s, self._on_timer)
         elif log.stream_id not in self._unstored:
             self._unstored[log.stream_id] = log.size
             self._unstored_bytes += log.size
+
+    def _on_timer(self) -> None:
+        """Expire what is due, also while no request comes, and run again when the next log is due."""
+        self._timer = None
+        self.expire()
+        if self._finished:
+            loop, oldest = asyncio.get_running_loop(), next(iter(self._finished.values()))
+            self._timer = loop.call_at((oldest.ended_at or loop.time()) + self._ttl_s, self._on_timer)
 
     def _discard_finished(self, log: StreamLog) -> bool:
         """Remove a log from those that may be evicted. False: it was not among them."""

@@ -4,7 +4,6 @@ from collections.abc import Collection, Sequence
 from typing import Self
 
 from service.deltas import Event
-from service.errors import ServiceError
 from service.streams.cache import StreamCache
 from service.streams.idempotency import KeyBindings
 from service.streams.journal import IdempotencyKey, JournalListener, Owner
@@ -27,8 +26,7 @@ class MemoryJournal:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for log in self.cache:
-            self.cache.remove(log, ServiceError("draining"))
+        self.cache.close()
 
     @property
     def size(self) -> int:

@@ -9,7 +9,7 @@ import pytest
 from tests.harness import Event, Service, events_of, running, text_of
 from tests.native.gates import call_of, release
 from tests.native.raw import read_raw
-from tests.waiting import patience
+from tests.waiting import eventually, patience
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -154,6 +154,17 @@ async def test_a_stream_is_kept_for_its_time_and_then_gone() -> None:
         async with patience():
             while (await service.http.get(f"/api/streams/{stream_of(events[0])}")).status_code != 410:
                 pass
+
+
+async def test_an_expired_stream_leaves_the_memory_although_no_request_comes() -> None:
+    async with running(stream_ttl=0.2) as service:
+
+        async def memory_is_empty() -> bool:
+            return "\nartesian_stream_memory_bytes 0.0\n" in (await service.http.get("/metrics")).text
+
+        await service.stream()
+        assert not await memory_is_empty()
+        await eventually(memory_is_empty)
 
 
 async def test_the_oldest_finished_streams_make_room_for_new_ones() -> None:

@@ -26,7 +26,11 @@ def build_prompt(body: OpenAIBody, request: InvokeRequest) -> LocalPrompt:
     model = request.model
     _check(body, model, streaming=request.streaming)
     system = [_text(message.content) for message in body.messages if message.role in {"system", "developer"}]
-    turns = [_turn(message) for message in body.messages if message.role not in {"system", "developer"}]
+    turns = [
+        PromptTurn("assistant" if message.role == "assistant" else "user", tuple(_parts(message)))
+        for message in body.messages
+        if message.role not in {"system", "developer"}
+    ]
     prefill = turns.pop().text if turns and turns[-1].role == "assistant" and not body.messages[-1].tool_calls else ""
     output = body.response_format
     schema = output.json_schema.schema if output and output.json_schema else None
@@ -118,13 +122,10 @@ def _text(content: str | list[Part] | None) -> str:
     return content or ""
 
 
-def _turn(message: OpenAIMessage) -> PromptTurn:
-    if message.role == "tool":
-        return PromptTurn("user", (PromptToolResult(message.tool_call_id or "", _text(message.content)),))
-    return PromptTurn("assistant" if message.role == "assistant" else "user", tuple(_parts(message)))
-
-
 def _parts(message: OpenAIMessage) -> Iterator[PromptPart]:
+    if message.role == "tool":
+        yield PromptToolResult(message.tool_call_id or "", _text(message.content))
+        return
     if isinstance(message.content, list):
         for part in message.content:
             if isinstance(part, OpenAIImagePart):

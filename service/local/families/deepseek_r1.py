@@ -9,7 +9,6 @@ from service.local.answer import Block, End, Piece
 from service.local.families import common
 from service.local.families.common import InvokeRequest
 from service.local.plan import Plan
-from service.local.prompt import LocalPrompt
 from service.local.text.pieces import Chunking
 from service.local.wire.frames import Json, LocalFrame
 
@@ -33,18 +32,13 @@ def plan(request: InvokeRequest) -> Plan:
         LocalRefusal: the model rejects the body.
     """
     body = shapes.read(request.body, DeepSeekR1Body, shapes.format_schema_error)
-    prompt = _split_reasoning(
-        common.raw_prompt(request, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
-    )
-    return common.make_plan(request, prompt, Chunking(1, 2), lambda _: DeepSeekR1Chunks())
-
-
-def _split_reasoning(prompt: LocalPrompt) -> LocalPrompt:
-    """Split the prefill into the beginning of the reasoning and the beginning of the answer."""
+    prompt = common.raw_prompt(request, templates.DEEPSEEK, body.prompt, max_tokens=body.max_tokens, stop=body.stop)
     reasoning, closed, text = prompt.prefill.removeprefix(_OPEN).partition(_CLOSE.strip())
     if closed:
-        return structs.replace(prompt, prefill=text.lstrip(), reasoning=False)
-    return structs.replace(prompt, prefill="", reasoning_so_far=reasoning, reasoning=True)
+        prompt = structs.replace(prompt, prefill=text.lstrip(), reasoning=False)
+    else:
+        prompt = structs.replace(prompt, prefill="", reasoning_so_far=reasoning, reasoning=True)
+    return common.make_plan(request, prompt, Chunking(1, 2), lambda _: DeepSeekR1Chunks())
 
 
 class DeepSeekR1Chunks:

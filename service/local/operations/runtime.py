@@ -71,14 +71,9 @@ async def _inject_before_headers(request: LocalRequest) -> None:
     if request.step.get("eol"):
         raise LocalRefusal(_EOL, "ResourceNotFoundException")
     if error := request.step.value("http"):
-        raise _http_error(request, error)
-
-
-def _http_error(request: LocalRequest, error: str) -> LocalRefusal:
-    message, after = request.step.value("message"), request.step.value("retry-after")
-    if not error.isdecimal():
+        message, after = request.step.value("message"), request.step.value("retry-after")
+        if error.isdecimal():
+            raise LocalRefusal(message, _CODES.get(int(error), ""), status=int(error), retry_after=after)
         status = request.step.value("status")
         members = {"originalStatusCode": int(status)} if status else {}
-        return LocalRefusal(message, error, retry_after=after, members=members)
-    code = _CODES.get(int(error), "")
-    return LocalRefusal(message, code, status=int(error), retry_after=after)
+        raise LocalRefusal(message, error, retry_after=after, members=members)

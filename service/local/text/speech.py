@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from itertools import cycle, islice
+from itertools import chain, cycle, islice, repeat
 from random import Random
 
 from service.local.prompt import LocalPrompt, Media, PromptToolResult, PromptTurn
@@ -18,21 +18,21 @@ def speak(prompt: LocalPrompt) -> str:
     """Write the text. It depends on the conversation only, not on limits or the temperature."""
     history = prompt.turns[:-1]
     context = "\0".join(f"{turn.role}:{turn.text}" for turn in history)
-    asked = intent.read_intent((prompt.last.text or prompt.question).strip(), f"{prompt.system_text}\0{context}")
-    random = Random(asked.seed)  # noqa: S311 nothing secret
+    goal = intent.read_intent((prompt.last.text or prompt.question).strip(), f"{prompt.system_text}\0{context}")
+    random = Random(goal.seed)  # noqa: S311 nothing secret
     parts = [*_about_results(prompt.last), *_about_media(prompt.last), *_about_system(prompt)]
-    if not asked.echo:
+    if not goal.echo:
         parts += _about_history(history)
-    return "\n\n".join(part for part in (" ".join(parts), _main_text(asked, prompt, random)) if part)
+    return "\n\n".join(part for part in (" ".join(parts), _main_text(goal, prompt, random)) if part)
 
 
-def _main_text(asked: PromptIntent, prompt: LocalPrompt, random: Random) -> str:
-    if asked.echo:
-        return asked.echo
-    if asked.counts_to:
-        return ", ".join(str(number) for number in range(1, asked.counts_to + 1)) + "."
-    fill = Filler(asked, random)
-    match asked.wants:
+def _main_text(goal: PromptIntent, prompt: LocalPrompt, random: Random) -> str:
+    if goal.echo:
+        return goal.echo
+    if goal.counts_to:
+        return ", ".join(str(number) for number in range(1, goal.counts_to + 1)) + "."
+    fill = Filler(goal, random)
+    match goal.wants:
         case "self":
             return (
                 f"I am the local Bedrock, speaking in the place of {prompt.model.name}. My words come from this "
@@ -41,31 +41,31 @@ def _main_text(asked: PromptIntent, prompt: LocalPrompt, random: Random) -> str:
             )
         case "greeting":
             return f"{_pick(phrases.OPENINGS['greeting'], random)} What would you like to talk about?"
-        case "chat" if not asked.amount:
+        case "chat" if not goal.amount:
             return _pick(phrases.OPENINGS["chat"], random)
         case "code":
-            return "\n\n".join((fill(_opening(asked, random)), _code(asked), fill(_pick(phrases.CLOSINGS, random))))
+            return "\n\n".join((fill(_opening(goal, random)), _code(goal), fill(_pick(phrases.CLOSINGS, random))))
         case "list":
-            count = asked.items or random.randrange(4, len(phrases.ITEMS) + 1)
+            count = goal.items or random.randrange(4, len(phrases.ITEMS) + 1)
             items = "\n".join(f"{n}. {fill(item)}" for n, item in enumerate(islice(cycle(phrases.ITEMS), count), 1))
-            return "\n\n".join((fill(_opening(asked, random)), items, fill(_pick(phrases.CLOSINGS, random))))
+            return "\n\n".join((fill(_opening(goal, random)), items, fill(_pick(phrases.CLOSINGS, random))))
         case "table":
-            opening = fill(_opening(asked, random))
-            rows = [f"| {_capital(word)} | {len(word)} | {fill('as {b} needs it')} |" for word in asked.words[:4]]
+            opening = fill(_opening(goal, random))
+            rows = [f"| {_capital(word)} | {len(word)} | {fill('as {b} needs it')} |" for word in goal.words[:4]]
             table = "\n".join(("| What | Letters | Use |", "| --- | ---: | --- |", *rows))
             return f"{opening}\n\n{table}"
         case "poem":
             return "\n\n".join("\n".join(fill(line) for line in verse) for verse in phrases.VERSES)
-        case "story" if not asked.amount:
+        case "story" if not goal.amount:
             return " ".join(fill(sentence) for sentence in phrases.STORY)
-    return _prose(asked, fill, random)
+    return _prose(goal, fill, random)
 
 
 class Filler:
     """Fills keywords of the prompt into a sentence."""
 
-    def __init__(self, asked: PromptIntent, random: Random) -> None:
-        self._first, *self._others = asked.words or phrases.FALLBACK_WORDS[:1]
+    def __init__(self, goal: PromptIntent, random: Random) -> None:
+        self._first, *self._others = goal.words or phrases.FALLBACK_WORDS[:1]
         self._random = random
 
     def __call__(self, sentence: str) -> str:
@@ -76,31 +76,26 @@ class Filler:
         return sentence.format(a=self._first, b=b, c=c, A=_capital(self._first), B=_capital(b), C=_capital(c))
 
 
-def _prose(asked: PromptIntent, fill: Filler, random: Random) -> str:
-    frame = phrases.LANGUAGES.get(asked.language)
-    sentences = [fill(frame[0] if frame else _opening(asked, random))]
-    missing = (asked.amount or random.randrange(60, _MAX_WORDS)) - len(sentences[0].split())
-    body = _body_sentences(random)
+def _prose(goal: PromptIntent, fill: Filler, random: Random) -> str:
+    frame = phrases.LANGUAGES.get(goal.language)
+    sentences = [fill(frame[0] if frame else _opening(goal, random))]
+    missing = (goal.amount or random.randrange(60, _MAX_WORDS)) - len(sentences[0].split())
+    body = chain.from_iterable(random.sample(phrases.BODY, len(phrases.BODY)) for _ in repeat(None))
     while missing > 0:
         sentences.append(fill(next(body)))
         missing -= len(sentences[-1].split())
     if frame:
         sentences.append(frame[1])
-    elif asked.amount != intent.BRIEF_WORDS:  # a brief answer has no closing
+    elif goal.amount != intent.BRIEF_WORDS:  # a brief answer has no closing
         sentences.append(fill(_pick(phrases.CLOSINGS, random)))
-    if asked.symbols:
-        sentences.append(asked.symbols)
+    if goal.symbols:
+        sentences.append(goal.symbols)
     starts = range(0, len(sentences), _PARAGRAPH_SENTENCES)
     return "\n\n".join(" ".join(sentences[at : at + _PARAGRAPH_SENTENCES]) for at in starts)
 
 
-def _body_sentences(random: Random) -> Iterator[str]:
-    while True:
-        yield from random.sample(phrases.BODY, len(phrases.BODY))
-
-
-def _opening(asked: PromptIntent, random: Random) -> str:
-    return _pick(phrases.OPENINGS.get(asked.wants, phrases.OPENINGS["tell"]), random)
+def _opening(goal: PromptIntent, random: Random) -> str:
+    return _pick(phrases.OPENINGS.get(goal.wants, phrases.OPENINGS["tell"]), random)
 
 
 def _pick(sentences: tuple[str, ...], random: Random) -> str:
@@ -111,8 +106,8 @@ def _capital(word: str) -> str:
     return word[:1].upper() + word[1:]
 
 
-def _code(asked: PromptIntent) -> str:
-    names = [name for word in asked.words if word.isascii() for name in re.split(r"\W+", word.lower())]
+def _code(goal: PromptIntent) -> str:
+    names = [name for word in goal.words if word.isascii() for name in re.split(r"\W+", word.lower())]
     known = ("python", "javascript", "typescript", "rust", "sql")
     name = "_".join([name for name in names if name not in known][:2]) or "flow"
     if any(word in {"javascript", "typescript"} for word in names):
