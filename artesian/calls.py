@@ -67,8 +67,8 @@ def generate(prompt: str | None, messages: Sequence[Json] | None, parameters: Ma
 
 def generate_text(model_id: str | None, prompt: str, temperature: float | None, max_tokens: int) -> Call:
     """Start a stream for `generate_text`. Never restarted: a caller of it cannot clear printed text."""
-    asked = {"model_id": model_id, "temperature": temperature, "max_tokens": max_tokens}
-    return generate(prompt, None, {**asked, "on_interruption": "continue"})
+    parameters = {"model_id": model_id, "temperature": temperature, "max_tokens": max_tokens}
+    return generate(prompt, None, {**parameters, "on_interruption": "continue"})
 
 
 def send_message(conversation_id: str, content: str | Sequence[Json] | None, parameters: Mapping[str, Any]) -> Call:

@@ -6,7 +6,7 @@ says so. Any event or heartbeat resets the count of attempts.
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import httpx
 
@@ -101,7 +101,9 @@ class Cursor:
         if response.status_code == httpx.codes.NO_CONTENT:  # no event after ours
             self.over = True
             return True
-        if response.status_code != httpx.codes.OK or not _is_stream(response.headers):
+        if response.status_code != httpx.codes.OK or not response.headers.get("content-type", "").startswith(
+            "text/event-stream"
+        ):
             return False
         self.stream_id = response.headers.get("x-stream-id", self.stream_id)
         if self._tries:
@@ -149,7 +151,8 @@ class Cursor:
         if sent.name == "reconnect":
             self._cut("The server is shutting down and asked to reconnect.")
             return
-        number = _number(sent.id)
+        digits = sent.id.rpartition("-")[2]
+        number = int(digits) if digits.isascii() and digits.isdecimal() else 0
         if 0 < number <= self._read:
             return  # a duplicate
         if number > self._read + 1:
@@ -191,16 +194,6 @@ class Cursor:
         self.connected, self.over = False, True
         failure.stream_id = failure.stream_id or self.stream_id or None
         self._failure = failure
-
-
-def _is_stream(headers: Mapping[str, str]) -> bool:
-    return headers.get("content-type", "").startswith("text/event-stream")
-
-
-def _number(event_id: str) -> int:
-    """Return the number in `<stream_id>-<n>`, or 0."""
-    number = event_id.rpartition("-")[2]
-    return int(number) if number.isascii() and number.isdecimal() else 0
 
 
 def _unreadable(why: str) -> ArtesianError:

@@ -31,6 +31,7 @@ _NAME = slice(1, 5)
 _NONCE = slice(5, 17)
 _TEXT = slice(17, None)
 _NONCE_BYTES = 12
+_KEY_NAME = b"artesian: the name of a key: "  # hashed with a key; four bytes of the hash identify it
 _SCOPES = 1024  # derived keys that are cached: about as many streams as run concurrently
 _SEPARATORS = re.compile(r"[\s,]+")
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -58,7 +59,7 @@ class Seal(Protocol):
     def close(self, plain: bytes, scope: str, place: str) -> bytes:
         """Encrypt a record of a scope (one stream, one row) for its place there."""
 
-    def open(self, kept: bytes, scope: str, place: str) -> bytes:
+    def open(self, stored: bytes, scope: str, place: str) -> bytes:
         """Decrypt a record.
 
         Raises:
@@ -73,15 +74,15 @@ class NoSeal:
         """Return the record."""
         return plain
 
-    def open(self, kept: bytes, scope: str, place: str) -> bytes:  # noqa: ARG002 - as above
+    def open(self, stored: bytes, scope: str, place: str) -> bytes:  # noqa: ARG002 - as above
         """Return the record.
 
         Raises:
             Unopened: it is encrypted.
         """
-        if kept[:1] == MARK:
+        if stored[:1] == MARK:
             raise missing_key()
-        return kept
+        return stored
 
 
 class KeySeal:
@@ -90,7 +91,7 @@ class KeySeal:
     def __init__(self, keys: Iterable[bytes]) -> None:
         from cryptography.hazmat.primitives.ciphers import aead
 
-        self._keys = {_name(key): key for key in keys}
+        self._keys = {hashlib.sha256(_KEY_NAME + key).digest()[:4]: key for key in keys}
         self._first = next(iter(self._keys))
 
         @lru_cache(maxsize=_SCOPES)
@@ -105,20 +106,20 @@ class KeySeal:
         sealed = self._cipher(self._first, scope).encrypt(nonce, plain, place.encode())
         return b"%b%b%b%b" % (MARK, self._first, nonce, sealed)
 
-    def open(self, kept: bytes, scope: str, place: str) -> bytes:
+    def open(self, stored: bytes, scope: str, place: str) -> bytes:
         """Decrypt a record; one that was stored unencrypted is returned as it is.
 
         Raises:
             Unopened: its key is not configured, or it was changed or moved.
         """
-        if kept[:1] != MARK:
-            return kept
+        if stored[:1] != MARK:
+            return stored
         from cryptography.exceptions import InvalidTag
 
-        if kept[_NAME] not in self._keys:
+        if stored[_NAME] not in self._keys:
             raise missing_key()
         try:
-            return self._cipher(kept[_NAME], scope).decrypt(kept[_NONCE], kept[_TEXT], place.encode())
+            return self._cipher(stored[_NAME], scope).decrypt(stored[_NONCE], stored[_TEXT], place.encode())
         except (InvalidTag, ValueError):  # ValueError: too short for a tag
             raise Changed from None
 
@@ -156,8 +157,3 @@ def _key(written: str, number: int) -> bytes:
         which = f"key {number} " if number > 1 else ""
         raise ValueError(f"{which}must be base64 of 32 bytes, as `openssl rand -base64 32` makes them")
     return key
-
-
-def _name(key: bytes) -> bytes:
-    """Identify a key by four bytes of its hash."""
-    return hashlib.sha256(b"artesian: the name of a key: " + key).digest()[:4]

@@ -35,10 +35,10 @@ def apply(request: Request, ceiling: int | None, *, lower: bool) -> Request:
         return request
     for path in _length_members(request.extra, "extra"):
         raise _refusal(path, f"must be left out: this key is limited to {ceiling} tokens an answer; use max_tokens")
-    asked = request.max_tokens
-    if asked is not None and asked > ceiling and not lower:
+    requested = request.max_tokens
+    if requested is not None and requested > ceiling and not lower:
         raise _refusal("max_tokens", f"must be at most {ceiling} for this key")
-    return structs.replace(request, max_tokens=ceiling if asked is None else min(asked, ceiling), bounded=True)
+    return structs.replace(request, max_tokens=ceiling if requested is None else min(requested, ceiling), bounded=True)
 
 
 def _length_members(value: Any, path: str) -> Iterator[str]:

@@ -56,11 +56,11 @@ class Keyring:
         """
         if self._now() - self._looked > _LOOK_S:
             await self._check_file()
-        given = hash_key(key)
-        entry = self._match(given)
+        digest = hash_key(key)
+        entry = self._match(digest)
         if entry is None:
             await self._check_file()
-            entry = self._match(given)
+            entry = self._match(digest)
         return _valid_caller(entry)
 
     async def owner(self, key_id: str) -> Caller:
@@ -73,11 +73,11 @@ class Keyring:
             await self._check_file()
         return _valid_caller(self._by_id.get(key_id))
 
-    def _match(self, given: bytes) -> KeyEntry | None:
+    def _match(self, digest: bytes) -> KeyEntry | None:
         """Find a hash. The time of the table's comparisons depends on hashes only, which a client cannot choose."""
-        entry = self._by_hash.get(given)
+        entry = self._by_hash.get(digest)
         stored = bytes.fromhex(entry.sha256) if entry else _NO_HASH
-        return entry if hmac.compare_digest(stored, given) else None
+        return entry if hmac.compare_digest(stored, digest) else None
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

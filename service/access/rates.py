@@ -67,13 +67,9 @@ class Grant:
         """Replace the reservation by the usage; the generation has ended."""
         if not self._closed:
             self._closed = True
-            self._rates.settle(self, self._used(spent))
-
-    def _used(self, spent: Spent) -> int:
-        """Return the tokens to charge: each accepted call's input, or the prompt once if no call was accepted."""
-        read = self.wanted.input if spent.input is None else spent.input
-        covered = self.wanted.output if spent.continues or self.taken_over else 0
-        return read + max(covered, spent.output)
+            read = self.wanted.input if spent.input is None else spent.input  # the prompt, if no call was accepted
+            covered = self.wanted.output if spent.continues or self.taken_over else 0
+            self._rates.settle(self, read + max(covered, spent.output))
 
     def withdraw(self) -> None:
         """Return everything that was charged: the generation did not start."""

@@ -19,8 +19,8 @@ app.command()(models.models)
 app.add_typer(keys.keys, name="keys")
 
 
-def _print_version(asked: bool) -> None:  # noqa: FBT001 - typer's signature
-    if asked:
+def _print_version(requested: bool) -> None:  # noqa: FBT001 - typer's signature
+    if requested:
         typer.echo(f"artesian {__version__}")
         raise typer.Exit
 

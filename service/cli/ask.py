@@ -61,14 +61,14 @@ def ask(
 
 def _prompt(question: str | None) -> str:
     """Combine the argument and standard input into the prompt."""
-    given = "" if question in {None, "-"} else (question or "").strip()
-    if given:
+    argument = "" if question in {None, "-"} else (question or "").strip()
+    if argument:
         piped = _read() if _is_piped() else ""
     elif question == "-" or (sys.stdin and not sys.stdin.isatty()):
         piped = _read()
     else:
         fail("Missing prompt. Give it as an argument or on standard input; see artesian ask --help.", WRONG_USE)
-    prompt = "\n\n".join(part for part in (given, piped.strip()) if part)
+    prompt = "\n\n".join(part for part in (argument, piped.strip()) if part)
     if not prompt:
         fail("The prompt is empty.", WRONG_USE)
     return sendable(prompt)

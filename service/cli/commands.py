@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from service.cli.transcript import Transcript
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from artesian import Models
 
 EXIT_WORDS = frozenset({"exit", "quit", "/exit", "/quit"})
@@ -31,12 +33,12 @@ class Commands:
         self._transcript = transcript
         self._offered = offered
         self._saved: set[Path] = set()
-        self._commands = {
+        self._commands: dict[str, Callable[[str], str]] = {
             "/model": self._model,
             "/system": self._system,
             "/save": self._save,
             "/new": self._new,
-            "/help": self._help,
+            "/help": lambda _: HELP,
         }
 
     def run(self, line: str) -> str:
@@ -52,18 +54,14 @@ class Commands:
     def _model(self, name: str) -> str:
         if not name:
             return str(self._transcript.model_id)
-        ids = self._named(name)
+        ids = [model.id for model in self._offered if name == model.id or name in model.aliases]
+        ids = ids or [model.id for model in self._offered if name.lower() in model.id.lower()]
         if len(ids) > 1:
             more = ", …" if len(ids) > _MOST_NAMED else ""
             return f"Several models match: {', '.join(ids[:_MOST_NAMED])}{more}"
         self._transcript.model_id = ids[0] if ids else name
         unknown = "" if ids else " (not in the service's list)"
         return f"Model: {self._transcript.model_id}{unknown}."
-
-    def _named(self, name: str) -> list[str]:
-        if exact := [model.id for model in self._offered if name == model.id or name in model.aliases]:
-            return exact
-        return [model.id for model in self._offered if name.lower() in model.id.lower()]
 
     def _system(self, text: str) -> str:
         if not text:
@@ -87,6 +85,3 @@ class Commands:
     def _new(self, _: str) -> str:
         self._transcript.messages.clear()
         return "History cleared. The model and the system prompt are unchanged."
-
-    def _help(self, _: str) -> str:
-        return HELP

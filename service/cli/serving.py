@@ -47,20 +47,16 @@ def serve(
         if settings.workers > 1:
             _serve_workers(settings)
         else:
-            _serve_one(settings)
+            from service import server
+            from service.app import create_app
+
+            server.serve(settings, create_app(settings))
     except SettingsError as error:
         fail_settings(error)
     except OSError as error:
         fail_os(error)
     except KeyboardInterrupt:
         pass  # uvicorn raises the signal again after its shutdown: Ctrl-C is the normal end of this command
-
-
-def _serve_one(settings: "Settings") -> None:
-    from service.app import create_app
-    from service.server import serve
-
-    serve(settings, create_app(settings))
 
 
 def _serve_workers(settings: "Settings") -> None:

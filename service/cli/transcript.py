@@ -42,13 +42,13 @@ class Transcript:
         Raises:
             OSError: it cannot be written.
         """
-        text = self._json() if path.suffix == ".json" else self._markdown()
+        if path.suffix == ".json":
+            messages = [{"role": message.role, "content": message.text} for message in self.messages]
+            body = {"model_id": self.model_id, "system": self.system, "messages": messages}
+            text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+        else:
+            text = self._markdown()
         path.write_text(text, encoding="utf-8", errors="replace")
-
-    def _json(self) -> str:
-        messages = [{"role": message.role, "content": message.text} for message in self.messages]
-        body = {"model_id": self.model_id, "system": self.system, "messages": messages}
-        return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
 
     def _markdown(self) -> str:
         parts = [f"# A chat with {self.model_id}"]

@@ -130,10 +130,10 @@ class Archive:
         """
         found: dict[str, Json] = {}
         references = Counter(names)
-        for (stream_id, asked), numbers in _group_by_stream(references).items():
-            items = await self._side(caller, stream_id, asked=asked)
+        for (stream_id, is_input), numbers in _group_by_stream(references).items():
+            items = await self._items_of(caller, stream_id, is_input=is_input)
             for name, number in numbers.items():
-                if number < len(items) and (asked or items[number]["id"] == name):
+                if number < len(items) and (is_input or items[number]["id"] == name):
                     found[name] = items[number]
                     room = await self.room_beside(items[number], room, references[name])
         return found, room
@@ -152,9 +152,9 @@ class Archive:
             )
         return room
 
-    async def _side(self, caller: str, stream_id: str, *, asked: bool) -> list[Json]:
+    async def _items_of(self, caller: str, stream_id: str, *, is_input: bool) -> list[Json]:
         """Return the input or the output items of a response."""
-        if asked:
+        if is_input:
             return await self.input(caller, stream_id) or []
         response = await self.find(caller, stream_id)
         output: list[Json] = response.response["output"] if response else []

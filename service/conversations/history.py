@@ -19,7 +19,11 @@ def window(messages: Sequence[StoredMessage], content: list[Json], max_messages:
     """
     turns = _paired(_merged([*_accepted(messages), ("user", content)]), tools=tools)
     first = max(0, len(turns) - max_messages)
-    starts = [number for number, turn in enumerate(turns) if _is_question(turn)]
+    starts = [
+        number
+        for number, (role, content) in enumerate(turns)
+        if role == "user" and not any(block["type"] == "tool_result" for block in content)
+    ]
     later = [number for number in starts if number >= first]
     return turns[later[0] if later else starts[-1] :] if starts else []
 
@@ -27,7 +31,9 @@ def window(messages: Sequence[StoredMessage], content: list[Json], max_messages:
 def unanswered(messages: Sequence[StoredMessage]) -> set[str]:
     """Return the ids of the tool calls at the end of a conversation that wait for a result."""
     last = messages[-1] if messages else None
-    return set() if last is None or last.role == "user" else {block["id"] for block in _calls(last.content)}
+    if last is None or last.role == "user":
+        return set()
+    return {block["id"] for block in last.content if block["type"] == "tool_use" and not block.get("server")}
 
 
 def _accepted(messages: Sequence[StoredMessage]) -> list[Turn]:
@@ -69,9 +75,9 @@ def _paired(turns: Sequence[Turn], *, tools: bool) -> list[Turn]:
     paired: list[Turn] = []
     for number, (role, content) in enumerate(turns):
         beside = _neighbour_ids(turns, number, role) if tools else set()
-        kept = [block for block in content if (name := _call_id(block)) is None or name in beside]
-        if any(block["type"] not in {"reasoning", "cache_point"} for block in kept):
-            paired.append((role, kept))
+        remaining = [block for block in content if (name := _call_id(block)) is None or name in beside]
+        if any(block["type"] not in {"reasoning", "cache_point"} for block in remaining):
+            paired.append((role, remaining))
     return _merged(paired)
 
 
@@ -88,12 +94,3 @@ def _call_id(block: Json) -> str | None:
         case {"type": "tool_use", "id": str(name)} | {"type": "tool_result", "tool_use_id": str(name)}:
             return name
     return None
-
-
-def _calls(content: Sequence[Json]) -> list[Json]:
-    return [block for block in content if block["type"] == "tool_use" and not block.get("server")]
-
-
-def _is_question(turn: Turn) -> bool:
-    role, content = turn
-    return role == "user" and not any(block["type"] == "tool_result" for block in content)

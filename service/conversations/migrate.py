@@ -118,15 +118,10 @@ async def _found(database: Database, encryption_key: str) -> dict[str, Any]:
     try:
         unfinished = await upgrade(database)
     except CommandError:
-        unfinished, warning = await _unfinished(database), _UNKNOWN_SCHEMA
+        async with database.read() as connection:
+            unfinished, warning = await _count_claims(connection), _UNKNOWN_SCHEMA
     await check_key(database, open_seal(encryption_key))
     return {"unfinished": unfinished} | ({"warning": warning} if warning else {})
-
-
-async def _unfinished(database: Database) -> int:
-    """Return the number of conversations with a running reply."""
-    async with database.read() as connection:
-        return await _count_claims(connection)
 
 
 async def _count_claims(connection: AsyncConnection) -> int:

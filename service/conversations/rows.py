@@ -114,8 +114,8 @@ class Rows:
         )
 
     def _text(self, row: RowMapping, column: str) -> str | None:
-        kept: bytes | None = row[column]
-        return None if kept is None else self._seal.open(kept, _conversation(row["id"]), column).decode()
+        stored: bytes | None = row[column]
+        return None if stored is None else self._seal.open(stored, _conversation(row["id"]), column).decode()
 
 
 def _checked(blocks: list[Json]) -> list[Json]:

@@ -71,7 +71,9 @@ class Sends:
         """
         reply_id = new_id()
         async with self._database.write() as connection:
-            await self._lock(connection, conversation_id)
+            await connection.execute(  # locks the row (PostgreSQL; SQLite has one writer anyway)
+                select(conversations.c.id).where(conversations.c.id == conversation_id).with_for_update()
+            )
             row = await one(connection, caller, conversation_id)
             if row["claim"] is not None:
                 raise ServiceError("conflict", "This conversation has a running reply; wait for its end, or cancel it.")
@@ -91,12 +93,6 @@ class Sends:
                 )
             )
         return Claimed(reply_id, conversation, history, replaced_message, cut)
-
-    async def _lock(self, connection: AsyncConnection, conversation_id: str) -> None:
-        """Lock a conversation's row (PostgreSQL; SQLite has one writer anyway)."""
-        await connection.execute(
-            select(conversations.c.id).where(conversations.c.id == conversation_id).with_for_update()
-        )
 
     async def _replaced(
         self, connection: AsyncConnection, conversation_id: str, replaces: str | None
@@ -156,7 +152,7 @@ class Sends:
             position = (await connection.execute(last)).scalar() or 0
             common = {"conversation_id": conversation_id, "created_ms": now}
             asked_id = new_id()
-            asked = {
+            question = {
                 "id": asked_id,
                 "position": position + 1,
                 "role": "user",
@@ -172,7 +168,7 @@ class Sends:
                 "idempotency_key": key.key if key else None,
                 "fingerprint": key.fingerprint if key else None,
             }
-            await connection.execute(insert(messages).values(asked | common))
+            await connection.execute(insert(messages).values(question | common))
             await connection.execute(insert(messages).values(reply | common))
 
     async def release(self, reply_id: str) -> None:

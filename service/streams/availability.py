@@ -27,7 +27,7 @@ class Availability:
     def __init__(self, name: str, lease_s: float) -> None:
         self.available = False
         self.lost_at = float("-inf")
-        self.on_lost: Callable[[], None] = _ignore
+        self.on_lost: Callable[[], None] = lambda: None
         self._name = name
         self._lease_s = lease_s
         self._loop = asyncio.get_running_loop()
@@ -103,20 +103,11 @@ class Availability:
             self.mark_unavailable(error, max(began, self._available_since))
             raise
         except TimeoutError as error:
-            self.mark_unavailable(error, self._loop.time() - self._grace_used_s(began))
+            # Half of the grace period remains: this process may have been suspended, and the store may respond to the
+            # next call and report who owns the streams. All of it if the timeout itself fired late: it was suspended.
+            late_s = self._loop.time() - began - CALL_TIMEOUT_S
+            used_s = CALL_TIMEOUT_S / 2 if late_s < _PUNCTUAL_S else 0.0
+            self.mark_unavailable(error, self._loop.time() - used_s)
             raise Unavailable("The store did not respond in time.") from error
         finally:
             self.note_delay(self._loop.time() - began)
-
-    def _grace_used_s(self, began: float) -> float:
-        """Return how much of the grace period a call without a response has used up, in seconds.
-
-        Half of it: this process may have been suspended, and the store may respond to the next call and report who owns
-        the streams by then. None of it if the timeout itself fired late: this process was suspended.
-        """
-        late = self._loop.time() - began - CALL_TIMEOUT_S
-        return CALL_TIMEOUT_S / 2 if late < _PUNCTUAL_S else 0.0
-
-
-def _ignore() -> None:
-    """Do nothing."""

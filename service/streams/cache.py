@@ -34,8 +34,8 @@ class StreamCache:
         self._retained: set[str] = set()
         self._unstored: dict[str, int] = {}  # bytes of retained logs that have ended
         self._unstored_bytes = 0
-        self.is_stored: Callable[[StreamLog], bool] = _never
-        self.on_evicted: Callable[[], None] = _nothing
+        self.is_stored: Callable[[StreamLog], bool] = lambda _: False
+        self.on_evicted: Callable[[], None] = lambda: None
         self.size = 0
         self._finished_bytes = 0
         self.evicted = 0
@@ -179,11 +179,3 @@ class StreamCache:
             self.evicted += 1
             self.on_evicted()
             self.remove(oldest, Evicted() if self.is_stored(oldest) else None)
-
-
-def _never(_: StreamLog) -> bool:
-    return False
-
-
-def _nothing() -> None:
-    """Do nothing."""

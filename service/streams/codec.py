@@ -88,15 +88,15 @@ class Codec:
         """
         return decode_record(self._open(stored, stream_id, "record"))
 
-    def check_key(self, kept: tuple[str, bytes] | None) -> None:
+    def check_key(self, stored: tuple[str, bytes] | None) -> None:
         """Check with one stream's id and record that stored streams can be read.
 
         Raises:
             SettingsError: they are encrypted with another key.
         """
         try:
-            if kept:
-                self.read_record(*kept)
+            if stored:
+                self.read_record(*stored)
         except Unreadable as error:
             if error.refusal and not isinstance(error.refusal, Changed):  # a damaged record does not prevent the start
                 raise SettingsError([_OTHER_KEY]) from None

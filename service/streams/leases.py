@@ -47,12 +47,16 @@ class LeaseRenewal:
             if not await self.recover():
                 await asyncio.sleep(RETRY_S)
             return
-        self._check_delay()
+        # If this is late, the whole machine may have been suspended, and no process has renewed its leases.
+        self._availability.note_delay(max(now - due for now, due in zip(self._now(), self._due, strict=True)))
         try:
             await self._renew_leases()
             await self._purge()
             await self._remote.refresh()
-            await self._sweep()
+            for stream_id, state in await self._availability.call(self._store.sweep()):
+                ours = stream_id in self._outbox.produced
+                if not ours and (state is StoredState.RELEASED or not self._availability.expiry_suspended):
+                    self._on_abandoned(stream_id)
         except Unavailable:
             return
         self._due = tuple(now + self._period_s for now in self._now())
@@ -72,10 +76,6 @@ class LeaseRenewal:
 
     def _now(self) -> tuple[float, ...]:
         return self._loop.time(), time.time()
-
-    def _check_delay(self) -> None:
-        """Suspend expiry if this renewal is late: the whole machine may have been suspended, and no lease renewed."""
-        self._availability.note_delay(max(now - due for now, due in zip(self._now(), self._due, strict=True)))
 
     async def _renew_leases(self) -> None:
         leases = self._outbox.leases()
@@ -106,9 +106,3 @@ class LeaseRenewal:
                 unknown[stream_id] = state._replace(purges=state.purges - 1)
             else:
                 del unknown[stream_id]
-
-    async def _sweep(self) -> None:
-        for stream_id, state in await self._availability.call(self._store.sweep()):
-            ours = stream_id in self._outbox.produced
-            if not ours and (state is StoredState.RELEASED or not self._availability.expiry_suspended):
-                self._on_abandoned(stream_id)

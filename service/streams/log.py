@@ -53,8 +53,8 @@ class StreamLog:
         )
         self.readers = 0
         self.on_readers: Callable[[int], None] = _ignore
-        self.on_empty: Callable[[StreamLog], None] = _nothing
-        self._on_growth: Callable[[StreamLog, int], None] = _no_cache
+        self.on_empty: Callable[[StreamLog], None] = _ignore
+        self._on_growth: Callable[[StreamLog, int], None] = _ignore
         self._reported = 0  # the size that `_on_growth` knows
         self._gone: ServiceError | None = None
         self._waiting: dict[asyncio.Future[None], Take | None] = {}
@@ -96,7 +96,10 @@ class StreamLog:
             self.size += size_of(event)
         last = events[-1]
         if type(last) is Done or type(last) is Failed:
-            self.state = _state_after(last)
+            if isinstance(last, Failed):
+                self.state = "failed"
+            else:
+                self.state = "cancelled" if last.stop_reason is StopReason.CANCELLED else "done"
             self.ended_at = self._loop.time()
             self.release_request()
         elif self.size - self._reported >= _REPORTED_BYTES:
@@ -197,19 +200,5 @@ class StreamLog:
                 self.on_empty(self)
 
 
-def _state_after(end: Done | Failed) -> State:
-    if isinstance(end, Failed):
-        return "failed"
-    return "cancelled" if end.stop_reason is StopReason.CANCELLED else "done"
-
-
-def _ignore(_: int) -> None:
-    """Do nothing."""
-
-
-def _nothing(_: StreamLog) -> None:
-    """Do nothing."""
-
-
-def _no_cache(_: StreamLog, __: int) -> None:
+def _ignore(*_: object) -> None:
     """Do nothing."""

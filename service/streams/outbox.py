@@ -89,7 +89,7 @@ class Outbox:
         self._codec = codec
         self._availability = availability
         self._on_replaced = on_replaced
-        self.on_commit: Callable[[float], None] = _ignore
+        self.on_commit: Callable[[float], None] = lambda _: None
         self._loop = asyncio.get_running_loop()
         self._dirty: dict[str, ProducedStream] = {}
         self._wanted = asyncio.Event()
@@ -230,7 +230,3 @@ def _with_announcement(events: Sequence[Event], *, begins: bool) -> list[Event]:
     status = Status("not_resumable", message=_NOT_STORED)
     head = 1 if begins and isinstance(events[0], Start) else 0
     return [*events[:head], status, *events[head:]]
-
-
-def _ignore(_: float) -> None:
-    """Do nothing."""

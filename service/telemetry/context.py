@@ -20,7 +20,7 @@ class RequestContext:
         """`traceparent` and `tracestate`, as the client sent them; empty without tracing."""
 
 
-_current: ContextVar[RequestContext | None] = ContextVar("asked", default=None)
+_current: ContextVar[RequestContext | None] = ContextVar("request", default=None)
 
 
 def bind_request(headers: Mapping[str, str]) -> RequestContext:

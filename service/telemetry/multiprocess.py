@@ -15,9 +15,9 @@ VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 @contextmanager
 def shared_folder() -> Iterator[None]:
     """Share metrics between the processes that are started in the block, from zero."""
-    if given := os.environ.get(VARIABLE):
-        Path(given).mkdir(parents=True, exist_ok=True)
-        for file in Path(given).glob("*.db"):
+    if folder_name := os.environ.get(VARIABLE):
+        Path(folder_name).mkdir(parents=True, exist_ok=True)
+        for file in Path(folder_name).glob("*.db"):
             file.unlink()  # an earlier run's
         yield
         return

@@ -35,16 +35,13 @@ def _lines(error: BaseException, depth: int = 0) -> Iterator[str]:
         yield _FROM if error.__cause__ else _DURING
     yield "Traceback (most recent call last):\n"
     yield from traceback.format_tb(error.__traceback__)
-    yield f"{_name(error)}{_message(error)}\n"
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    yield f"{name}{_message(error)}\n"
     if isinstance(error, BaseExceptionGroup) and depth < _DEEPEST:
         for number, one in enumerate(error.exceptions, 1):
             yield f"\n{number} of {len(error.exceptions)} in this group:\n"
             yield from _lines(one, depth + 1)
-
-
-def _name(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _message(error: BaseException) -> str:

@@ -32,7 +32,7 @@ export async function follow({ begin, streamId, after = 0, onEvent, onState, sig
       if (error instanceof Refusal && !(error.status >= 500 && seen.id)) throw error;
     }
     tries += 1;
-    if (tries > PAUSES_MS.length) throw new Failure("The connection was lost and could not be made again.");
+    if (tries > PAUSES_MS.length) throw new Failure("The connection was lost and could not be restored.");
     await pause(PAUSES_MS[tries - 1], signal);
   }
 }

@@ -174,7 +174,7 @@ export class Transcript {
   _user(message) {
     const { content, missing = 0 } = message;
     const bubble = make("div", { className: "bubble" }, ...content.flatMap(shown));
-    if (missing) bubble.append(make("p", { className: "note" }, "Its images were too large to keep. Attach them again."));
+    if (missing) bubble.append(make("p", { className: "note" }, "Its images were too large to store. Attach them again."));
     const element = make("article", { className: "user" }, make("h2", { className: "sr-only" }, "You"), bubble);
     const edit = iconButton("Edit and send again", ICONS.edit, () => this._actions.edit(message));
     const discard = iconButton("Discard the message", ICONS.remove, () => this._actions.discard(message));

@@ -1,4 +1,4 @@
-"""A Dockerfile as the list of its instructions. hadolint says whether it is one; this only looks into it."""
+"""Parses a Dockerfile into its instructions. hadolint checks that it is valid."""
 
 import json
 import re
@@ -7,20 +7,20 @@ from typing import NamedTuple
 
 
 class Instruction(NamedTuple):
-    """One of them, its lines joined."""
+    """One instruction, with its lines joined."""
 
     word: str
     rest: str
 
     @property
     def command(self) -> list[str]:
-        """What is executed, of an instruction in the exec form; a shell's line is an error."""
+        """The executed command of an instruction in the exec form; the shell form is an error."""
         found: list[str] = json.loads(self.rest)
         return found
 
     @property
     def arguments(self) -> list[str]:
-        """Its words, without options."""
+        """The instruction's words, without options."""
         return [word for word in self.rest.split() if not word.startswith("--")]
 
 
@@ -39,5 +39,5 @@ def stages(path: Path) -> list[list[Instruction]]:
 
 
 def last(stage: list[Instruction], word: str) -> Instruction:
-    """The one that counts."""
+    """Return the last instruction of a kind, which is the effective one."""
     return [instruction for instruction in stage if instruction.word == word][-1]

@@ -1,4 +1,4 @@
-"""As much of kustomize as `deploy/kubernetes` uses, so that what a cluster would get can be looked at without a binary.
+"""The part of kustomize that `deploy/kubernetes` uses, so that the result can be tested without its binary.
 
 It knows `resources`, `components`, `namespace`, `images`, `labels`, `configMapGenerator` with `merge` (without the hash
 in the name) and strategic merges in `patches`. Anything else in a kustomization is an error and not overlooked. With
@@ -17,7 +17,7 @@ KNOWN = {
     *("configMapGenerator", "patches"),
 }
 CLUSTER_WIDE = {"Namespace"}
-# What tells the items of a list apart, by the list's name; a list that is not here is replaced.
+# The member that identifies the items of a list, by the list's name; other lists are replaced.
 KEYS = {
     "containers": "name",
     "initContainers": "name",
@@ -34,7 +34,7 @@ def build(folder: Path) -> list[Json]:
 
 
 def _build(folder: Path, so_far: list[Json]) -> list[Json]:
-    """Render a kustomization; a component works on what there is already."""
+    """Render a kustomization; a component changes the resources so far."""
     wanted = document(folder / "kustomization.yaml")
     assert set(wanted) <= KNOWN, f"{folder}: the loader of this test does not know {set(wanted) - KNOWN}"
     found = list(so_far)
@@ -59,7 +59,7 @@ def _build(folder: Path, so_far: list[Json]) -> list[Json]:
 
 
 def identity(thing: Json) -> tuple[str, str]:
-    """What a patch finds a resource by."""
+    """Return what identifies a resource for a patch."""
     return thing["kind"], thing["metadata"]["name"]
 
 

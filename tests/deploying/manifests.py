@@ -1,4 +1,4 @@
-"""The files of `deploy/`, read as their tools read them."""
+"""Reads the files of `deploy/` as their tools do."""
 
 import json
 import re
@@ -11,16 +11,16 @@ from tests.harness import Json
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-SLACK_S = 5  # between the end that is planned and the kill
+SLACK_S = 5  # between the planned end and SIGKILL
 
 
 def documents(path: Path) -> list[Json]:
-    """Read a file of YAML: each of its documents."""
+    """Read the documents of a YAML file."""
     return [document for document in yaml.safe_load_all(path.read_text()) if document]
 
 
 def document(path: Path) -> Json:
-    """Read a file of YAML or JSON that holds one."""
+    """Read a YAML or JSON file with one document."""
     (only,) = documents(path)
     return only
 
@@ -32,13 +32,13 @@ def variables(path: Path) -> dict[str, str]:
 
 
 def seconds(duration: str) -> float:
-    """Read a duration as Compose writes it: 35s, 1m30s."""
+    """Parse a duration of Compose: 35s, 1m30s."""
     units = {"h": 3600, "m": 60, "s": 1}
     return sum(float(number) * units[unit] for number, unit in re.findall(r"([\d.]+)([hms])", duration))
 
 
 def merged(base: Any, over: Any) -> Any:
-    """Lay one Compose file over another: maps are merged, lists grow, the rest is replaced; so is a command."""
+    """Merge two Compose files: maps are merged, lists are appended, other values and commands are replaced."""
     if isinstance(base, dict) and isinstance(over, dict):
         both = {key: merged(base[key], over[key]) for key in base.keys() & over.keys() - {"command"}}
         return {**base, **over, **both}
@@ -48,7 +48,7 @@ def merged(base: Any, over: Any) -> Any:
 
 
 def interpolated(node: Any, environment: dict[str, str]) -> Any:
-    """Fill in `${NAME:-default}` as Compose does."""
+    """Substitute `${NAME:-default}` as Compose does."""
 
     def value(match: re.Match[str]) -> str:
         return environment.get(match[1]) or match[2] or ""
@@ -57,7 +57,7 @@ def interpolated(node: Any, environment: dict[str, str]) -> Any:
 
 
 def compose(*names: str, **environment: str) -> Json:
-    """Compose's files as one."""
+    """Merge Compose's files."""
     whole: Json = {}
     for name in names:
         whole = merged(whole, document(DEPLOY / "compose" / name))

@@ -1,4 +1,4 @@
-"""What a deployment gives to a process, and whether the process would start with it."""
+"""The variables that a deployment gives to a process, and whether the process starts with them."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from service.server import CLOSE_S
 from service.settings import Settings, read_settings
 from tests.deploying.manifests import DEPLOY, ROOT, SLACK_S
 
-# What stands in a secret of the deployment's and not in its files.
+# Values of the deployment's secrets, which are not in its files.
 SECRETS = {
     "ARTESIAN_SECRET_KEY": "0123456789abcdef0123456789abcdef",
     "ARTESIAN_ENCRYPTION_KEY": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
@@ -18,13 +18,13 @@ KNOWN = set(re.findall(r"^(ARTESIAN_\w+)=", (ROOT / ".env.example").read_text(),
 
 
 def image_variables() -> dict[str, str]:
-    """What the image itself sets."""
+    """Return the variables of the image."""
     words = re.findall(r"^ENV ((?:.+\\\n)*.+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)[-1]
     return dict(pair.split("=", 1) for pair in words.replace("\\\n", " ").split())
 
 
 def started(variables: Mapping[str, str]) -> Settings:
-    """Read the settings as the process in the image would; a variable that looks like one and is none is a mistake.
+    """Read the settings as the process in the image would; an unknown variable with its prefix is an error.
 
     Raises:
         SettingsError: it would not start.
@@ -36,5 +36,5 @@ def started(variables: Mapping[str, str]) -> Settings:
 
 
 def longest_end_s(settings: Settings) -> float:
-    """How long it takes at most from SIGTERM to the end of the process, and some seconds to spare."""
+    """Return the longest time from SIGTERM to the end of the process, plus some seconds."""
     return settings.drain_timeout + CLOSE_S + SLACK_S

@@ -1,4 +1,4 @@
-"""Compose: its files are what the specification allows, and its services hang together."""
+"""Compose: the files match the specification, and the services fit together."""
 
 import json
 import re
@@ -25,25 +25,25 @@ def instances(whole: Json) -> list[Json]:
 
 
 @WAYS
-def test_the_files_are_what_the_specification_allows(files: list[str]) -> None:
+def test_the_files_match_the_specification(files: list[str]) -> None:
     jsonschema.validate(compose(*files), SCHEMA)
     for file in files:
         jsonschema.validate(document(FOLDER / file), SCHEMA)
 
 
 @WAYS
-def test_two_instances_start_with_what_they_are_given(files: list[str]) -> None:
+def test_two_instances_start_with_their_variables(files: list[str]) -> None:
     both = instances(compose(*files))
     first, second = (started(service["environment"]) for service in both)
 
     assert first == second
-    assert first.backend == "local"  # nobody needs an account to try it
+    assert first.backend == "local"  # no AWS account is needed to try it
     assert first.journal_url.startswith("valkey")
     assert first.database_url.startswith("postgresql")
     assert bool(first.api_keys_file) is not first.allow_anonymous
 
 
-def test_the_file_of_variables_turns_both_to_amazon_bedrock() -> None:
+def test_the_example_variables_select_amazon_bedrock_for_both() -> None:
     text = (FOLDER / "artesian.env.example").read_text()
     named = {line.removeprefix("# ").split("=")[0] for line in text.splitlines() if line.endswith("=")}
     (service, _) = instances(compose("compose.yaml", "compose.keys.yaml"))
@@ -57,7 +57,7 @@ def test_the_file_of_variables_turns_both_to_amazon_bedrock() -> None:
 
 
 @WAYS
-def test_nothing_can_be_reached_from_another_machine(files: list[str]) -> None:
+def test_no_port_can_be_reached_from_another_machine(files: list[str]) -> None:
     whole = compose(*files)
     published = [port for service in whole["services"].values() for port in service.get("ports", [])]
 
@@ -69,7 +69,7 @@ def test_nothing_can_be_reached_from_another_machine(files: list[str]) -> None:
         assert whole["services"][name]["networks"] == ["back"]
 
 
-def test_no_password_is_one_that_everybody_knows_where_it_could_be_used() -> None:
+def test_no_default_password_can_be_used_from_outside() -> None:
     whole = compose("compose.yaml", POSTGRES_PASSWORD="of-my-own")
     (first, _) = instances(whole)
     grafana = whole["services"]["grafana"]["environment"]
@@ -80,7 +80,7 @@ def test_no_password_is_one_that_everybody_knows_where_it_could_be_used() -> Non
     assert grafana["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
 
 
-def test_an_instance_that_goes_has_time_to_drain_and_nginx_as_long() -> None:
+def test_a_stopping_instance_has_time_to_drain_and_so_has_nginx() -> None:
     whole = compose("compose.yaml")
     for service in instances(whole):
         assert seconds(service["stop_grace_period"]) == longest_end_s(started(service["environment"]))
@@ -90,7 +90,7 @@ def test_an_instance_that_goes_has_time_to_drain_and_nginx_as_long() -> None:
     assert nginx["stop_grace_period"] == instances(whole)[0]["stop_grace_period"]
 
 
-def test_everything_is_locked_up_as_far_as_it_goes() -> None:
+def test_containers_have_minimal_privileges() -> None:
     whole = compose("compose.yaml")
     for service in [*instances(whole), whole["services"]["nginx"]]:
         assert service["read_only"] is True
@@ -104,7 +104,7 @@ def test_everything_is_locked_up_as_far_as_it_goes() -> None:
 
 
 @WAYS
-def test_what_is_mounted_is_there_or_is_named_as_a_secret_to_be_made(files: list[str]) -> None:
+def test_mounted_files_exist_or_are_documented_secrets(files: list[str]) -> None:
     whole = compose(*files)
     made = (FOLDER / ".gitignore").read_text().split()
     for service in whole["services"].values():
@@ -121,13 +121,13 @@ def test_what_is_mounted_is_there_or_is_named_as_a_secret_to_be_made(files: list
     assert "artesian.env" in made
 
 
-def test_the_instances_are_built_from_the_image_of_the_tree() -> None:
+def test_the_instances_are_built_from_the_dockerfile() -> None:
     for service in instances(compose("compose.yaml")):
         folder = (FOLDER / service["build"]["context"]).resolve()
         assert (folder / service["build"]["dockerfile"]).samefile(DEPLOY / "Dockerfile")
 
 
-def test_nginx_and_prometheus_know_every_instance_by_its_name_and_may_ask_it() -> None:
+def test_nginx_and_prometheus_can_reach_every_instance_by_name() -> None:
     whole = compose("compose.yaml")
     names = [name for name in whole["services"] if name.startswith("artesian-")]
     settings = started(whole["services"]["artesian-1"]["environment"])
@@ -139,7 +139,7 @@ def test_nginx_and_prometheus_know_every_instance_by_its_name_and_may_ask_it() -
         assert f"server {name}:{settings.port} resolve" in UPSTREAM
 
 
-def test_prometheus_with_a_key_asks_what_it_asks_without_one() -> None:
+def test_prometheus_with_a_key_scrapes_the_same_targets() -> None:
     plain, keyed = (document(DEPLOY / "prometheus" / f"prometheus{way}.yml") for way in ("", ".keys"))
     key = keyed["scrape_configs"][0].pop("authorization")["credentials_file"]
     whole = compose(*FILES["with keys"])
@@ -161,7 +161,7 @@ def test_grafana_finds_prometheus_and_the_dashboards() -> None:
     assert "../grafana/provisioning:/etc/grafana/provisioning:ro" in mounts
 
 
-def test_nginx_agrees_with_the_settings_it_stands_in_front_of() -> None:
+def test_nginx_agrees_with_the_services_settings() -> None:
     settings = started(instances(compose("compose.yaml"))[0]["environment"])
     said = dict(re.findall(r"^ +(\w+) ([^;]+);", NGINX, re.MULTILINE))
     kept_s = int(UPSTREAM.split("keepalive_timeout ")[1].split("s;")[0])

@@ -1,4 +1,4 @@
-"""ECS: the template is what CloudFormation's own rules allow, and hangs together."""
+"""ECS: the template matches CloudFormation's rules, and its parts fit together."""
 
 import os
 import re
@@ -44,14 +44,14 @@ def environment() -> dict[str, str]:
 
 
 @pytest.mark.timeout(120)
-def test_cloudformations_rules_have_nothing_to_say() -> None:
+def test_cloudformations_rules_find_no_error() -> None:
     lint = Path(sys.executable).parent / "cfn-lint"
     said = subprocess.run([lint, "--regions", "us-east-1", "--", PATH], capture_output=True, text=True, check=False)
 
     assert (said.returncode, said.stdout) == (0, "")
 
 
-def test_the_service_starts_with_what_it_is_given_and_asks_for_keys() -> None:
+def test_the_service_starts_with_its_variables_and_requires_keys() -> None:
     settings = started(environment())
 
     assert (settings.backend, settings.host) == ("aws", "0.0.0.0")
@@ -63,14 +63,14 @@ def test_the_service_starts_with_what_it_is_given_and_asks_for_keys() -> None:
     assert settings.stream_memory < int(properties("Task")["Memory"]) * 2**20 / 2
 
 
-def test_nothing_secret_is_a_variable_that_is_written_down() -> None:
+def test_no_secret_is_a_plain_variable() -> None:
     named = {pair["Name"] for pair in container("artesian")["Environment"]}
 
     assert not named & SECRETS.keys()
     assert not re.search(r"(password|token|secret)\w*: *\"?[A-Za-z0-9]{12,}\"?$", PATH.read_text(), re.IGNORECASE)
 
 
-def test_the_file_of_keys_is_written_before_the_service_starts_where_it_looks_for_it(tmp_path: Path) -> None:
+def test_the_keys_file_is_written_to_its_path_before_the_service_starts(tmp_path: Path) -> None:
     keys, service = container("keys"), container("artesian")
     program, *options = keys["EntryPoint"]
     (script,) = keys["Command"]
@@ -93,14 +93,14 @@ def test_the_file_of_keys_is_written_before_the_service_starts_where_it_looks_fo
     assert home in service["MountPoints"]
 
 
-def test_containers_run_as_the_images_user_on_a_root_that_is_read_only() -> None:
+def test_containers_run_as_the_images_user_with_a_read_only_root() -> None:
     for each in properties("Task")["ContainerDefinitions"]:
         assert each["User"] == re.findall(r"^USER (\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)[-1]
         assert each["ReadonlyRootFilesystem"] is True
         assert each["LogConfiguration"]["Options"]["mode"] == "non-blocking"
 
 
-def test_a_task_that_goes_has_time_to_drain() -> None:
+def test_a_stopping_task_has_time_to_drain() -> None:
     stop_s = container("artesian")["StopTimeout"]
 
     assert stop_s == longest_end_s(started(environment()))
@@ -108,7 +108,7 @@ def test_a_task_that_goes_has_time_to_drain() -> None:
     assert int(attributes("Targets", "TargetGroupAttributes")["deregistration_delay.timeout_seconds"]) >= stop_s
 
 
-def test_the_load_balancer_is_more_patient_than_any_answer_and_less_than_the_service() -> None:
+def test_the_load_balancers_timeout_is_between_the_longest_answer_and_the_services_timeout() -> None:
     settings = started(environment())
     idle_s = int(attributes("Balancer", "LoadBalancerAttributes")["idle_timeout.timeout_seconds"])
 
@@ -117,7 +117,7 @@ def test_the_load_balancer_is_more_patient_than_any_answer_and_less_than_the_ser
     assert "access_logs.s3.enabled" not in attributes("Balancer", "LoadBalancerAttributes")
 
 
-def test_a_target_is_looked_at_where_it_says_whether_it_is_ready_and_given_time_for_a_failover() -> None:
+def test_the_health_check_uses_readiness_and_allows_a_failover() -> None:
     targets = properties("Targets")
 
     assert targets["HealthCheckPath"] == "/readyz"
@@ -125,7 +125,7 @@ def test_a_target_is_looked_at_where_it_says_whether_it_is_ready_and_given_time_
     assert attributes("Targets", "TargetGroupAttributes")["stickiness.enabled"] == "false"
 
 
-def test_a_deployment_that_does_not_get_ready_goes_back_by_itself() -> None:
+def test_a_deployment_that_does_not_become_ready_is_rolled_back() -> None:
     deployment = properties("Service")["DeploymentConfiguration"]
 
     assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
@@ -134,7 +134,7 @@ def test_a_deployment_that_does_not_get_ready_goes_back_by_itself() -> None:
 
 
 def plain(node: Any) -> Any:
-    """A policy without the template's functions, as the file of JSON has it."""
+    """Return a policy without the template's functions, as in the JSON file."""
     if isinstance(node, dict):
         if set(node) == {"Fn::Sub"}:
             return str(node["Fn::Sub"]).replace("${AWS::Partition}", "aws")
@@ -142,13 +142,13 @@ def plain(node: Any) -> Any:
     return [plain(value) for value in node] if isinstance(node, list) else node
 
 
-def test_the_tasks_may_what_the_policy_beside_it_says() -> None:
+def test_the_tasks_role_has_the_policy_of_the_json_file() -> None:
     (policy,) = properties("TaskRole")["Policies"]
 
     assert plain(policy["PolicyDocument"]) == document(DEPLOY / "iam" / "bedrock.json")
 
 
-def test_secrets_are_read_by_whoever_starts_the_tasks_and_one_by_one() -> None:
+def test_only_the_execution_role_reads_secrets_each_by_its_arn() -> None:
     (policy,) = properties("ExecutionRole")["Policies"]
     (statement,) = policy["PolicyDocument"]["Statement"]
     needed = [pair["ValueFrom"] for name in ("keys", "artesian") for pair in container(name)["Secrets"]]

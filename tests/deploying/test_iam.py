@@ -1,4 +1,4 @@
-"""The policies of IAM: they allow what the service does, and no more."""
+"""The IAM policies allow exactly what the service does."""
 
 import json
 import re
@@ -18,7 +18,7 @@ POLICIES = {name: document(FOLDER / f"{name}.json") for name in ("bedrock", "bed
 TRUSTS = {name: document(FOLDER / f"{name}.json") for name in ("trust-ecs", "trust-irsa", "trust-pod-identity")}
 BOTH = pytest.mark.parametrize("name", POLICIES)
 MODEL = settings().default_model_id.removeprefix("global.")
-WITHOUT_RESOURCE = {"bedrock:ListFoundationModels", "bedrock:ListInferenceProfiles"}  # IAM knows none for a list
+WITHOUT_RESOURCE = {"bedrock:ListFoundationModels", "bedrock:ListInferenceProfiles"}  # IAM has no resource for lists
 
 
 def several(value: Any) -> list[str]:
@@ -26,7 +26,7 @@ def several(value: Any) -> list[str]:
 
 
 def allowed(policy: Json) -> dict[str, set[str]]:
-    """Each action, with what it may be done to."""
+    """Return the resources of each allowed action."""
     found: dict[str, set[str]] = {}
     for statement in policy["Statement"]:
         assert statement["Effect"] == "Allow"
@@ -36,7 +36,7 @@ def allowed(policy: Json) -> dict[str, set[str]]:
 
 
 def called() -> set[str]:
-    """What the one module that knows the SDK asks Bedrock for, as IAM names it: it knows no Converse."""
+    """Return the SDK's operations that the client uses, as IAM actions: Converse has none of its own."""
     text = "".join(path.read_text() for path in sorted((ROOT / "service" / "bedrock" / "client").glob("*.py")))
     session = botocore.session.get_session()
     names = {
@@ -50,24 +50,24 @@ def called() -> set[str]:
 
 
 @BOTH
-def test_it_allows_what_the_service_calls_and_guardrails_and_nothing_else(name: str) -> None:
+def test_a_policy_allows_the_services_calls_and_guardrails_only(name: str) -> None:
     assert allowed(POLICIES[name]).keys() == called() | {"bedrock:ApplyGuardrail"}
 
 
 @BOTH
-def test_an_action_has_a_wildcard_for_a_resource_only_where_there_is_no_other(name: str) -> None:
+def test_an_action_has_a_wildcard_resource_only_where_iam_requires_it(name: str) -> None:
     for action, resources in allowed(POLICIES[name]).items():
         assert "*" not in action
         assert (resources == {"*"}) is (action in WITHOUT_RESOURCE)
 
 
-def test_the_narrow_one_names_everything() -> None:
+def test_the_narrow_policy_names_every_resource() -> None:
     for action, resources in allowed(POLICIES["bedrock-one-model"]).items():
         assert action in WITHOUT_RESOURCE or not any("*" in resource for resource in resources)
 
 
 @pytest.mark.parametrize("geography", ["us", "global"])
-def test_a_profile_is_allowed_together_with_its_model_wherever_it_may_send_a_request(geography: str) -> None:
+def test_a_profile_is_allowed_with_its_model_in_all_its_regions(geography: str) -> None:
     for action in ("bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"):
         resources = allowed(POLICIES["bedrock-one-model"])[action]
         places = {"us": ["us-east-1", "us-east-2", "us-west-2"], "global": ["", "us-east-1"]}[geography]
@@ -78,7 +78,7 @@ def test_a_profile_is_allowed_together_with_its_model_wherever_it_may_send_a_req
 
 
 @pytest.mark.timeout(120)
-def test_cloudformations_rules_know_every_action_and_the_shape_of_every_statement(tmp_path: Path) -> None:
+def test_cloudformations_rules_accept_every_action_and_statement(tmp_path: Path) -> None:
     role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUSTS["trust-ecs"]}}
     resources: Json = {"Role": role}
     for number, policy in enumerate(POLICIES.values()):

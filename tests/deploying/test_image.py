@@ -1,4 +1,4 @@
-"""The image. Nothing here builds it: that takes Docker. What can be held to something without it is."""
+"""Checks of the Dockerfile that need no Docker; the image is not built."""
 
 import re
 import subprocess
@@ -26,8 +26,8 @@ def copied_from_the_tree() -> list[str]:
     ]
 
 
-def let_in(path: str) -> bool:
-    """Whether the ignore file lets a path into the build; the last line that matches counts."""
+def is_included(path: str) -> bool:
+    """Whether the ignore file includes a path in the build context; the last matching line applies."""
     allowed = True
     for line in (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines():
         pattern = line.removeprefix("!")
@@ -38,20 +38,20 @@ def let_in(path: str) -> bool:
     return allowed
 
 
-def test_hadolint_has_nothing_to_say() -> None:
+def test_hadolint_finds_no_error() -> None:
     hadolint = Path(sys.executable).parent / "hadolint"
     said = subprocess.run([hadolint, "--no-color", DOCKERFILE], capture_output=True, text=True, check=False)
 
     assert (said.returncode, said.stdout) == (0, "")
 
 
-def test_what_is_copied_is_there_and_let_into_the_build() -> None:
+def test_copied_files_exist_and_are_in_the_build_context() -> None:
     sources = copied_from_the_tree()
 
     assert "service" in sources
     for source in sources:
         assert (ROOT / source).exists(), source
-        assert let_in(source), source
+        assert is_included(source), source
 
 
 @pytest.mark.parametrize(
@@ -61,12 +61,12 @@ def test_what_is_copied_is_there_and_let_into_the_build() -> None:
         *("keys.json", "service/__pycache__/app.cpython-313.pyc", ".venv/bin/python"),
     ],
 )
-def test_nothing_else_gets_into_the_build(path: str) -> None:
-    assert not let_in(path)
-    assert let_in("service/web/index.html")
+def test_other_files_are_not_in_the_build_context(path: str) -> None:
+    assert not is_included(path)
+    assert is_included("service/web/index.html")
 
 
-def test_what_is_installed_is_locked_by_hashes_and_nothing_else_is_asked_of_an_index() -> None:
+def test_installed_packages_are_locked_by_hashes_without_an_index() -> None:
     installs = [run.rest for run in BUILD if run.word == "RUN" and "pip --python" in run.rest]
 
     assert all("--require-hashes" in line or "--no-index" in line for line in installs)
@@ -75,14 +75,14 @@ def test_what_is_installed_is_locked_by_hashes_and_nothing_else_is_asked_of_an_i
     assert not any("pip " in run.rest for run in IMAGE)
 
 
-def test_both_stages_have_one_base_by_tag_which_a_digest_can_replace() -> None:
+def test_both_stages_have_the_same_base_which_a_digest_can_replace() -> None:
     (argument,) = re.findall(r"^ARG PYTHON=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
 
     assert re.fullmatch(r"python:3\.\d+-slim(@sha256:[0-9a-f]{64})?", argument)
     assert [stage[0].arguments[0] for stage in (BUILD, IMAGE)] == ["${PYTHON}"] * 2
 
 
-def test_it_runs_as_a_number_that_is_not_root_and_owns_the_folder_it_writes_to() -> None:
+def test_the_image_runs_as_a_numeric_user_that_owns_its_writable_folder() -> None:
     user = last(IMAGE, "USER").rest
     volume = last(IMAGE, "VOLUME").rest
 
@@ -94,7 +94,7 @@ def test_it_runs_as_a_number_that_is_not_root_and_owns_the_folder_it_writes_to()
     assert [instruction.word for instruction in IMAGE].index("VOLUME") > IMAGE.index(Instruction("RUN", made))
 
 
-def test_its_variables_are_settings_that_do_not_start_without_a_word_on_who_may_call() -> None:
+def test_the_images_variables_require_keys_or_explicit_anonymous_access() -> None:
     settings = started({"ARTESIAN_ALLOW_ANONYMOUS": "true"})
 
     assert (settings.host, settings.log_format) == ("0.0.0.0", "json")
@@ -103,7 +103,7 @@ def test_its_variables_are_settings_that_do_not_start_without_a_word_on_who_may_
         started({})
 
 
-def test_the_signal_reaches_the_command_itself() -> None:
+def test_the_command_receives_the_signal() -> None:
     command = [*last(IMAGE, "ENTRYPOINT").command, *last(IMAGE, "CMD").command]
 
     assert command == ["artesian", "serve"]

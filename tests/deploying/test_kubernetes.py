@@ -1,4 +1,4 @@
-"""Kubernetes: what a cluster would get is what its schemas allow, and hangs together."""
+"""Kubernetes: the rendered resources match their schemas and fit together."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.harness import Json
 
 FOLDER = DEPLOY / "kubernetes"
 OVERLAYS = ["local", "eks"]
-VERSIONS = ["1.34", "1.37"]  # the oldest with `sleep` beyond doubt, and the newest that the schemas know
+VERSIONS = ["1.34", "1.37"]  # the oldest that certainly has `sleep`, and the newest with schemas
 RENDERED = {name: build(FOLDER / "overlays" / name) for name in OVERLAYS} | {"base": build(FOLDER / "base")}
 EVERYWHERE = pytest.mark.parametrize("name", RENDERED)
 
@@ -30,7 +30,7 @@ def one(name: str, kind: str) -> Json:
 
 
 def pods(name: str) -> Iterator[Json]:
-    """The pod of each workload."""
+    """Yield the pod of each workload."""
     for thing in RENDERED[name]:
         if "template" in thing.get("spec", {}):
             yield thing["spec"]["template"]
@@ -49,27 +49,27 @@ def service_container(name: str) -> Json:
 
 
 def environment(name: str) -> dict[str, str]:
-    """What the service's container gets, from the ConfigMap and from secrets."""
+    """Return the variables of the service's container, from the ConfigMap and secrets."""
     container = service_container(name)
     (source,) = container["envFrom"]
     values = dict(one(name, "ConfigMap")["data"])
     assert source["configMapRef"]["name"] == "artesian"
     for variable in container["env"]:
-        assert "secretKeyRef" in variable["valueFrom"]  # nothing secret is written down
+        assert "secretKeyRef" in variable["valueFrom"]  # no secret is a plain value
         values[variable["name"]] = SECRETS[variable["name"]]
     return values
 
 
 @EVERYWHERE
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_object_is_as_its_schema_wants_it(name: str, version: str) -> None:
+def test_every_resource_matches_its_schema(name: str, version: str) -> None:
     for thing in RENDERED[name]:
-        if thing["kind"] != "ServiceMonitor":  # of the Prometheus Operator's making, see below
+        if thing["kind"] != "ServiceMonitor":  # a resource of the Prometheus Operator, see below
             kubernetes_validate.validate(thing, version, strict=True)
 
 
 @EVERYWHERE
-def test_every_selector_finds_pods(name: str) -> None:
+def test_every_selector_matches_pods(name: str) -> None:
     labels = [pod["metadata"]["labels"] for pod in pods(name)]
     wanted: list[Json] = [thing["spec"]["selector"] for thing in of_kind(name, "Service")]
     wanted += [thing["spec"]["selector"]["matchLabels"] for thing in of_kind(name, "Deployment")]
@@ -83,7 +83,7 @@ def test_every_selector_finds_pods(name: str) -> None:
 
 
 @EVERYWHERE
-def test_the_parts_name_each_other_rightly(name: str) -> None:
+def test_references_between_resources_are_valid(name: str) -> None:
     container = service_container(name)
     service = one(name, "Service")
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
@@ -106,7 +106,7 @@ def test_the_parts_name_each_other_rightly(name: str) -> None:
 
 
 @EVERYWHERE
-def test_the_service_starts_with_what_it_is_given(name: str) -> None:
+def test_the_service_starts_with_its_variables(name: str) -> None:
     settings = started(environment(name))
 
     assert settings.host == "0.0.0.0"
@@ -119,14 +119,14 @@ def test_the_service_starts_with_what_it_is_given(name: str) -> None:
         assert settings.secret_key
 
 
-def test_anonymous_callers_come_from_within_the_pod_alone() -> None:
+def test_anonymous_access_is_possible_from_inside_the_pod_only() -> None:
     assert started(environment("local")).allow_anonymous
     assert one("local", "NetworkPolicy")["spec"]["ingress"] == []
     assert of_kind("local", "Ingress") == []
 
 
 @EVERYWHERE
-def test_a_pod_that_goes_has_time_to_drain(name: str) -> None:
+def test_a_stopping_pod_has_time_to_drain(name: str) -> None:
     pod = one(name, "Deployment")["spec"]["template"]["spec"]
     wait_s = service_container(name)["lifecycle"]["preStop"]["sleep"]["seconds"]
 
@@ -134,7 +134,7 @@ def test_a_pod_that_goes_has_time_to_drain(name: str) -> None:
 
 
 @EVERYWHERE
-def test_a_rolling_update_takes_no_pod_away_before_another_is_ready(name: str) -> None:
+def test_a_rolling_update_removes_no_pod_before_another_is_ready(name: str) -> None:
     deployment = one(name, "Deployment")["spec"]
 
     assert deployment["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
@@ -143,7 +143,7 @@ def test_a_rolling_update_takes_no_pod_away_before_another_is_ready(name: str) -
 
 
 @EVERYWHERE
-def test_every_pod_meets_the_restricted_profile_on_a_root_that_is_read_only(name: str) -> None:
+def test_every_pod_meets_the_restricted_profile_with_a_read_only_root(name: str) -> None:
     for pod, container in containers(name):
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["securityContext"]["runAsUser"] > 0
@@ -162,7 +162,7 @@ def test_every_pod_meets_the_restricted_profile_on_a_root_that_is_read_only(name
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
-def test_the_namespace_holds_pods_to_that_profile(name: str) -> None:
+def test_the_namespace_enforces_the_restricted_profile(name: str) -> None:
     (namespace,) = of_kind(name, "Namespace")
 
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -175,7 +175,7 @@ def attributes(text: str) -> dict[str, str]:
     return dict(pair.split("=") for pair in text.split(","))
 
 
-def test_ingress_nginx_neither_buffers_nor_cuts_nor_logs_what_was_asked() -> None:
+def test_ingress_nginx_neither_buffers_nor_cuts_streams_nor_logs_queries() -> None:
     said = one("base", "Ingress")["metadata"]["annotations"]
     settings = started(environment("base"))
     prefix = "nginx.ingress.kubernetes.io/"
@@ -187,7 +187,7 @@ def test_ingress_nginx_neither_buffers_nor_cuts_nor_logs_what_was_asked() -> Non
     assert said[f"{prefix}enable-access-log"] == "false"
 
 
-def test_an_alb_is_more_patient_than_any_answer_and_less_than_the_service() -> None:
+def test_an_albs_timeout_is_between_the_longest_answer_and_the_services_timeout() -> None:
     said = one("eks", "Ingress")["metadata"]["annotations"]
     settings = started(environment("eks"))
     prefix = "alb.ingress.kubernetes.io/"
@@ -202,7 +202,7 @@ def test_an_alb_is_more_patient_than_any_answer_and_less_than_the_service() -> N
     assert said[f"{prefix}healthcheck-path"] == "/readyz"
 
 
-def test_the_autoscaler_asks_for_a_figure_that_the_service_has_and_the_adapter_names() -> None:
+def test_the_autoscaler_uses_a_metric_of_the_service_that_the_adapter_provides() -> None:
     metrics = {metric["type"]: metric for metric in one("base", "HorizontalPodAutoscaler")["spec"]["metrics"]}
     name = metrics["Pods"]["pods"]["metric"]["name"]
     (rule,) = document(FOLDER / "components" / "monitoring" / "adapter-values.yaml")["rules"]["custom"]
@@ -213,7 +213,7 @@ def test_the_autoscaler_asks_for_a_figure_that_the_service_has_and_the_adapter_n
     assert int(metrics["Pods"]["pods"]["target"]["averageValue"]) < started(environment("base")).max_streams
 
 
-def test_the_service_monitor_looks_where_the_figures_are() -> None:
+def test_the_service_monitor_scrapes_the_metrics_endpoint() -> None:
     (monitor,) = of_kind("eks", "ServiceMonitor")
     service = one("eks", "Service")
     (endpoint,) = monitor["spec"]["endpoints"]
@@ -226,7 +226,7 @@ def test_the_service_monitor_looks_where_the_figures_are() -> None:
 
 
 def numbers(node: Any) -> Iterator[int]:
-    """Every port in a policy."""
+    """Yield every port in a policy."""
     if isinstance(node, dict):
         if isinstance(port := node.get("port"), int):
             yield port
@@ -237,7 +237,7 @@ def numbers(node: Any) -> Iterator[int]:
             yield from numbers(value)
 
 
-def test_the_network_lets_out_what_the_service_needs_and_in_its_port_alone() -> None:
+def test_the_network_policy_allows_needed_egress_and_only_the_services_port_as_ingress() -> None:
     policy = one("base", "NetworkPolicy")["spec"]
 
     assert set(numbers(policy["ingress"])) == {8000}

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from tests.harness import Service
 from tests.limits.keyed import limited
 from tests.native.gates import call_of, release
-from tests.page.browsing import Chat, browser, tab
+from tests.page.browser import Chat, browser, tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -127,7 +127,7 @@ async def test_each_event_is_shown_when_it_comes_and_not_at_the_end(docs: Page, 
     await expect(events(docs).filter(has_text='"text"')).to_have_count(2)
     await expect(state(docs)).to_have_text("Streaming…")
     await release(shared)
-    await expect(state(docs)).to_contain_text("It is over.")
+    await expect(state(docs)).to_contain_text("Complete.")
     await expect(events(docs).last).to_contain_text('"done":true')
     numbers = await docs.locator("#events .number").all_inner_texts()
     assert numbers == [str(n) for n in range(1, len(numbers) + 1)]
@@ -157,7 +157,7 @@ async def test_stop_before_the_first_event_hangs_up(docs: Page, shared: Service)
 
     await docs.get_by_role("button", name="Stop", exact=True).click()
 
-    await expect(state(docs)).to_have_text("Stopped. No event came.")
+    await expect(state(docs)).to_have_text("Stopped. No event was received.")
     assert (await call_of(shared, number, state="closed"))["client_left"] is True
 
 
@@ -176,7 +176,7 @@ async def test_what_a_call_offers_to_ask_is_answered(docs: Page) -> None:
         await docs.get_by_role("button", name="Stream", exact=True).click()
 
         await expect(events(docs).last).to_contain_text(last)
-        await expect(state(docs)).to_contain_text("It is over.")
+        await expect(state(docs)).to_contain_text("Complete.")
 
 
 async def test_a_stream_that_was_seen_can_be_read_again(docs: Page) -> None:
@@ -195,7 +195,7 @@ async def test_a_stream_that_was_seen_can_be_read_again(docs: Page) -> None:
 async def test_the_keyboard_is_enough(docs: Page) -> None:
     await docs.get_by_label("Body", exact=True).focus()
     await docs.keyboard.press("Control+Enter")
-    await expect(state(docs)).to_contain_text("It is over.")
+    await expect(state(docs)).to_contain_text("Complete.")
 
     reached = []
     await docs.get_by_label("Call", exact=True).focus()
@@ -212,7 +212,7 @@ async def test_a_refusal_is_shown_and_a_key_goes_in_a_header(chromium: Browser, 
         page = await opened_docs(opened)
         await choose(page, "POST /api/generate/stream")
         await page.get_by_role("button", name="Stream", exact=True).click()
-        await expect(state(page)).to_have_text("Refused with status 401.")
+        await expect(state(page)).to_have_text("Rejected with status 401.")
         await expect(page.locator("#answer")).to_contain_text("An API key is needed")
         await expect(page.get_by_label("Key, where the service wants one")).to_be_focused()
 
@@ -231,7 +231,7 @@ async def test_nobody_but_this_service_is_asked(docs: Page) -> None:
     await docs.get_by_label("Address").fill("https://example.com/api/generate/stream")
     await docs.get_by_role("button", name="Stream", exact=True).click()
 
-    await expect(state(docs)).to_contain_text("Only this service can be asked from here.")
+    await expect(state(docs)).to_contain_text("Requests can be sent to this service only.")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])

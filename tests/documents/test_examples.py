@@ -15,7 +15,7 @@ from playwright.async_api import Browser
 from tests.documents.examples import Example, examples, fits
 from tests.harness import Service, running
 from tests.node.test_node import installed  # the folder with other people's packages
-from tests.page.browsing import browser, tab
+from tests.page.browser import browser, tab
 from tests.waiting import patience
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]

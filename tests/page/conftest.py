@@ -1,4 +1,4 @@
-"""A service that speaks at an unhurried pace, and the page in a browser.
+"""A service with a slow model, and the page in a browser.
 
 One browser serves all tests of a process, in a fresh profile each: starting it takes longer than most of them. So they
 share an event loop too (`pytestmark` in each module).
@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.harness import Service, running
-from tests.page.browsing import Chat, browser, tab
+from tests.page.browser import Chat, browser, tab
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -27,7 +27,7 @@ async def service() -> AsyncIterator[Service]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def chat(chromium: Browser, service: Service) -> AsyncIterator[Chat]:
-    """The page, which must ask nobody but the service for anything, and have nothing to complain of."""
+    """The page; it must send requests to the service only, and have no errors."""
     async with tab(chromium, service.url) as opened:
         await opened.load()
         yield opened

@@ -1,9 +1,9 @@
-"""Markdown as the page shows it: tables of cases, run in the browser."""
+"""Markdown on the page: tables of cases, run in the browser."""
 
 import pytest
 from playwright.async_api import Page
 
-from tests.page.browsing import Chat
+from tests.page.browser import Chat
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -85,7 +85,7 @@ async def test_code_is_shown_as_it_is(page: Page) -> None:
 CODE = "```python\nif a < b:\n\n    pass\n```\n\n~~~\nopen to the end"
 
 
-async def test_what_grows_letter_by_letter_ends_as_if_it_had_come_at_once(page: Page) -> None:
+async def test_text_added_letter_by_letter_is_drawn_as_if_added_at_once(page: Page) -> None:
     text = "\n\n".join([*(text for text, _ in CASES.values()), CODE])
 
     grown, at_once = await page.evaluate(GROW, text)
@@ -93,7 +93,7 @@ async def test_what_grows_letter_by_letter_ends_as_if_it_had_come_at_once(page: 
     assert grown == at_once
 
 
-async def test_patterns_that_never_close_take_no_long_time(page: Page) -> None:
+async def test_unclosed_patterns_are_fast(page: Page) -> None:
     took = await page.evaluate(
         """async () => {
           const { markdown } = await import('/web/markdown.js');
@@ -108,7 +108,9 @@ async def test_patterns_that_never_close_take_no_long_time(page: Page) -> None:
 
 
 async def test_a_long_answer_costs_a_small_part_of_each_frame(page: Page) -> None:
-    words = "Some **words** of an `answer` that goes on, with a [link](http://x.io/) in it.\n\n- a point\n- another\n\n"
+    words = (
+        "Some **words** of an `answer` that continues, with a [link](http://x.io/) in it.\n\n- a point\n- another\n\n"
+    )
     usual = await page.evaluate(
         """async ([words]) => {
           const { Reply } = await import('/web/reply.js');

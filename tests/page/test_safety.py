@@ -1,4 +1,4 @@
-"""What a model says cannot harm its reader, and everybody can read it."""
+"""A model's text cannot harm its reader, and the page is accessible."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from playwright.async_api import Browser, expect
 
 from tests.access.holders import held, revoke
 from tests.harness import Service
-from tests.page.browsing import Chat, tab
+from tests.page.browser import Chat, tab
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -86,7 +86,7 @@ async def test_axe_finds_no_serious_violation(chromium: Browser, service: Servic
         if phone:
             await chat.button("Conversations").click()
             await expect(chat.page.get_by_role("navigation")).to_be_visible()
-            await chat.page.evaluate(  # half-way through its transition its colours are not its own
+            await chat.page.evaluate(  # colours are not final during a transition
                 "Promise.all(document.getAnimations().map(animation => animation.finished))"
             )
             await _look(chat, f"{name}-list")
@@ -99,7 +99,7 @@ async def _look(chat: Chat, name: str) -> None:
     assert serious == [], name
 
 
-async def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Browser, tmp_path: Path) -> None:
+async def test_a_key_is_requested_once_and_stored_in_the_tab(chromium: Browser, tmp_path: Path) -> None:
     async with held(tmp_path, {"ann": {}}, local_rate=200) as [ann], tab(chromium, ann.service.url) as chat:
         await chat.page.goto(chat.url)
         field = chat.page.get_by_role("textbox", name="API key")
@@ -109,7 +109,7 @@ async def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Browser, tm
         await chat.picture("key")
         await field.fill(ann.key)
         await field.press("Enter")
-        await expect(field).to_be_hidden()  # nobody types behind the question for a key
+        await expect(field).to_be_hidden()  # the dialog for the key covers the page
         await chat.ask('Say "Let in."')
         await chat.done()
         await chat.page.reload()
@@ -120,9 +120,7 @@ async def test_a_key_is_asked_for_once_and_kept_in_the_tab(chromium: Browser, tm
         assert (await ann.ask("GET", "/api/conversations")).json()["conversations"] != []
 
 
-async def test_a_key_that_was_revoked_is_asked_for_again_and_can_be_forgotten(
-    chromium: Browser, tmp_path: Path
-) -> None:
+async def test_a_revoked_key_is_requested_again_and_can_be_removed(chromium: Browser, tmp_path: Path) -> None:
     async with held(tmp_path, {"ann": {}, "bob": {}}) as [ann, bob], tab(chromium, ann.service.url) as chat:
         await chat.page.goto(chat.url)
         field = chat.page.get_by_role("textbox", name="API key")
@@ -163,7 +161,7 @@ async def test_nothing_is_wider_than_a_phone(chromium: Browser, service: Service
                 assert place["x"] + place["width"] <= width
 
 
-async def test_the_keyboard_is_enough(chat: Chat) -> None:
+async def test_the_page_works_with_the_keyboard_only(chat: Chat) -> None:
     await chat.page.keyboard.type('Say "Typed."')
     await chat.page.keyboard.press("Tab")
     names = []
@@ -193,14 +191,14 @@ async (key) => {
       text += data.text ?? "";
       refusal = data.error ?? null;
     };
-    source.onerror = () => source.readyState === EventSource.CLOSED && resolve(); // it has come back, and got 204
+    source.onerror = () => source.readyState === EventSource.CLOSED && resolve(); // it reconnected and got 204
   });
   return { text, refusal };
 }
 """
 
 
-async def test_an_event_source_brings_a_ticket_and_stops_by_itself(chromium: Browser, tmp_path: Path) -> None:
+async def test_an_event_source_with_a_ticket_stops_at_the_end(chromium: Browser, tmp_path: Path) -> None:
     async with held(tmp_path, {"ann": {}}) as [ann], tab(chromium, ann.service.url) as chat:
         await chat.page.goto(chat.url)
 

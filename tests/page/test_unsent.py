@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.harness import Json, Service, running
 from tests.limits.keyed import limited
-from tests.page.browsing import Chat, tab
+from tests.page.browser import Chat, tab
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -311,7 +311,7 @@ async def test_a_message_that_a_reload_interrupted_after_it_was_stored_is_shown_
     assert await stored(shared, opened(chat)) == ['Say "One."', "One.", 'Say "Two."', "Two."]
 
 
-async def test_images_that_are_too_large_to_keep_are_asked_for_again(chat: Chat) -> None:
+async def test_images_that_are_too_large_to_store_are_requested_again(chat: Chat) -> None:
     drawn = """async () => {
       const { Outbox } = await import("/web/outbox.js");
       const image = { type: "image", media_type: "image/png", data: "A".repeat(4_100_000) };

@@ -1,4 +1,4 @@
-"""The way between the page and the service: a TCP proxy that a test can cut and mend."""
+"""A TCP proxy between the page and the service that a test can cut and restore."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 
 class Wire:
-    """Carries connections to a service until it is cut."""
+    """Forwards connections to a service until it is cut."""
 
     def __init__(self, url: str) -> None:
         self._to = urlsplit(url).port
@@ -22,11 +22,11 @@ class Wire:
             writer.transport.abort()
 
     def mend(self) -> None:
-        """Let connections through again."""
+        """Forward connections again."""
         self.whole = True
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry one connection."""
+        """Forward one connection."""
         if not self.whole:
             writer.transport.abort()
             return
@@ -56,7 +56,7 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def wire(url: str) -> AsyncIterator[Wire]:
-    """Lay a wire to a service."""
+    """Run a proxy of a service."""
     laid = Wire(url)
     carrying: set[asyncio.Task[None]] = set()
 

@@ -57,7 +57,8 @@ def connect(path: str) -> sqlite3.Connection:
         OSError: it cannot be created.
         WrongSchema: its tables are of another version.
     """
-    _make(path)
+    if not Path(path).exists():  # readable by its owner only: it has prompts and answers
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     database = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False, cached_statements=512
     )
@@ -72,12 +73,6 @@ def connect(path: str) -> sqlite3.Connection:
         database.close()
         raise
     return database
-
-
-def _make(path: str) -> None:
-    """Create the file if it is missing, readable by its owner only: it has prompts and answers."""
-    if not Path(path).exists():
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
 
 
 def _prepare(database: sqlite3.Connection) -> None:

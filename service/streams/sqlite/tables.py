@@ -183,7 +183,10 @@ class Tables:
         ).fetchall()
         states = {name: StoredState.ENDED if ended else self._state(lease, now) for name, _, lease, ended in rows}
         if present:
-            self._note_presence([stream for _, stream, _, ended in rows if not ended], now)
+            self.database.executemany(
+                "INSERT OR REPLACE INTO presence VALUES (?, ?, ?)",
+                [(stream, self._process, now + self._lease_s) for _, stream, _, ended in rows if not ended],
+            )
         return [states.get(name, StoredState.GONE) for name in stream_ids]
 
     def leave(self, stream_id: str) -> None:
@@ -333,10 +336,10 @@ class Tables:
         ).fetchone()
         if row is None:
             return Outcome.GONE
-        epoch, kept = row
+        epoch, stored = row
         if epoch != batch.epoch:
             return Outcome.REPLACED
-        return Outcome.KEPT if kept else Outcome.GONE
+        return Outcome.KEPT if stored else Outcome.GONE
 
     def _latest(self, now: float) -> float:
         """The latest plausible end of a lease: a later one was written before the clock was set back."""
@@ -346,12 +349,6 @@ class Tables:
         if lease == 0:
             return StoredState.RELEASED
         return StoredState.LIVE if now <= lease <= self._latest(now) else StoredState.EXPIRED
-
-    def _note_presence(self, streams: Sequence[int], now: float) -> None:
-        self.database.executemany(
-            "INSERT OR REPLACE INTO presence VALUES (?, ?, ?)",
-            [(stream, self._process, now + self._lease_s) for stream in streams],
-        )
 
     def _drop_old(self, now: float) -> None:
         old = self.database.execute("SELECT n FROM stream WHERE keep_until < ? LIMIT ?", (now, _DROP)).fetchall()

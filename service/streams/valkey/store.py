@@ -79,8 +79,9 @@ class ValkeyStore:
         content, epoch, ended = await self._client.do("HMGET", record(stream_id), "content", "epoch", "ended")
         batches: list[tuple[int, bytes]] = []
         position = "0-0"
-        while page := await self._page(stream_id, position):
-            batches += [(_first(name), fields[b"batch"]) for name, fields in page if b"batch" in fields]
+        page: _Entries
+        while page := await self._client.do("XRANGE", events(stream_id), f"({position}", "+", "COUNT", _PAGE):
+            batches += [(int(name.partition(b"-")[2]), fields[b"batch"]) for name, fields in page if b"batch" in fields]
             position = page[-1][0].decode()
         if content is None or position == "0-0":
             return None
@@ -184,10 +185,6 @@ class ValkeyStore:
     def _calls_ms(self) -> int:
         return max(round(_CALLS_S * 1000), 10 * self._lease_ms)
 
-    async def _page(self, stream_id: str, position: str) -> _Entries:
-        page: _Entries = await self._client.do("XRANGE", events(stream_id), f"({position}", "+", "COUNT", _PAGE)
-        return page
-
     async def _outcomes(self, batches: Sequence[Batch], answers: Sequence[object]) -> dict[str, Outcome]:
         return {
             batch.stream_id: await self._outcome(batch, answer) for batch, answer in zip(batches, answers, strict=True)
@@ -204,10 +201,6 @@ class ValkeyStore:
 
 def _entry_id(batch: Batch) -> str:
     return f"{batch.epoch}-{batch.first}"
-
-
-def _first(entry_id: bytes) -> int:
-    return int(entry_id.partition(b"-")[2])
 
 
 def _bound(value: bytes | None) -> Bound | None:

@@ -19,7 +19,7 @@ function followScheme() {
 async function begin() {
   const response = await fetch("/openapi.json").catch(() => null);
   if (!response?.ok) {
-    find("state").textContent = "The interface could not be read. Load the page again.";
+    find("state").textContent = "The API description could not be loaded. Reload the page.";
     return;
   }
   const spec = await response.json();

@@ -109,13 +109,13 @@ class Trial {
       const { address, options } = request();
       this.#headers = options.headers;
       const url = new URL(address, location.origin);
-      if (url.origin !== location.origin) throw new TypeError("Only this service can be asked from here.");
+      if (url.origin !== location.origin) throw new TypeError("Requests can be sent to this service only.");
       const response = await fetch(url, { ...options, signal: this.#abort.signal });
       this.streamId = response.headers.get("X-Stream-Id") ?? "";
       if (isStream(response)) await this.#follow(response.body);
       else await showAnswer(response);
     } catch (error) {
-      say(this.#stopped ? `Stopped. ${this.#figures()}` : `It failed: ${error.message}. ${this.#figures()}`);
+      say(this.#stopped ? `Stopped. ${this.#figures()}` : `Failed: ${error.message}. ${this.#figures()}`);
     }
   }
 
@@ -140,11 +140,11 @@ class Trial {
       if (this.#count === 1) say("Streaming…");
       showEvent(event, at);
     }
-    say(`${this.#stopped ? "Stopped." : "It is over."} ${this.#figures()}`);
+    say(`${this.#stopped ? "Stopped." : "Complete."} ${this.#figures()}`);
   }
 
   #figures() {
-    if (!this.#count) return "No event came.";
+    if (!this.#count) return "No event was received.";
     const took = seconds(performance.now() - this.#began);
     return `${this.#count} ${this.#count === 1 ? "event" : "events"} in ${took}, the first after ${seconds(this.#first)}.`;
   }
@@ -183,7 +183,7 @@ async function showAnswer(response) {
   find("answer").textContent = type.includes("json") ? JSON.stringify(JSON.parse(text), null, 2) : text;
   find("answer").hidden = text === "";
   find("shown").hidden = text === "";
-  say(response.ok ? `Answered with status ${response.status}, not with a stream.` : `Refused with status ${response.status}.`);
+  say(response.ok ? `The response has status ${response.status} and is not a stream.` : `Rejected with status ${response.status}.`);
   if (response.status === 401) {
     find("key").closest("details").open = true;
     find("key").focus();

@@ -16,7 +16,7 @@ __all__ = ["bedrock", "linux", "replica", "site", "valkey"]
 
 @pytest.fixture
 async def replica(bedrock: Bedrock) -> AsyncIterator[Replica]:
-    """One that a test may do what it likes to."""
+    """A replica for one test."""
     alone = Replica(bedrock, "memory://")
     with started(alone):
         await alone.ready()
@@ -25,7 +25,7 @@ async def replica(bedrock: Bedrock) -> AsyncIterator[Replica]:
 
 @dataclass
 class Site:
-    """What `deploy/compose` makes of it: two replicas on one Valkey, behind nginx."""
+    """Two replicas on one Valkey behind nginx, as in `deploy/compose`."""
 
     nginx: Nginx
     replicas: list[Replica]
@@ -34,11 +34,11 @@ class Site:
 
     @property
     def url(self) -> str:
-        """Where callers go."""
+        """The URL for clients."""
         return self.nginx.url
 
     async def producer(self) -> Replica:
-        """The replica that runs the one generation there is."""
+        """Return the replica that runs the only generation."""
         (found,) = [replica for replica in self.replicas if (await replica.readiness())["streams"]]
         return found
 

@@ -1,4 +1,4 @@
-"""A real nginx with the configuration of `deploy/nginx`: only addresses, and the paths it writes to, are others."""
+"""A real nginx with the configuration of `deploy/nginx`, except for addresses and the paths that it writes to."""
 
 import json
 import os
@@ -24,7 +24,7 @@ PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/s
 
 
 def binary() -> str:
-    """The path of an nginx, or a skip."""
+    """Return the path of an nginx, or skip the test."""
     found = shutil.which("nginx", path=PLACES)
     if not found:
         pytest.skip("no nginx is here, on PATH or in /usr/sbin: Debian's package nginx brings one")
@@ -32,12 +32,12 @@ def binary() -> str:
 
 
 class Nginx:
-    """One nginx in front of some ports of this machine."""
+    """An nginx in front of ports of this machine."""
 
     def __init__(self, *ports: int) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="nginx"))
         self._program = binary()
-        # It inherits the socket, as a new nginx does from the one that it replaces: no port can be taken meanwhile.
+        # It inherits the socket, as after an upgrade of nginx, so that no other process can take the port.
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         (self._folder / "nginx.conf").write_text(self._configuration())
@@ -53,14 +53,14 @@ class Nginx:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of nginx."""
         return f"http://127.0.0.1:{self.port}"
 
     def _configuration(self) -> str:
         text = (DEPLOY / "nginx" / "nginx.conf").read_text()
         changes = {
             "listen 8080;": f"listen 127.0.0.1:{self.port};",
-            "/tmp/": f"{self._folder}/",  # noqa: S108 - what is replaced
+            "/tmp/": f"{self._folder}/",  # noqa: S108 - the replaced path
             "/dev/stdout": f"{self._folder}/access.log",
             "/dev/stderr": f"{self._folder}/error.log",
         }
@@ -70,7 +70,7 @@ class Nginx:
         return text
 
     async def ready(self) -> None:
-        """Wait until it answers."""
+        """Wait until it responds."""
 
         async def answers() -> bool:
             assert self._process.poll() is None, self.said
@@ -84,12 +84,12 @@ class Nginx:
 
     @property
     def said(self) -> str:
-        """All that it has written, wherever."""
+        """Return all of its output and logs."""
         written = [path for path in self._folder.rglob("*") if path.is_file() and not path.name.endswith(".conf")]
         return "\n".join(path.read_text(errors="replace") for path in written)
 
     async def logged(self, request_id: str) -> Json:
-        """Wait for a request's line in its log."""
+        """Wait for a request's line in the access log."""
 
         async def line() -> Json | None:
             text = (self._folder / "access.log").read_text()
@@ -100,7 +100,7 @@ class Nginx:
         return found
 
     def remove(self) -> None:
-        """End it, and all that it has written."""
+        """Stop it and delete its files."""
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(timeout=5)
         shutil.rmtree(self._folder)
@@ -117,7 +117,7 @@ def nginx(*ports: int) -> Iterator[Nginx]:
 
 
 def _upstream(ports: tuple[int, ...]) -> str:
-    """Put addresses for names; only an nginx younger than Debian's looks names up again."""
+    """Replace names by addresses; Debian's nginx does not resolve names again."""
     text = (DEPLOY / "nginx" / "upstream.conf").read_text()
     names = re.findall(r"server (artesian-\d):8000 resolve", text)
     assert len(names) == len(ports)
@@ -127,5 +127,5 @@ def _upstream(ports: tuple[int, ...]) -> str:
 
 
 def _started_by() -> str:
-    """In the foreground; root's workers stay root, so that they may write where the test does."""
+    """Run in the foreground; root's workers remain root, so that they can write to the test's folder."""
     return "daemon off;" + (" user root;" if os.geteuid() == 0 else "")

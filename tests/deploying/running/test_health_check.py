@@ -1,4 +1,4 @@
-"""The image's HEALTHCHECK, word for word, against a service that lives, stands still, and is gone."""
+"""The image's HEALTHCHECK against a running, a suspended and a stopped service."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ IMAGE = stages(DEPLOY / "Dockerfile")[-1]
 
 
 def health_check() -> list[str]:
-    """The command, with this Python in place of the image's."""
+    """Return the command with this Python in place of the image's."""
     options, _, command = last(IMAGE, "HEALTHCHECK").rest.partition("CMD ")
     assert "--timeout=3s" in options
     program, *arguments = Instruction("CMD", command).command
@@ -26,7 +26,7 @@ def checked(port: int) -> int:
     return subprocess.run(health_check(), env=environment, check=False, stderr=subprocess.DEVNULL, timeout=5).returncode
 
 
-async def test_its_health_check_knows_a_living_service_from_a_dead_and_a_paused_one(replica: Replica) -> None:
+async def test_the_health_check_passes_for_a_running_service_only(replica: Replica) -> None:
     assert checked(replica.port) == 0
     replica.signal(signal.SIGSTOP)
     assert checked(replica.port) == 1

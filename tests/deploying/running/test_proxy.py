@@ -1,4 +1,4 @@
-"""Two instances behind a real nginx, which has the configuration that `deploy/` ships."""
+"""Two instances behind a real nginx with the configuration of `deploy/`."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ from tests.harness import Json, settings
 from tests.waiting import eventually, patience
 
 LIMIT = Settings.model_fields["max_body"].default
-SECRET = "what-nobody-else-may-read"
+SECRET = "a-secret-of-this-test"
 
 
 async def whole_text(site: Site) -> str:
@@ -33,13 +33,13 @@ async def only_call(site: Site, stream_id: str) -> Json:
     return found
 
 
-async def test_each_event_comes_before_the_next_one_exists(site: Site) -> None:
+async def test_each_event_arrives_before_the_next_one_exists(site: Site) -> None:
     reader = Reader(site.url, body=question(max_tokens=12), headers={"X-Artesian-Fault": "step"})
     async with patience(), reader.connected() as chunks:
         await reader.take(chunks, until=1)
         call = await only_call(site, reader.stream_id)
         texts = 0
-        while texts < 5:  # each of them is let go only when the one before it has come
+        while texts < 5:  # each is released only after the one before it has arrived
             await site.bedrock.release(call, times=1)
             await reader.take(chunks, until=len(reader.events) + 1)
             texts += reader.events[-1].name == "message"
@@ -61,7 +61,7 @@ async def test_each_event_comes_before_the_next_one_exists(site: Site) -> None:
         ),
     ],
 )
-async def test_every_surface_streams_while_the_model_stands_still(site: Site, path: str, body: Json | None) -> None:
+async def test_every_dialect_streams_while_the_model_pauses(site: Site, path: str, body: Json | None) -> None:
     headers = {"X-Artesian-Fault": "gate@2", "Accept": "text/event-stream"}
     if body:
         body = body | {"model": "global.anthropic.claude-haiku-4-5-20251001-v1:0"}
@@ -72,7 +72,7 @@ async def test_every_surface_streams_while_the_model_stands_still(site: Site, pa
     ):
         arrived = response.aiter_raw()
         read = b""
-        while read.count(b'"text') + read.count(b'"content":"') < 2:  # two deltas, while a third cannot be said
+        while read.count(b'"text') + read.count(b'"content":"') < 2:  # two deltas, while the third is held back
             read += await anext(arrived)
         await site.bedrock.release(await only_call(site, response.headers["x-stream-id"]))
         async for chunk in arrived:
@@ -82,14 +82,14 @@ async def test_every_surface_streams_while_the_model_stands_still(site: Site, pa
     assert b'"done":true' in read or b"[DONE]" in read or b"message_stop" in read
 
 
-async def test_a_reader_goes_on_at_the_other_instance_when_his_is_killed(site: Site) -> None:
+async def test_a_reader_resumes_at_the_other_instance_after_a_kill(site: Site) -> None:
     whole = await whole_text(site)
     reader = Reader(site.url, body=question(), headers={"X-Artesian-Fault": "gate@5"})
     async with reader.connected() as chunks:
         await reader.take(chunks, until=6)
         dying = await site.producer()
         dying.signal(signal.SIGKILL)
-        with pytest.raises(httpx.TransportError):  # a cut, which nobody can take for an end
+        with pytest.raises(httpx.TransportError):  # a cut is not a regular end
             await reader.take(chunks)
     await reader.run()
 
@@ -97,7 +97,7 @@ async def test_a_reader_goes_on_at_the_other_instance_when_his_is_killed(site: S
     assert "continued" in reader.states()
 
 
-async def test_an_instance_that_is_dead_is_passed_over_for_every_method(site: Site) -> None:
+async def test_a_dead_instance_is_skipped_for_every_method(site: Site) -> None:
     site.replicas[0].signal(signal.SIGKILL)
     await site.replicas[0].ended()
     async with http(site.url) as client:
@@ -106,9 +106,9 @@ async def test_an_instance_that_is_dead_is_passed_over_for_every_method(site: Si
             assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_a_question_is_not_asked_twice_where_an_instance_dies_over_it(site: Site) -> None:
+async def test_a_prompt_is_not_sent_twice_when_its_instance_dies(site: Site) -> None:
     before = {call["key"] for call in await site.bedrock.all_calls()}
-    headers = {"X-Artesian-Fault": "gate*"}  # nothing is said, so that nothing is answered
+    headers = {"X-Artesian-Fault": "gate*"}  # no delta is sent, so that there is no response yet
     async with http(site.url) as client:
         asked = asyncio.create_task(client.post("/api/generate", json=question(), headers=headers))
         dying = await eventually(lambda: _producing(site))
@@ -134,7 +134,7 @@ async def _asked(site: Site, before: set[str]) -> bool:
     return bool({call["key"] for call in await site.bedrock.all_calls()} - before)
 
 
-async def test_a_reader_that_leaves_nginx_has_left_the_service(site: Site) -> None:
+async def test_a_disconnect_from_nginx_is_a_disconnect_from_the_service(site: Site) -> None:
     body = question(on_disconnect="cancel")
     reader = Reader(site.url, body=body, headers={"X-Artesian-Fault": "gate@2"})
     async with reader.connected() as chunks:
@@ -144,7 +144,7 @@ async def test_a_reader_that_leaves_nginx_has_left_the_service(site: Site) -> No
     assert (await site.bedrock.closed(call))["client_left"]
 
 
-async def test_a_rolling_restart_of_both_behind_nginx_loses_and_repeats_nothing(site: Site) -> None:
+async def test_a_rolling_restart_behind_nginx_loses_and_repeats_nothing(site: Site) -> None:
     whole = await whole_text(site)
     crowd = [Person(site.url) for _ in range(15)]
     with ExitStack() as stack:
@@ -169,7 +169,7 @@ async def test_a_rolling_restart_of_both_behind_nginx_loses_and_repeats_nothing(
         assert reader.text == whole, reader.end
 
 
-async def test_no_log_holds_a_query_whatever_becomes_of_the_request(site: Site) -> None:
+async def test_no_log_contains_a_query_whatever_the_result(site: Site) -> None:
     asked: dict[str, str | int] = {"prompt": SECRET, "max_tokens": 5}
     async with http(site.url) as client:
         well = await client.get("/api/generate", params=asked)
@@ -196,7 +196,7 @@ async def test_no_log_holds_a_query_whatever_becomes_of_the_request(site: Site) 
     ("sent", "kept"),
     [("of-the-caller:1", True), ("", False), ('with"quotes\\', False), ("with a blank", False), ("x" * 129, False)],
 )
-async def test_a_request_has_one_id_on_its_whole_way(site: Site, sent: str, *, kept: bool) -> None:
+async def test_a_request_has_the_same_id_in_all_logs(site: Site, sent: str, *, kept: bool) -> None:
     async with http(site.url) as client:
         headers = {"X-Request-Id": sent} if sent else {}
         answer = await client.get("/api/streams/nonsense", headers=headers)
@@ -211,12 +211,12 @@ HEALTH = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 
 
 def padded(size: int) -> bytes:
-    """A request of so many bytes."""
+    """Make a request of `size` bytes."""
     body = json.dumps(question(max_tokens=5)).encode()
     return body + b" " * (size - len(body))
 
 
-async def test_a_body_may_be_as_large_before_nginx_as_before_the_service(site: Site) -> None:
+async def test_nginx_and_the_service_have_the_same_body_limit(site: Site) -> None:
     headers = {"Content-Type": "application/json"}
     async with http(site.url) as client, http(site.replicas[0].url) as direct:
         allowed = [await way.post("/api/generate", content=padded(LIMIT), headers=headers) for way in (client, direct)]
@@ -233,7 +233,7 @@ async def test_a_body_may_be_as_large_before_nginx_as_before_the_service(site: S
     assert {name: by_nginx[name] for name in same} == {name: by_service[name] for name in same}
 
 
-async def test_an_idle_connection_is_kept_as_long_as_the_setting_says(site: Site) -> None:
+async def test_an_idle_connection_is_kept_for_the_configured_time(site: Site) -> None:
     brief, long = (Replica(site.bedrock, "memory://", keep_alive=seconds) for seconds in (0.4, 600))
     with started(brief, long):
         await asyncio.gather(brief.ready(), long.ready())

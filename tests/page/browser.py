@@ -1,4 +1,4 @@
-"""The page in a real Chromium, as the tests use it."""
+"""The chat page in a real Chromium."""
 
 import re
 from collections.abc import AsyncIterator
@@ -20,14 +20,14 @@ expect.set_options(timeout=10_000)
 
 @dataclass
 class Chat:
-    """A tab with the chat page in it, and what was noticed on the way."""
+    """A tab with the chat page, and the problems noticed in it."""
 
     page: Page
     url: str
     strangers: list[str] = field(default_factory=list)
-    """Requests to anywhere but the service."""
+    """Requests to other servers than the service."""
     complaints: list[str] = field(default_factory=list)
-    """What the console and the page itself complained of."""
+    """Errors of the console and of the page."""
 
     @property
     def box(self) -> Locator:
@@ -41,11 +41,11 @@ class Chat:
 
     @property
     def status(self) -> Locator:
-        """What is going on, in words."""
+        """The status line."""
         return self.page.get_by_role("status")
 
     def button(self, name: str) -> Locator:
-        """A button by its whole name."""
+        """A button by its full name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
     async def load(self, path: str = "/") -> None:
@@ -63,7 +63,7 @@ class Chat:
         await expect(self.status).to_have_text("Answer complete")
 
     async def order(self, fault: str | None) -> None:
-        """Let the next messages be sent with a fault for the local Bedrock."""
+        """Send the next messages with a fault for the local Bedrock."""
         await self.page.unroute_all()
         if fault:
 
@@ -73,14 +73,14 @@ class Chat:
             await self.page.route(re.compile("/messages$"), with_fault)
 
     async def picture(self, name: str) -> None:
-        """Keep a screenshot for review."""
+        """Store a screenshot for review."""
         SCREENSHOTS.mkdir(exist_ok=True)
         await self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
 
 
 @asynccontextmanager
 async def browser() -> AsyncIterator[Browser]:
-    """Run a Chromium that speaks to nobody by itself."""
+    """Run a Chromium without background requests."""
     path = chromium()
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=path, args=QUIET)
@@ -92,7 +92,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @asynccontextmanager
 async def tab(running: Browser, url: str, *, phone: bool = False, dark: bool = False) -> AsyncIterator[Chat]:
-    """Open a tab of a fresh profile, and watch what it does."""
+    """Open a tab of a new profile, and record its problems."""
     context = await running.new_context(
         viewport=PHONE if phone else DESK,  # type: ignore[arg-type]  # a dict is what it takes
         has_touch=phone,

@@ -1,4 +1,4 @@
-"""The page as somebody uses it: asking, stopping, coming back."""
+"""The page in use: sending, stopping, reloading."""
 
 import base64
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, FilePayload, expect
 
 from tests.harness import Service, running
-from tests.page.browsing import Chat, tab
+from tests.page.browser import Chat, tab
 from tests.page.wire import wire
 from tests.waiting import eventually
 
@@ -20,7 +20,7 @@ PIXEL = base64.b64decode(
 )
 
 
-async def test_an_answer_streams_in(chat: Chat) -> None:
+async def test_an_answer_is_streamed(chat: Chat) -> None:
     await chat.order("gate@3")
     await chat.ask('Say "One word after another, and more of them to come."')
     await expect(chat.answer).to_contain_text("One")
@@ -41,14 +41,14 @@ async def backend(chat: Chat) -> str:
     return url
 
 
-async def test_a_complete_response_comes_in_one_piece(chat: Chat) -> None:
+async def test_a_complete_response_arrives_at_once(chat: Chat) -> None:
     await chat.ask('Say "All at once."', "Complete response")
     await chat.done()
 
     await expect(chat.answer.locator(".markdown")).to_have_text("All at once.")
 
 
-async def test_enter_sends_and_shift_with_enter_makes_a_line(chat: Chat) -> None:
+async def test_enter_sends_and_shift_enter_starts_a_line(chat: Chat) -> None:
     await chat.box.press_sequentially('Say "Yes"')
     await chat.box.press("Shift+Enter")
     await chat.box.press_sequentially("please")
@@ -59,7 +59,7 @@ async def test_enter_sends_and_shift_with_enter_makes_a_line(chat: Chat) -> None
 
 
 @pytest.mark.parametrize("how", ["Stream", "Complete response"])
-async def test_stop_ends_the_answer_and_keeps_what_came(chat: Chat, service: Service, how: str) -> None:
+async def test_stop_ends_the_answer_and_keeps_its_text(chat: Chat, service: Service, how: str) -> None:
     await chat.order("stall@6")
     await chat.ask(LONG, how)  # type: ignore[arg-type]  # one of the two names
     if how == "Stream":
@@ -72,7 +72,7 @@ async def test_stop_ends_the_answer_and_keeps_what_came(chat: Chat, service: Ser
     assert (await service.calls())[-1]["state"] == "closed"
 
 
-async def test_a_page_loaded_again_in_mid_stream_shows_the_same_and_goes_on(chat: Chat, service: Service) -> None:
+async def test_a_page_reloaded_during_a_stream_shows_it_and_continues(chat: Chat, service: Service) -> None:
     await chat.order("gate@6")
     await chat.ask('Say "These are the words that were said before and after the page was loaded again."')
     await expect(chat.answer).to_contain_text("These are")
@@ -90,7 +90,7 @@ async def test_a_page_loaded_again_in_mid_stream_shows_the_same_and_goes_on(chat
     assert len(await service.calls()) == 1
 
 
-async def test_a_second_tab_shows_the_same_answer_as_it_comes(chat: Chat, chromium: Browser, service: Service) -> None:
+async def test_a_second_tab_follows_the_same_answer(chat: Chat, chromium: Browser, service: Service) -> None:
     await chat.order("gate@6")
     await chat.ask('Say "Both of the tabs show every word of this."')
     await expect(chat.answer).to_contain_text("Both of")
@@ -107,7 +107,7 @@ async def test_a_second_tab_shows_the_same_answer_as_it_comes(chat: Chat, chromi
     assert len(await service.calls()) == 1
 
 
-async def test_a_connection_that_is_cut_is_made_again_and_no_word_is_lost(chromium: Browser, service: Service) -> None:
+async def test_a_cut_connection_is_restored_without_loss(chromium: Browser, service: Service) -> None:
     said = "Not one of these words is lost or said twice when the connection breaks in the middle of them."
     async with wire(service.url) as way, tab(chromium, way.url) as chat:
         await chat.load()
@@ -127,8 +127,8 @@ async def test_a_connection_that_is_cut_is_made_again_and_no_word_is_lost(chromi
     assert len(await service.calls()) == 1
 
 
-@pytest.mark.parametrize("over", [False, True], ids=["while the answer goes on", "when the answer is over"])
-async def test_a_connection_that_stays_away_fails_in_words_and_can_be_tried_again(
+@pytest.mark.parametrize("over", [False, True], ids=["while the answer is running", "after the answer"])
+async def test_a_connection_that_stays_cut_is_a_failure_that_can_be_retried(
     chromium: Browser, service: Service, *, over: bool
 ) -> None:
     async with wire(service.url) as way, tab(chromium, way.url) as chat:
@@ -144,7 +144,7 @@ async def test_a_connection_that_stays_away_fails_in_words_and_can_be_tried_agai
             return "Failed" in await chat.status.inner_text()
 
         await eventually(given_up)
-        await expect(chat.answer).to_contain_text("The connection was lost and could not be made again.")
+        await expect(chat.answer).to_contain_text("The connection was lost and could not be restored.")
         way.mend()
         if over:
             await service.bedrock.post("/_local/release")
@@ -163,7 +163,9 @@ async def _closed(service: Service) -> bool:
     return bool((await service.calls())[-1]["state"] == "closed")
 
 
-async def test_a_failure_says_why_and_try_again_asks_once_more(chromium: Browser, service: Service) -> None:
+async def test_a_failure_has_a_reason_and_try_again_sends_the_message_again(
+    chromium: Browser, service: Service
+) -> None:
     async with tab(chromium, service.url) as chat:
         await chat.load()
         await chat.order("http=AccessDeniedException")
@@ -179,7 +181,9 @@ async def test_a_failure_says_why_and_try_again_asks_once_more(chromium: Browser
         await expect(chat.page.locator("article.user")).to_have_count(1)
 
 
-async def test_what_could_not_be_sent_is_sent_when_there_is_a_database_again(chromium: Browser, tmp_path: Path) -> None:
+async def test_an_unsent_message_is_sent_when_the_database_is_available_again(
+    chromium: Browser, tmp_path: Path
+) -> None:
     folder = tmp_path / "later"
     address = f"sqlite+aiosqlite:///{folder}/a.db"
     async with running(database_url=address) as service, tab(chromium, service.url) as chat:
@@ -199,19 +203,17 @@ async def _made(service: Service) -> bool:
     return (await service.http.get("/api/conversations")).status_code == 200
 
 
-async def test_a_conversation_that_is_not_there_is_told_of_and_a_new_one_begins(
-    chromium: Browser, service: Service
-) -> None:
+async def test_an_unknown_conversation_is_reported_and_a_new_one_starts(chromium: Browser, service: Service) -> None:
     async with tab(chromium, service.url) as chat:
         await chat.load("/#" + "0" * 32)
         await expect(chat.status).to_have_text("Failed: Unknown conversation.")
-        await chat.ask('Say "Anew."')
+        await chat.ask('Say "Again."')
         await chat.done()
 
-        await expect(chat.answer.locator(".markdown")).to_have_text("Anew.")
+        await expect(chat.answer.locator(".markdown")).to_have_text("Again.")
 
 
-async def test_an_answer_that_breaks_off_stays_and_says_why(chat: Chat) -> None:
+async def test_a_truncated_answer_stays_with_its_reason(chat: Chat) -> None:
     await chat.order("exception=validationException@6")
     await chat.ask(LONG)
 
@@ -220,7 +222,7 @@ async def test_an_answer_that_breaks_off_stays_and_says_why(chat: Chat) -> None:
     await expect(chat.button("Try again")).to_be_visible()
 
 
-async def test_an_answer_is_given_anew(chat: Chat, service: Service) -> None:
+async def test_an_answer_is_regenerated(chat: Chat, service: Service) -> None:
     await chat.ask('Say "Again."')
     await chat.done()
     await chat.button("Regenerate").click()
@@ -235,7 +237,7 @@ async def _calls(service: Service, number: int) -> bool:
     return len(await service.calls()) >= number
 
 
-async def test_a_message_is_edited_and_said_anew(chat: Chat) -> None:
+async def test_an_edited_message_is_sent_again(chat: Chat) -> None:
     for said in ('Say "First."', 'Say "Second."'):
         await chat.ask(said)
         await expect(chat.answer).to_contain_text(said[5:-1])
@@ -252,7 +254,7 @@ async def test_a_message_is_edited_and_said_anew(chat: Chat) -> None:
     await expect(chat.page.locator("article")).to_have_count(2)
 
 
-async def test_an_image_goes_along_and_is_shown(chat: Chat, service: Service) -> None:
+async def test_an_image_is_sent_and_shown(chat: Chat, service: Service) -> None:
     await chat.page.locator("#file").set_input_files(FilePayload(name="a.png", mimeType="image/png", buffer=PIXEL))
     await expect(chat.page.locator("#attached img")).to_be_visible()
     await chat.ask("What is in this image?")
@@ -267,7 +269,7 @@ async def test_an_image_goes_along_and_is_shown(chat: Chat, service: Service) ->
     assert [block["type"] for block in kept] == ["image", "text"]
 
 
-async def test_a_large_image_is_made_smaller_first(chat: Chat, service: Service) -> None:
+async def test_a_large_image_is_scaled_down_first(chat: Chat, service: Service) -> None:
     drawn = await chat.page.evaluate(
         "() => { const c = document.createElement('canvas'); c.width = 4000; c.height = 2000;"
         "c.getContext('2d').fillRect(0, 0, 4000, 2000); return c.toDataURL('image/png'); }"
@@ -281,7 +283,7 @@ async def test_a_large_image_is_made_smaller_first(chat: Chat, service: Service)
     assert service.url == chat.url
 
 
-async def test_reasoning_is_folded_and_can_be_opened(chat: Chat) -> None:
+async def test_reasoning_is_collapsed_and_can_be_opened(chat: Chat) -> None:
     await chat.button("Settings").click()
     await chat.page.get_by_label("Reasoning").select_option("low")
     await chat.button("Done").click()
@@ -295,7 +297,7 @@ async def test_reasoning_is_folded_and_can_be_opened(chat: Chat) -> None:
     await chat.picture("reasoning")
 
 
-async def test_settings_go_along(chat: Chat, service: Service) -> None:
+async def test_settings_are_sent(chat: Chat, service: Service) -> None:
     await chat.button("Settings").click()
     await chat.page.get_by_label("System prompt").fill("Be brief.")
     await chat.page.get_by_label("History length").fill("4")
@@ -344,7 +346,7 @@ async def test_the_answer_can_be_copied(chat: Chat) -> None:
     assert await chat.page.evaluate("navigator.clipboard.readText()") == "Copy **this**."
 
 
-async def test_a_process_that_died_in_mid_answer_is_told_of(chromium: Browser, tmp_path: Path) -> None:
+async def test_a_process_that_died_during_an_answer_is_reported(chromium: Browser, tmp_path: Path) -> None:
     values: dict[str, Any] = {"database_url": f"sqlite+aiosqlite:///{tmp_path}/a.db", "lease": 0.5}
     async with running(**values) as service, wire(service.url) as way, tab(chromium, way.url) as chat:
         await chat.load()
