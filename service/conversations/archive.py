@@ -9,7 +9,7 @@ import logging
 import zlib
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from time import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,8 +64,18 @@ async def _unpack_input(packed: bytes) -> list[Json]:
 class Archive:
     """Stores the responses of this process, and finds those of all processes."""
 
-    def __init__(self, conversations: Conversations, journal: Journal, *, ttl_s: float, longest_s: float) -> None:
+    def __init__(
+        self,
+        conversations: Conversations,
+        journal: Journal,
+        tasks: asyncio.TaskGroup,
+        *,
+        ttl_s: float,
+        longest_s: float,
+    ) -> None:
         self._conversations = conversations
+        self._tasks = tasks
+        self._unpublished: set[asyncio.Task[None]] = set()
         self._journal = journal
         self._unstored = conversations.unstored
         self._ttl_s = ttl_s
@@ -91,8 +101,25 @@ class Archive:
 
     def ended(self, log: StreamLog, _: Done | Failed) -> None:
         """Store a response that has ended, whichever process it started in."""
-        if log.record.dialect == "responses" and log.record.archived:
+        if log.record.dialect != "responses" or not log.record.archived:
+            return
+        if log.end:
             self._unstored.add(log.stream_id, partial(self._store, log))
+        else:
+            waiting = self._tasks.create_task(self._add_when_published(log))
+            self._unpublished.add(waiting)
+            waiting.add_done_callback(self._unpublished.discard)
+
+    async def _add_when_published(self, log: StreamLog) -> None:
+        """Store a response whose end the journal has not committed yet."""
+        with suppress(ServiceError):  # it was purged meanwhile
+            await log.wait_for_end()
+            self._unstored.add(log.stream_id, partial(self._store, log))
+
+    def close(self) -> None:
+        """Leave what the journal has not committed to other processes."""
+        for waiting in self._unpublished:
+            waiting.cancel()
 
     async def find(self, caller: str, stream_id: str) -> Found | None:
         """Find a caller's response.
@@ -270,12 +297,13 @@ async def open_archive(
     conversations: Conversations, journal: Journal, *, ttl_s: float, longest_s: float, sweep_s: float
 ) -> AsyncIterator[Archive]:
     """Store responses while the block lasts. `longest_s` is the longest duration of a generation."""
-    archive = Archive(conversations, journal, ttl_s=ttl_s, longest_s=longest_s)
-    leftovers = Leftovers(conversations, archive.ended, archive.expire, journal)
     async with asyncio.TaskGroup() as tasks:
+        archive = Archive(conversations, journal, tasks, ttl_s=ttl_s, longest_s=longest_s)
+        leftovers = Leftovers(conversations, archive.ended, archive.expire, journal)
         running = [tasks.create_task(archive.write_begun()), tasks.create_task(leftovers.sweep(sweep_s))]
         try:
             yield archive
         finally:
+            archive.close()
             for task in running:
                 task.cancel()

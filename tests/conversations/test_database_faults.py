@@ -379,3 +379,22 @@ async def test_a_damaged_stream_in_the_journal_is_skipped_after_one_log_line(
     named = [record for record in caplog.records if getattr(record, "stream_id", "") == stream_id]
     assert [record.getMessage() for record in named].count("A stored stream cannot be read") == 1
     assert alive.status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "valkey"])
+async def test_responses_of_a_durable_journal_are_stored_with_their_end(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The end of a stream is published when the journal has it, which is after its generation has ended."""
+    journal = f"sqlite:///{tmp_path}/journal.db"
+    if kind == "valkey":
+        server = Server()
+        request.addfinalizer(server.remove)
+        server.start()
+        journal = server.url
+    async with running(journal_url=journal, database_url=sqlite(tmp_path)) as service:
+        first = (await respond(service)).json()["id"]
+        await eventually(partial(is_stored, sqlite(tmp_path), first))  # from now on the database is open
+        answers = await asyncio.gather(*(respond(service) for _ in range(8)))
+        for answer in answers:
+            await eventually(partial(is_stored, sqlite(tmp_path), answer.json()["id"]))

@@ -116,7 +116,8 @@ async def test_mixed_load_with_faults_loses_nothing_and_leaves_nothing(
 
             assert not load.unexpected, "\n".join(load.unexpected)
             assert load.answers["success"] > SECONDS
-            assert await missing(load, survivor.http) == []
+            absent = await missing(load, survivor.http)
+            assert not absent, "\n".join(absent)
             assert [call for call in await bedrock.all_calls() if call["state"] != "closed"] == []
 
 
@@ -162,8 +163,10 @@ async def missing(load: Load, service: httpx.AsyncClient) -> list[str]:
     absent = []
     for name, text in load.responses.items():
         response = await service.get(f"/v1/responses/{name}")
-        if response.status_code != httpx.codes.OK or hash(output_text(response.json())) != text:
-            absent.append(name)
+        if response.status_code != httpx.codes.OK:
+            absent.append(f"{name}: {response.text}")
+        elif hash(output_text(response.json())) != text:
+            absent.append(f"{name}: another text: {response.text}")
     for name, texts in load.messages.items():
         shown = (await service.get(f"/api/conversations/{name}")).json().get("messages", [])
         stored = [hash("".join(block.get("text", "") for block in message["content"])) for message in shown]
