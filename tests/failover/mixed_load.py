@@ -15,7 +15,10 @@ from tests.waiting import PATIENCE_S, eventually
 
 FAULTS = ("ok", "ok", "throttle*1", "cut@5*1", "reset@3*1", "stall@4*1", "rate=400")
 TERMINAL = {"done", "failed", "cancelled"}
-EXPECTED = {"overloaded", "draining", "interrupted"}  # what a client may be answered while processes and databases fail
+EXPECTED = {
+    *("overloaded", "draining", "interrupted"),  # while processes and databases fail
+    *("throttled", "upstream_truncated", "upstream_stalled", "upstream_unavailable"),  # when the retry budget is spent
+}
 
 
 class Load:
