@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -18,6 +19,7 @@ TERMINAL = {"done", "failed", "cancelled"}
 EXPECTED = {
     *("overloaded", "draining", "interrupted"),  # while processes and databases fail
     *("throttled", "upstream_truncated", "upstream_stalled", "upstream_unavailable"),  # when the retry budget is spent
+    *("rate_limit", "timeout", "api"),  # the same in Messages
 }
 
 
@@ -146,7 +148,7 @@ class Conversing(Reader):
     """A reader of one answer in a conversation."""
 
     def __init__(self, to: str, conversation: str, body: Json, headers: dict[str, str]) -> None:
-        super().__init__(to, body=body, headers=headers)
+        super().__init__(to, body=body, headers=headers | {"Idempotency-Key": uuid4().hex})
         self._conversation = conversation
 
     def _request(self) -> Json:

@@ -6,7 +6,7 @@ import re
 import sys
 import termios
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -95,11 +95,6 @@ class Terminal:
         """Press keys."""
         os.write(self._master, keys.encode())
 
-    def sleeps(self) -> bool:
-        """Whether the program waits in the kernel (read on Linux, assumed elsewhere)."""
-        stat = Path(f"/proc/{self._process.pid}/stat")
-        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "S"
-
     async def expect(self, pattern: str) -> str:
         """Wait for output that matches, after the last match; return the output before it."""
         try:
@@ -113,6 +108,14 @@ class Terminal:
         before = self.shown[self._read_to : found.start()]
         self._read_to = found.end()
         return before
+
+    async def shows(self, pattern: str, *, within_s: float) -> bool:
+        """Whether output that matches appears soon."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self.expect(pattern)
+                return True
+        return False
 
     async def ended(self) -> int:
         """Wait for the end, and return the exit status."""
