@@ -18,6 +18,7 @@ FAULTS = ("ok", "ok", "throttle*1", "cut@5*1", "reset@3*1", "stall@4*1", "rate=4
 TERMINAL = {"done", "failed", "cancelled"}
 EXPECTED = {
     *("overloaded", "draining", "interrupted"),  # while processes and databases fail
+    "conflict",  # while the claim of a killed process lasts: for its lease
     *("throttled", "upstream_truncated", "upstream_stalled", "upstream_unavailable"),  # when the retry budget is spent
     *("rate_limit", "timeout", "api"),  # the same in Messages
 }

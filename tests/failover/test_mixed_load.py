@@ -89,10 +89,13 @@ async def test_mixed_load_with_faults_loses_nothing_and_leaves_nothing(
         shared: Json = {"database_url": database.url, "stream_ttl": 5, "resume_grace": 2, "first_event_timeout": 5}
         shared |= {"idle_timeout": 2}
 
+        all_replicas: list[Replica] = []
+
         async def start(port: int) -> Replica:
             replica = Replica(bedrock, valkey.url, port=port, **shared)
             stack.enter_context(started(replica))
             await replica.ready()
+            all_replicas.append(replica)
             return replica
 
         replicas = list(await asyncio.gather(*(start(free_port()) for _ in range(2))))
@@ -116,6 +119,8 @@ async def test_mixed_load_with_faults_loses_nothing_and_leaves_nothing(
 
             assert not load.unexpected, "\n".join(load.unexpected)
             assert load.answers["success"] > SECONDS
+            errors = [line for replica in all_replicas for line in replica.said.splitlines() if '"ERROR"' in line]
+            assert not errors, "\n".join(errors)
             absent = await missing(load, survivor.http)
             assert not absent, "\n".join(absent)
             assert [call for call in await bedrock.all_calls() if call["state"] != "closed"] == []
