@@ -18,8 +18,10 @@ RETRY_S = 0.02
 class Refused(Exception):
     """The service answered with an error: EventSource would stop here."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        super().__init__(f"{response.status_code}: {response.text}")
+    def __init__(self, response: httpx.Response, events: int) -> None:
+        request = response.request
+        where = f"{request.method} {request.url} after {events} events, {request.headers.get('Last-Event-ID')}"
+        super().__init__(f"{where}: {response.status_code}: {response.text}")
         self.status = response.status_code
         self.code = response.json()["code"]
 
@@ -100,7 +102,7 @@ class Reader:
         ):
             if response.status_code != 200:
                 await response.aread()
-                raise Refused(response)
+                raise Refused(response, len(self.events))
             if isinstance(self.to, Replica) and not self.producer:
                 self.producer = self.to.worker_of(response)
             self.response = response

@@ -86,7 +86,7 @@ async def test_mixed_load_with_faults_loses_nothing_and_leaves_nothing(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     with postgres_server() as database, ExitStack() as stack:
-        shared: Json = {"database_url": database.url, "stream_ttl": 5, "resume_grace": 2, "first_event_timeout": 5}
+        shared: Json = {"database_url": database.url, "stream_ttl": 15, "resume_grace": 2, "first_event_timeout": 5}
         shared |= {"idle_timeout": 2}
 
         all_replicas: list[Replica] = []
