@@ -91,15 +91,23 @@ class Responses:
         }
 
     async def finish(self, response_id: str, response: Json, expires_ms: int) -> bool:
-        """Store the end of a response. False: it has no row; it may have been deleted."""
+        """Store the end of a response. False: it has no row; it may have been deleted.
+
+        A failure replaces no end that is stored: a process that lost its journal may have completed the answer, which
+        the process that took the stream over could not.
+        """
         values = {
             "response": await asyncio.to_thread(self._pack, response, response_id, "response"),
             "expires_ms": expires_ms,
             "ended": True,
         }
+        row = responses.c.id == response_id
+        replaced = row if response["status"] != "failed" else and_(row, ~responses.c.ended)
         async with self._database.write() as connection:
-            changed = await connection.execute(update(responses).where(responses.c.id == response_id).values(values))
-        return changed.rowcount > 0
+            changed = await connection.execute(update(responses).where(replaced).values(values))
+            if changed.rowcount == 0:
+                return (await connection.execute(select(responses.c.id).where(row))).first() is not None
+        return True
 
     async def get(self, caller: str, response_id: str) -> StoredResponse | None:
         """Find a caller's response that has not expired.

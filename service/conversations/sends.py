@@ -6,7 +6,7 @@ a process that died blocks nothing. The claim's name is the id of the reply.
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -194,14 +194,17 @@ class Sends:
     async def finish(
         self, reply_id: str, end: Done | Failed, content: list[Json] | None, model_id: str | None = None
     ) -> None:
-        """Store the end of a reply; without `content` the stored content remains."""
+        """Store the end of a reply; without `content` the stored content remains. A failure replaces no stored end."""
         values: dict[str, object] = {"outcome": self._rows.outcome(end, reply_id)}
         if content is not None:
             values["content"] = self._rows.content(content, reply_id)
         if model_id:
             values["model_id"] = model_id
+        replaced = messages.c.id == reply_id
+        if isinstance(end, Failed):
+            replaced = and_(replaced, messages.c.outcome.is_(None))
         async with self._database.write() as connection:
-            await connection.execute(update(messages).where(messages.c.id == reply_id).values(values))
+            await connection.execute(update(messages).where(replaced).values(values))
             await connection.execute(
                 update(conversations).where(conversations.c.claim == reply_id).values(updated_ms=now_ms())
             )

@@ -77,6 +77,17 @@ async def test_what_is_kept_already_stays_as_it_is(kept: Responses) -> None:
     assert (found.response["status"], found.input) == ("completed", ASKED)
 
 
+async def test_a_failure_does_not_replace_a_completed_response(kept: Responses) -> None:
+    """A process that lost the journal completed it; the one that took the stream over could not."""
+    await kept.begin(row())
+    await kept.finish(STREAM, QUEUED | {"status": "completed"}, now_ms() + 60_000)
+    assert await kept.finish(STREAM, QUEUED | {"status": "failed"}, now_ms() + 60_000)
+
+    found = await kept.get("anonymous", STREAM)
+    assert found
+    assert found.response["status"] == "completed"
+
+
 async def test_another_callers_response_is_not_found(kept: Responses) -> None:
     await kept.begin(row())
 
