@@ -52,7 +52,7 @@ async def client(server: ScriptedServer) -> AsyncIterator[BedrockClient]:
 
 @asynccontextmanager
 async def opened(url: str, max_streams: int = 4) -> AsyncIterator[BedrockClient]:
-    async with open_client(Endpoint.local(url), max_streams=max_streams, connect_timeout=1) as one:
+    async with open_client(Endpoint.local(url), max_streams=max_streams, connect_timeout=30) as one:
         yield one
 
 

@@ -77,7 +77,7 @@ async def shared() -> AsyncIterator[tuple[BedrockClient, ScriptedServer]]:
     """One client for the module: it takes longer to make than a test takes."""
     async with (
         scripted_server() as scripted,
-        open_client(Endpoint.local(scripted.url), max_streams=4, connect_timeout=1) as one,
+        open_client(Endpoint.local(scripted.url), max_streams=4, connect_timeout=30) as one,
     ):
         yield one, scripted
 

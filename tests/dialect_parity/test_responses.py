@@ -1,7 +1,9 @@
 """Responses as resources: in the background, resumed, cancelled, deleted, referred to, and kept."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -212,11 +214,19 @@ async def test_responses_outlive_their_streams_and_their_process(address: str) -
             await client.responses.retrieve(called.id)
 
 
+def has_rows(address: str) -> bool:
+    """Whether a response is stored in a SQLite file."""
+    with closing(sqlite3.connect(address.removeprefix("sqlite+aiosqlite:///"))) as database, suppress(sqlite3.Error):
+        return bool(database.execute("SELECT count(*) FROM responses").fetchone()[0])
+    return False
+
+
 async def test_a_response_whose_process_was_shut_down_is_read_as_failed(address: str) -> None:
     async with running(database_url=address, drain_timeout=0) as first, sdks.openai(first) as client:
         asked = with_fault(asks.responses("Hi", background=True), "gate@2")
         response = await client.responses.create(**asked)
         await call_of(first, state="waiting")
+        await eventually(lambda: has_rows(address))
     async with running(database_url=address) as second, sdks.openai(second) as client:
         read = await client.responses.retrieve(response.id)
         assert read.status == "failed"
